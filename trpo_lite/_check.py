@@ -1,0 +1,56 @@
+"""Argument checks that name the argument, what was given and what was expected."""
+
+import numpy as np
+
+
+def finite(name, value, shape=None):
+    """`value` as a float64 array; ValueError unless finite and of `shape`.
+
+    An entry of `shape` that is None matches any length.
+    """
+    array = np.asarray(value, dtype=np.float64)
+    if shape is not None and (
+        array.ndim != len(shape)
+        or any(n is not None and n != m for n, m in zip(shape, array.shape))
+    ):
+        expected = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        raise ValueError(f"{name} has shape {array.shape}, expected {expected}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, found {array[~np.isfinite(array)][0]}")
+    return array
+
+
+def frozen(array):
+    """A read-only copy, so that a frozen dataclass really is frozen."""
+    array = np.array(array)
+    array.flags.writeable = False
+    return array
+
+
+def positive(name, value):
+    """`value` as a float; ValueError unless it is finite and > 0."""
+    number = float(value)
+    if not (np.isfinite(number) and number > 0):
+        raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
+    return number
+
+
+def discount(name, value):
+    """`value` as a float; ValueError unless 0 <= value < 1."""
+    number = float(value)
+    if not 0 <= number < 1:
+        raise ValueError(f"{name} must be in [0, 1), got {value!r}")
+    return number
+
+
+def distributions(name, value, shape=None):
+    """`value` as probabilities along its last axis; ValueError otherwise."""
+    array = finite(name, value, shape)
+    if (array < 0).any():
+        raise ValueError(f"{name} has a negative probability {array.min():.3g}")
+    sums = array.sum(-1)
+    if np.abs(sums - 1).max(initial=0) > 1e-9:
+        worst = np.unravel_index(np.argmax(np.abs(sums - 1)), sums.shape)
+        row = f"row {tuple(int(i) for i in worst)} of {name}" if sums.ndim else name
+        raise ValueError(f"{row} sums to {sums[worst]:.6g}, expected 1")
+    return array
