@@ -1,0 +1,120 @@
+"""What the samples say about A: discounted sums, GAE and a linear value baseline."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from trpo_lite._check import discount, finite
+
+
+def discounted_sum(x, discount, continues=None):
+    """y_t = x_t + discount * continues_t * y_{t+1}, backwards over the first axis.
+
+    `x` [T, N] or [T]; `continues` (same shape, bool) is False where row t + 1 belongs
+    to another episode. Nothing follows the last row.
+    """
+    y = np.array(x, dtype=np.float64)
+    if continues is None:
+        continues = np.ones(y.shape)
+    elif np.shape(continues) != y.shape:
+        raise ValueError(
+            f"continues has shape {np.shape(continues)}, expected {y.shape}"
+        )
+    factor = discount * np.asarray(continues, dtype=np.float64)
+    for t in range(len(y) - 2, -1, -1):
+        y[t] += factor[t] * y[t + 1]
+    return y
+
+
+def gae(batch, v, next_v, gamma, lam):
+    """Generalized advantage estimates [M] (Schulman et al. 2016, eq. 16).
+
+    delta_t = r_t + gamma v(s_{t+1}) - v(s_t), A_t = sum_l (gamma lam)^l delta_{t+l}.
+    A terminated step has no v(s_{t+1}); a truncated or unfinished one keeps it.
+
+    Parameters
+    ----------
+    v, next_v : [M] values of `batch.observations` and of `batch.next_observations`
+    gamma : discount in [0, 1)
+    lam : in [0, 1]; 0 trusts v alone, 1 trusts the rewards alone
+    """
+    gamma = discount("gamma", gamma)
+    if not 0 <= lam <= 1:
+        raise ValueError(f"lam must be in [0, 1], got {lam!r}")
+    if len(batch) == 0:
+        raise ValueError("batch is empty: there is nothing to estimate from")
+    v = finite("v", v, (len(batch),))
+    next_v = finite("next_v", next_v, (len(batch),))
+    delta = batch.rewards + gamma * next_v * ~batch.terminated - v
+    continues = batch.to_grid(~(batch.terminated | batch.truncated), fill=False)
+    return discounted_sum(batch.to_grid(delta, fill=0.0), gamma * lam, continues)[
+        batch.valid
+    ]
+
+
+def value_targets(batch, v, next_v, gamma, lam=1.0):
+    """lambda-returns [M], v + GAE: what a baseline is fitted to (lam = 1: returns)."""
+    return v + gae(batch, v, next_v, gamma, lam)
+
+
+def normalize(advantages):
+    """`advantages` [M] with mean 0 and standard deviation 1; zeros if all are equal."""
+    centred = advantages - np.mean(advantages)
+    std = np.std(centred)
+    if std <= 1e-12 * np.max(np.abs(advantages), initial=0):
+        return np.zeros_like(centred)
+    return centred / std
+
+
+def explained_variance(prediction, target):
+    """1 - Var(target - prediction) / Var(target); NaN if the target is constant."""
+    variance = np.var(target)
+    return float(1 - np.var(target - prediction) / variance) if variance else np.nan
+
+
+@dataclass(frozen=True)
+class LinearValue:
+    """A value function that is linear in its weights, fitted by ridge regression.
+
+    Features of an observation s [D] at time t: 1, s, all products s_i s_j, and
+    powers of t; s and t are first standardised by the rows fitted to, and cut at
+    `clip` standard deviations. With `n_states`, observations are integers and the
+    features are one per state. Predicts 0 until fitted. Immutable.
+    """
+
+    n_states: int | None = None
+    time_degree: int = 3
+    ridge: float = 1e-5
+    clip: float = 5.0
+    weights: np.ndarray | None = None
+    mean: np.ndarray | None = None
+    std: np.ndarray | None = None
+
+    def features(self, observations, time):
+        """[N, K]"""
+        if self.n_states is not None:
+            return np.eye(self.n_states)[observations]
+        x = np.column_stack([observations, time])
+        x = np.clip((x - self.mean) / self.std, -self.clip, self.clip)
+        s, t = x[:, :-1], x[:, -1]
+        i, j = np.triu_indices(s.shape[1])
+        powers = [t**k for k in range(self.time_degree + 1)]
+        return np.column_stack([*powers, s, s[:, i] * s[:, j]])
+
+    def predict(self, observations, time):
+        """Values [N] of `observations` [N, D] (or [N] integers) at `time` [N]."""
+        if self.weights is None:
+            return np.zeros(len(observations))
+        return self.features(observations, time) @ self.weights
+
+    def fit(self, observations, time, targets):
+        """A new baseline, min ||features @ w - targets||^2 / N + ridge ||w||^2."""
+        targets = finite("targets", targets, (len(observations),))
+        new = self
+        if self.n_states is None:
+            x = np.column_stack([observations, time])
+            std = x.std(0)
+            new = replace(self, mean=x.mean(0), std=np.where(std > 1e-8, std, 1.0))
+        f = new.features(observations, time)
+        gram = f.T @ f / len(f) + self.ridge * np.eye(f.shape[1])
+        return replace(new, weights=np.linalg.solve(gram, f.T @ targets / len(f)))
