@@ -1,0 +1,222 @@
+"""The one way of making widgets: sliders over an ordinary function that draws.
+
+    def draw_weights(gamma): ... return figure      # tested like any function
+    weights = Widget(draw_weights, "what the picture shows",
+                     {"gamma": Slider("discount γ", 0.5, 0.99, 0.01, 0.9)})
+
+A page shows `weights.show()`, the static figure at the default settings, and beside it
+`weights.explore()`, the same picture under its sliders. An error of `draw` at the
+defaults stops the cell; one at another setting stands in red below the picture until
+the next setting that works.
+"""
+
+import html
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from trpo_lite.plots import show
+
+
+@dataclass(frozen=True)
+class Slider:
+    """Numbers from `min` to `max` in steps; whole numbers if all of them are."""
+
+    label: str
+    min: float
+    max: float
+    step: float
+    default: float
+
+    def __post_init__(self):
+        if not (self.min <= self.default <= self.max and self.step > 0):
+            raise ValueError(
+                f"slider {self.label!r} needs min <= default <= max and step > 0, "
+                f"got {self.min}, {self.default}, {self.max}, step {self.step}"
+            )
+
+    @property
+    def ends(self):
+        return self.min, self.max
+
+    def build(self, **options):
+        import ipywidgets
+
+        numbers = self.min, self.max, self.step, self.default
+        whole = all(isinstance(n, int) for n in numbers)
+        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+        if not whole:
+            text = f"{self.step:.6f}".rstrip("0")
+            options["readout_format"] = f".{max(1, len(text.split('.')[1]))}f"
+        keys = dict(min=self.min, max=self.max, step=self.step, value=self.default)
+        return kind(**keys, **options)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A slider over listed values, for instance powers of ten."""
+
+    label: str
+    values: tuple
+    default: object
+
+    def __post_init__(self):
+        if self.default not in self.values:
+            raise ValueError(f"{self.label!r}: {self.default!r} not in {self.values!r}")
+
+    @property
+    def ends(self):
+        return self.values[0], self.values[-1]
+
+    def build(self, **options):
+        import ipywidgets
+
+        pairs = [(v if isinstance(v, str) else f"{v:g}", v) for v in self.values]
+        return ipywidgets.SelectionSlider(options=pairs, value=self.default, **options)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few named options."""
+
+    label: str
+    options: tuple
+    default: object
+
+    def __post_init__(self):
+        if self.default not in self.options:
+            raise ValueError(
+                f"{self.label!r}: {self.default!r} not in {self.options!r}"
+            )
+
+    @property
+    def ends(self):
+        return self.options
+
+    def build(self, **options):
+        import ipywidgets
+
+        options.pop("continuous_update", None)
+        return ipywidgets.Dropdown(options=self.options, value=self.default, **options)
+
+
+@dataclass(frozen=True)
+class Widget:
+    """A picture with controls: `draw(**settings)` -> Figure, alt text, controls.
+
+    `continuous=False` waits until a slider is let go; for a `draw` beyond 100 ms.
+    """
+
+    draw: Callable
+    alt: str
+    controls: Mapping[str, Slider | Steps | Choice]
+    continuous: bool = True
+
+    @property
+    def defaults(self):
+        return {name: control.default for name, control in self.controls.items()}
+
+    def settings(self):
+        """The defaults, then each control at its ends: what a test should draw."""
+        yield self.defaults
+        for name, control in self.controls.items():
+            for value in control.ends:
+                yield {**self.defaults, name: value}
+
+    def show(self, **settings):
+        """The static figure, at the defaults unless told otherwise."""
+        show(self.draw(**{**self.defaults, **settings}), self.alt)
+
+    def explore(self):
+        """Display the controls with the picture under them."""
+        from IPython.display import Javascript, display
+
+        display(self.build(), Javascript(NAME_SLIDERS))
+
+    def build(self):
+        """The box of controls, picture and error line; errors at the defaults raise."""
+        import ipywidgets
+
+        picture, error = ipywidgets.HTML(), ipywidgets.HTML()
+        render = Renderer(self.draw(**self.defaults), self.alt)
+        picture.value = render.first
+        style = {"description_width": "11em"}
+        layout = {"width": "32em", "max_width": "100%"}
+        controls = {
+            name: control.build(
+                description=control.label,
+                style=style,
+                layout=layout,
+                continuous_update=self.continuous,
+            )
+            for name, control in self.controls.items()
+        }
+
+        def update(_):
+            settings = {name: control.value for name, control in controls.items()}
+            try:
+                picture.value = render(self.draw(**settings))
+                message = ""
+            except Exception as reason:
+                text = html.escape(f"{type(reason).__name__}: {reason}")
+                message = f'<pre role="alert" style="color: #b00020">{text}</pre>'
+            if error.value != message:
+                error.value = message
+
+        for control in controls.values():
+            control.observe(update, "value")
+        return ipywidgets.VBox([*controls.values(), error, picture])
+
+
+class Renderer:
+    """Figures to SVG text, fast: the layout is solved once, for the first figure.
+
+    Every later figure with as many axes gets the same positions: solving takes half the
+    time of a picture, and axes that stay in place are easier to compare.
+    """
+
+    def __init__(self, figure, alt):
+        self.alt = alt
+        figure.draw_without_rendering()
+        self.positions = [axes.get_position() for axes in figure.axes]
+        self.first = self(figure)
+
+    def __call__(self, figure):
+        import matplotlib
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        if len(figure.axes) == len(self.positions):
+            figure.set_layout_engine("none")
+            for axes, position in zip(figure.axes, self.positions, strict=True):
+                axes.set_position(position)
+        text = io.StringIO()
+        # one salt: equal marks get equal ids, in this picture and in its neighbours
+        with matplotlib.rc_context({"svg.hashsalt": "trpo_lite"}):
+            FigureCanvasSVG(figure).print_svg(text)
+        svg = text.getvalue()
+        label = html.escape(self.alt, quote=True)
+        return f'<div role="img" aria-label="{label}">{svg[svg.index("<svg") :]}</div>'
+
+
+# ipywidgets gives a slider's handle no accessible name and, for listed values, only
+# their index: copy the visible label and readout
+NAME_SLIDERS = """
+if (!window.trpoLiteSliders) {
+  const name = () => {
+    for (const slider of document.querySelectorAll('.widget-slider')) {
+      const handle = slider.querySelector('.noUi-handle');
+      if (!handle) continue;
+      const copy = (attribute, source) => {
+        const text = slider.querySelector(source)?.textContent;
+        if (text && handle.getAttribute(attribute) !== text)
+          handle.setAttribute(attribute, text);
+      };
+      copy('aria-label', '.widget-label');
+      copy('aria-valuetext', '.widget-readout');
+    }
+  };
+  window.trpoLiteSliders = new MutationObserver(name);
+  window.trpoLiteSliders.observe(document.body, {childList: true, subtree: true});
+  name();
+}
+"""
