@@ -16,7 +16,8 @@ def kl(old, new):
     it is summed as p (x - log(1 + x)), x = q/p - 1, which keeps its digits where
     p log(p / q) loses them all.
 
-    Source: the slide "Use the local approximation to get surrogate". Raises ValueError unless both are distributions.
+    Source: the slide "Use the local approximation to get surrogate".
+    Raises ValueError unless both are distributions.
     """
     p, q = _pair(old, new)
     near = np.abs(q - p) < 0.5 * p
@@ -50,7 +51,8 @@ def penalty_constant(old, gamma, pinsker=False):
 def lower_bound(old, pi, gamma, penalty=None):
     """M(pi) = L_old(pi) - C max_s KL(pi_old || pi) <= J(pi) - J(pi_old).
 
-    `penalty` is C, `penalty_constant(old, gamma)` if None (a smaller one may not bound).
+    `penalty` is C, by default `penalty_constant(old, gamma)`; a smaller one may not
+    bound the improvement.
 
     Source: the slide "MM algorithm"; Schulman et al. 2015, equation 10.
     """

@@ -70,7 +70,7 @@ def mm_step(old, gamma, penalty=None):
 
 
 def max_kl_step(old, delta):
-    """The policy that maximises L subject to max_s KL(pi_old || pi) <= delta: ExactStep.
+    """The policy that maximises L with max_s KL(pi_old || pi) <= delta: ExactStep.
 
     The limit binds in every state whose advantages differ.
 
@@ -82,7 +82,7 @@ def max_kl_step(old, delta):
 
 
 def mean_kl_step(old, delta):
-    """The policy that maximises L subject to mean KL(pi_old || pi) <= delta: ExactStep.
+    """The policy that maximises L with mean KL(pi_old || pi) <= delta: ExactStep.
 
     The mean is over the normalised visitation, so one price is shared by all states.
 
@@ -202,7 +202,7 @@ class _States:
         return np.exp(_halve(lambda u: self.kl(np.exp(u)) > rho, widest - 600, high))
 
     def solve_price(self, beta):
-        """t [K] at which every beta_s is `beta`; it lies between beta pi_old and beta."""
+        """t [K] at which every beta_s is `beta`: between beta pi_old(best) and beta."""
         high = np.full(len(self.p), max(np.log(beta), -600))
         low = np.maximum(high + np.log(self.best), -600)
         return np.exp(_halve(lambda u: self.price(np.exp(u)) < beta, low, high))

@@ -85,8 +85,8 @@ class TabularMDP:
         table = getattr(world, "P", None)
         if table is None or start is None:
             raise TypeError(
-                f"id_or_env: {type(world).__name__} has no transition table, expected a "
-                "toy-text environment such as FrozenLake, CliffWalking or Taxi"
+                f"id_or_env: {type(world).__name__} has no transition table, expected "
+                "a toy-text environment such as FrozenLake, CliffWalking or Taxi"
             )
         if getattr(world, "fickle_passenger", False):
             raise ValueError("fickle_passenger isn't in Taxi's table: leave it False")
@@ -247,7 +247,7 @@ class Trajectories:
 
 
 def sample_trajectories(mdp, pi, n, horizon, rng):
-    """n paths of `horizon` steps under `pi` [S, A], all stepped at once: Trajectories."""
+    """n paths of `horizon` steps under `pi` [S, A], stepped together: Trajectories."""
     pi = _policy(mdp, pi)
     _count("n", n)
     _count("horizon", horizon)
@@ -263,7 +263,7 @@ def sample_trajectories(mdp, pi, n, horizon, rng):
 
 
 def _draw(cumulative, rng):
-    """One index per row of cumulative probabilities [n, K]; never one of probability 0."""
+    """An index per row of cumulative probabilities [n, K]; none of probability 0."""
     u = rng.random((len(cumulative), 1)) * cumulative[:, -1:]
     return (cumulative <= u).sum(-1)
 
@@ -307,7 +307,7 @@ def _newest(env_id, registry):
 
 
 def _read_table(table, start):
-    """P [S, A, S] and R [S, A] from Gymnasium's lists of (Pr, s', reward, terminated)."""
+    """P [S, A, S] and R [S, A] from lists of (Pr, s', reward, terminated)."""
     n_states, n_actions = len(table), len(table[0])
     P = np.zeros((n_states, n_actions, n_states))
     R = np.zeros((n_states, n_actions))
@@ -335,6 +335,6 @@ def _read_table(table, start):
     if unclear.any():
         state = np.flatnonzero(final)[unclear][0]
         raise ValueError(
-            f"the table says both that state {state} ends an episode and not"
+            f"P: the table says both that state {state} ends an episode and not"
         )
     return P, R

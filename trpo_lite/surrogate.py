@@ -52,7 +52,8 @@ def sampled_surrogate(ratio, advantages):
 def clipped_terms(ratio, advantages, clip=0.2):
     """min(r A, clip(r, 1-eps, 1+eps) A), [N]; both arguments [N], eps = `clip` > 0.
 
-    Source: the slide "Clipped surrogate objective function"; Schulman et al. 2017, equation 7.
+    Source: the slide "Clipped surrogate objective function"; Schulman et al. 2017,
+    equation 7.
     """
     ratio, advantages = _samples(ratio=ratio, advantages=advantages)
     clip = _check.positive("clip", clip)
