@@ -287,6 +287,18 @@ def test_kl_between_different_features():
     np.testing.assert_allclose(policy.kl(observations, shifted), expected)
 
 
+@EACH
+def test_kl_gradient_against_finite_differences(name):
+    policy, new, observations, _ = make(name)
+    expected = differences(
+        lambda theta: policy.kl(observations, new.with_theta(theta)).mean(), new.theta
+    )
+    got = policy.kl_gradient(observations, new)
+    np.testing.assert_allclose(got, expected, atol=1e-8)
+    assert np.linalg.norm(expected) > 0.01
+    assert np.abs(policy.kl_gradient(observations, policy)).max() < 1e-15
+
+
 # ------------------------------------------------------------------------- features
 
 

@@ -5,6 +5,7 @@ Each is a frozen dataclass over one flat `theta` and knows, for a batch of N row
     log_prob(observations, actions)             log pi(a_n|s_n), [N]
     score_sum(observations, actions, weights)   sum_n w_n grad log pi(a_n|s_n), [size]
     kl(observations, new)                       KL(pi(.|s_n) || new(.|s_n)), [N]
+    kl_gradient(observations, new)              of its mean, in new.theta, [size]
     fisher_vector_product(observations, v)      F v, F = mean_n of the Fisher matrix
     entropy(observations)                       [N], in nats
 
@@ -247,6 +248,13 @@ class TabularSoftmax(_Policy):
         kl = _categorical_kl(*self._table, *new._table, axis=1)
         return kl[self._states(observations)]
 
+    def kl_gradient(self, observations, new):
+        """Gradient of mean KL(pi || new) in new's theta: new - pi where visited."""
+        self._same_kind(new)
+        states = self._states(observations)
+        share = np.bincount(states, minlength=self.n_states) / len(states)
+        return (share[:, None] * (new._table[0] - self._table[0])).ravel()
+
     def fisher(self, observations):
         """The function v -> F v; at each state F is diag(pi) - pi pi^T."""
         states = self._states(observations)
@@ -343,6 +351,14 @@ class LinearSoftmax(_Linear):
         rows = self.rows(observations)
         new_rows = self._rows_of(new, observations, rows)
         return _categorical_kl(*self._table(rows), *new._table(new_rows), axis=0)
+
+    def kl_gradient(self, observations, new):
+        """Gradient of mean KL(pi || new) in new's theta: mean of phi (new - pi)^T."""
+        self._same_kind(new)
+        rows = self.rows(observations)
+        new_rows = self._rows_of(new, observations, rows)
+        excess = _softmax(new._logits(new_rows)) - _softmax(self._logits(rows))
+        return (new_rows.T @ excess.T).ravel() / len(rows)
 
     def fisher(self, observations):
         """The function v -> F v; at each row F is phi phi^T x (diag(pi) - pi pi^T)."""
@@ -462,6 +478,20 @@ class LinearGaussian(_Linear):
         growth = new.log_std - self.log_std
         spread = (growth + np.expm1(-2 * growth) / 2).sum()
         return spread + np.einsum("nm,nm->n", gap, gap) / 2
+
+    def kl_gradient(self, observations, new):
+        """Gradient of mean KL(pi || new) in new's theta.
+
+        phi (mean' - mean) / std'^2, and 1 - (std^2 + (mean - mean')^2) / std'^2.
+        """
+        self._same_kind(new)
+        rows = self.rows(observations)
+        new_rows = self._rows_of(new, observations, rows)
+        gap = (new_rows @ new.weights - rows @ self.weights) / new.std
+        mean = new_rows.T @ gap / (len(rows) * new.std)
+        growth = new.log_std - self.log_std
+        log_std = -np.expm1(-2 * growth) - (gap * gap).mean(0)
+        return np.concatenate([mean.ravel(), log_std])
 
     def fisher(self, observations):
         """The function v -> F v; F is phi phi^T x diag(1/std^2), and 2 for log_std."""

@@ -1,0 +1,64 @@
+"""A x = b by conjugate gradients, from products A v alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trpo_lite import _check
+
+
+@dataclass(frozen=True)
+class CGResult:
+    """The solution and how it was reached."""
+
+    x: np.ndarray  #: [n]
+    residuals: np.ndarray  #: |b - A x_k| for k = 0, 1, ..., iterations
+    iterations: int
+    stop: str  #: "converged" or "iterations"
+
+
+def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None):
+    """Solve A x = b for a symmetric positive (semi)definite A, starting at x = 0.
+
+    Parameters
+    ----------
+    matvec : function v [n] -> A v [n]
+    b : [n], finite; if A is singular, b must lie in its range, and x then does too
+    iterations : at most so many products A v
+    tolerance : stop when |b - A x| <= tolerance |b|
+    callback : called with a copy of x after each iteration
+
+    Because x starts at 0, b.x = x.A x holds at every iteration, not only at the end.
+    Raises ValueError where a direction p has p.A p <= 0: A isn't positive definite.
+    Source: Hestenes and Stiefel 1952; the slide "Full algorithm", item 4.
+    """
+    b = _check.finite("b", b, (None,))
+    if iterations < 1:
+        raise ValueError(f"iterations must be >= 1, got {iterations!r}")
+    x = np.zeros_like(b)
+    r = b.copy()
+    p = b.copy()
+    rr = r @ r
+    residuals = [np.sqrt(rr)]
+    enough = tolerance * residuals[0]
+    while residuals[-1] > enough and len(residuals) <= iterations:
+        ap = np.asarray(matvec(p))
+        if ap.shape != b.shape:
+            raise ValueError(f"matvec returned shape {ap.shape}, expected {b.shape}")
+        curvature = p @ ap
+        if not curvature > 0:  # written so that not-a-number is caught as well
+            raise ValueError(
+                f"the matrix is not positive definite: p.A p = {curvature:.3g} in "
+                f"iteration {len(residuals)}, expected > 0; add damping, or check "
+                "matvec"
+            )
+        alpha = rr / curvature
+        x += alpha * p
+        r -= alpha * ap
+        rr, rr_old = r @ r, rr
+        p = r + (rr / rr_old) * p
+        residuals.append(np.sqrt(rr))
+        if callback is not None:
+            callback(x.copy())
+    stop = "converged" if residuals[-1] <= enough else "iterations"
+    return CGResult(x, np.array(residuals), len(residuals) - 1, stop)
