@@ -67,7 +67,7 @@ def test_max_kl_step_binds_everywhere_and_satisfies_kkt(seed, delta):
         assert step.multiplier == pytest.approx(old.visitation @ beta, rel=1e-8)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(seeds, st.sampled_from([1e-3, 0.01, 0.1, 1.0]))
 def test_mean_kl_step_binds_and_shares_one_price(seed, delta):
     _, old = case(seed)
@@ -80,7 +80,7 @@ def test_mean_kl_step_binds_and_shares_one_price(seed, delta):
     assert step.multiplier == pytest.approx(beta[0] / (1 - GAMMA), rel=1e-7)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(seeds, st.sampled_from([0.03, 0.3, 3.0, 30.0]))
 def test_penalized_step_satisfies_kkt(seed, beta):
     _, old = case(seed)
@@ -189,7 +189,7 @@ def test_mirror_descent_maximises_with_the_other_kl(seed):
     assert np.abs(step.pi - penalized_step(old, 0.4).pi).max() > 1e-3
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(seeds, st.sampled_from([0.01, 0.3, 3.0, 30.0]))
 def test_tabular_steps_never_lower_performance(seed, delta):
     mdp, old = case(seed)
