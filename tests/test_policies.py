@@ -330,10 +330,28 @@ def test_bare_maps_features_once_and_changes_nothing(name):
     inner, rows = bare(policy, observations)
     if name != "tabular":
         assert inner.features is identity
-    expected = policy.log_prob(observations, actions)
-    assert np.array_equal(inner.log_prob(rows, actions), expected)
-    expected = policy.kl(observations, new)
-    assert np.array_equal(inner.kl(rows, inner.with_theta(new.theta)), expected)
+        assert not rows.flags.writeable
+    for _ in range(2):  # the second time from memory
+        expected = policy.log_prob(observations, actions)
+        got = inner.log_prob(rows, actions)
+        np.testing.assert_allclose(got, expected, atol=1e-14)
+        got = inner.kl(rows, inner.with_theta(new.theta))
+        np.testing.assert_allclose(got, policy.kl(observations, new), atol=1e-14)
+    other = rows[::-1].copy()
+    expected = policy.log_prob(observations[::-1], actions)
+    np.testing.assert_allclose(inner.log_prob(other, actions), expected, atol=1e-14)
+
+
+def test_rows_that_may_change_are_never_remembered():
+    policy = LinearGaussian(np.array([2.0, 0.0]), 1)
+    observations = np.ones((1, 1))
+    inner, rows = bare(policy, observations)
+    assert inner.log_prob(rows, [[2.0]]) == policy.log_prob(observations, [[2.0]])
+    before = policy.log_prob(observations, np.array([[2.0]]))
+    observations[0, 0] = 5
+    assert policy.log_prob(observations, np.array([[2.0]])) < before - 10
+    assert inner.log_prob(rows, np.array([[2.0]])) == before
+    assert inner.log_prob(observations, np.array([[2.0]])) < before - 10
 
 
 # -------------------------------------------------------------------- save and load

@@ -83,20 +83,23 @@ class Features:
                 f"observations has shape {observations.shape}, "
                 f"expected (any, {self.mean.size})"
             )
-        rows = np.empty((len(observations), self.size))
+        # Filled as [F, N] and seen as [N, F]: long runs in memory are much faster.
+        columns = np.empty((self.size, len(observations)))
         linear = self.frequencies is None
-        z = rows[:, : self.mean.size] if linear else np.empty(observations.shape)
-        np.subtract(observations, self.mean, out=z)
-        z /= self.std
+        z = columns[: self.mean.size] if linear else np.empty(observations.T.shape)
+        z[...] = observations.T
+        z -= self.mean[:, None]
+        z /= self.std[:, None]
         if self.clip < np.inf:
             z.clip(-self.clip, self.clip, out=z)
         if not linear:
-            waves = rows[:, : len(self.phases)]
-            np.add(z @ self.frequencies.T, self.phases, out=waves)
+            waves = columns[: len(self.phases)]
+            np.matmul(self.frequencies, z, out=waves)
+            waves += self.phases[:, None]
             np.sin(waves, out=waves)
         if self.bias:
-            rows[:, -1] = 1
-        return rows
+            columns[-1] = 1
+        return columns.T
 
 
 def linear_features(dim, bias=True, clip=np.inf):
@@ -169,6 +172,16 @@ class _Linear(_Policy):
             )
         return rows
 
+    _memo = None, None
+
+    def _output(self, rows):
+        """`_compute(rows)`, remembered if the rows are read-only (as from `bare`)."""
+        if rows.flags.writeable:
+            return self._compute(rows)
+        if self._memo[0] is not rows:
+            _set(self, _memo=(rows, self._compute(rows)))
+        return self._memo[1]
+
     def _rows_of(self, new, observations, rows):
         """`rows` again if `new` has the same features."""
         return rows if new.features is self.features else new.rows(observations)
@@ -177,12 +190,16 @@ class _Linear(_Policy):
 def bare(policy, observations):
     """(the same policy over feature rows, the rows): an update maps features once.
 
-    The policy returned has features = identity. A TabularSoftmax has no features: it
-    and the observations come back as they are.
+    The policy returned has features = identity; the rows are read-only.
+    A TabularSoftmax has no features: it and the observations come back as they are.
     """
     if isinstance(policy, TabularSoftmax):
         return policy, observations
-    return replace(policy, features=identity), policy.rows(observations)
+    rows = policy.rows(observations)
+    if not isinstance(policy.features, Features):  # perhaps an array that may change
+        rows = rows.copy()
+    rows.flags.writeable = False  # what a policy computes from it can be remembered
+    return replace(policy, features=identity), rows
 
 
 # ---------------------------------------------------------------- discrete actions
@@ -317,11 +334,11 @@ class LinearSoftmax(_Linear):
 
     def probabilities(self, observations):
         """pi(a|s_n), [N, A]."""
-        return self._table(self.rows(observations))[0].T
+        return self._output(self.rows(observations))[0].T
 
     def sample(self, observations, rng):
         """Actions [N], integers."""
-        pi = _softmax(self._logits(self.rows(observations)))
+        pi = self._compute(self.rows(observations))[0]
         if len(pi) == 2:
             return (rng.random(pi.shape[1]) >= pi[0]).astype(np.int64)
         return _inverse(pi.cumsum(0), rng.random(pi.shape[1]))
@@ -334,14 +351,14 @@ class LinearSoftmax(_Linear):
         """log pi(a|s), [N]."""
         rows = self.rows(observations)
         actions = _indices(actions, len(rows), self.n_actions)
-        return _pick(self._table(rows)[1], actions)
+        return _pick(self._output(rows)[1], actions)
 
     def score_sum(self, observations, actions, weights):
         """sum_n w_n grad log pi(a_n|s_n), [F*A]: the score is phi (1[a] - pi)^T."""
         rows = self.rows(observations)
         actions = _indices(actions, len(rows), self.n_actions)
         weights = _weights(weights, len(rows))
-        score = -weights * _softmax(self._logits(rows))
+        score = -weights * self._output(rows)[0]
         score[actions, np.arange(len(rows))] += weights
         return (rows.T @ score.T).ravel()
 
@@ -350,20 +367,20 @@ class LinearSoftmax(_Linear):
         self._same_kind(new)
         rows = self.rows(observations)
         new_rows = self._rows_of(new, observations, rows)
-        return _categorical_kl(*self._table(rows), *new._table(new_rows), axis=0)
+        return _categorical_kl(*self._output(rows), *new._output(new_rows), axis=0)
 
     def kl_gradient(self, observations, new):
         """Gradient of mean KL(pi || new) in new's theta: mean of phi (new - pi)^T."""
         self._same_kind(new)
         rows = self.rows(observations)
         new_rows = self._rows_of(new, observations, rows)
-        excess = _softmax(new._logits(new_rows)) - _softmax(self._logits(rows))
+        excess = new._output(new_rows)[0] - self._output(rows)[0]
         return (new_rows.T @ excess.T).ravel() / len(rows)
 
     def fisher(self, observations):
         """The function v -> F v; at each row F is phi phi^T x (diag(pi) - pi pi^T)."""
         rows = self.rows(observations)
-        pi = _softmax(self._logits(rows)) / len(rows)
+        pi = self._output(rows)[0] / len(rows)
 
         def matvec(vector):
             change = self._vector(vector).reshape(self.weights.shape).T @ rows.T
@@ -379,7 +396,7 @@ class LinearSoftmax(_Linear):
 
     def entropy(self, observations):
         """-sum_a pi log pi, [N]."""
-        pi, log_pi = self._table(self.rows(observations))
+        pi, log_pi = self._output(self.rows(observations))
         return -(pi * log_pi).sum(0)
 
     # Inside, tables are [A, N]: sums over a few actions then run along whole rows.
@@ -387,7 +404,7 @@ class LinearSoftmax(_Linear):
     def _logits(self, rows):
         return self.weights.T @ rows.T
 
-    def _table(self, rows):
+    def _compute(self, rows):
         """(pi, log pi), each [A, N]."""
         return _log_softmax(self._logits(rows), 0)
 
@@ -445,12 +462,12 @@ class LinearGaussian(_Linear):
 
     def mode(self, observations):
         """The mean actions [N, m]."""
-        return self.rows(observations) @ self.weights
+        return self._compute(self.rows(observations))
 
     def log_prob(self, observations, actions):
         """log density of the actions [N, m], [N]."""
         rows = self.rows(observations)
-        z = (self._actions(actions, len(rows)) - rows @ self.weights) / self.std
+        z = (self._actions(actions, len(rows)) - self._output(rows)) / self.std
         constant = self.log_std.sum() + self.action_dim * np.log(2 * np.pi) / 2
         return -np.einsum("nm,nm->n", z, z) / 2 - constant
 
@@ -458,7 +475,7 @@ class LinearGaussian(_Linear):
         """sum_n w_n grad log pi(u_n|s_n): phi (u - mean) / std^2, and z^2 - 1."""
         rows = self.rows(observations)
         weights = _weights(weights, len(rows))
-        z = (self._actions(actions, len(rows)) - rows @ self.weights) / self.std
+        z = (self._actions(actions, len(rows)) - self._output(rows)) / self.std
         mean = (rows.T @ (weights[:, None] * z)) / self.std
         log_std = weights @ (z * z) - weights.sum()
         return np.concatenate([mean.ravel(), log_std])
@@ -471,10 +488,7 @@ class LinearGaussian(_Linear):
         self._same_kind(new)
         rows = self.rows(observations)
         new_rows = self._rows_of(new, observations, rows)
-        if new_rows is rows:
-            gap = rows @ ((self.weights - new.weights) / new.std)
-        else:
-            gap = (rows @ self.weights - new_rows @ new.weights) / new.std
+        gap = (self._output(rows) - new._output(new_rows)) / new.std
         growth = new.log_std - self.log_std
         spread = (growth + np.expm1(-2 * growth) / 2).sum()
         return spread + np.einsum("nm,nm->n", gap, gap) / 2
@@ -487,7 +501,7 @@ class LinearGaussian(_Linear):
         self._same_kind(new)
         rows = self.rows(observations)
         new_rows = self._rows_of(new, observations, rows)
-        gap = (new_rows @ new.weights - rows @ self.weights) / new.std
+        gap = (new._output(new_rows) - self._output(rows)) / new.std
         mean = new_rows.T @ gap / (len(rows) * new.std)
         growth = new.log_std - self.log_std
         log_std = -np.expm1(-2 * growth) - (gap * gap).mean(0)
@@ -511,6 +525,10 @@ class LinearGaussian(_Linear):
         """sum of log_std + m/2 log(2 pi e), the same for every row, [N]."""
         each = self.log_std.sum() + self.action_dim * np.log(2 * np.pi * np.e) / 2
         return np.full(len(observations), each)
+
+    def _compute(self, rows):
+        """The means [N, m]."""
+        return rows @ self.weights
 
     def _actions(self, actions, n):
         actions = np.asarray(actions)
@@ -721,14 +739,6 @@ def _weights(weights, n):
     if weights.shape != (n,):
         raise ValueError(f"weights has shape {weights.shape}, expected ({n},)")
     return weights
-
-
-def _softmax(logits):
-    """Over the first axis; overwrites its argument, a fresh array."""
-    logits -= logits.max(0)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(0)
-    return logits
 
 
 def _log_softmax(logits, axis):

@@ -203,16 +203,19 @@ def _climb(
     with np.errstate(over="ignore", invalid="ignore"):
         advantages = sample.advantages
         advantages = advantage.normalize(advantages) if normalize else advantages
-        columns = sample.rows, np.asarray(sample.actions), sample.log_prob, advantages
+        columns = sample.rows, sample.actions, sample.log_prob, advantages
         first = gradient(sample.policy, *columns)
         if not first.any():
             return sample.move(sample.policy.theta, "zero gradient", first, epochs=0)
+        columns = [np.ascontiguousarray(column) for column in columns]  # fast to take
         new, state, stop = sample.policy, AdamState.zeros(sample.policy.size), "epochs"
         theta = new.theta
         for epoch in range(1, epochs + 1):
             order = rng.permutation(count)
             for part in np.array_split(order, minibatches):
-                g = gradient(new, *(column[part] for column in columns))
+                parts = [column.take(part, 0) for column in columns]
+                parts[0].flags.writeable = False  # pi at these rows: computed once
+                g = gradient(new, *parts)
                 state, step = adam_step(state, g, learning_rate)
                 theta = theta + step
                 if not np.isfinite(theta).all():
