@@ -192,7 +192,7 @@ class Renderer:
         text = io.StringIO()
         # one salt: equal marks get equal ids, in this picture and in its neighbours
         with matplotlib.rc_context({"svg.hashsalt": "trpo_lite"}):
-            FigureCanvasSVG(figure).print_svg(text)
+            FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
         svg = text.getvalue()
         label = html.escape(self.alt, quote=True)
         return f'<div role="img" aria-label="{label}">{svg[svg.index("<svg") :]}</div>'

@@ -1,0 +1,425 @@
+"""The exercise engine and the widgets: every verdict, told from real wrong answers."""
+
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.widgets import Choice, Slider, Steps, Widget
+
+
+def stub(x, y, gamma):
+    """The product of x and y over 1 - gamma."""
+    ...
+
+
+def product(x, y, gamma):
+    """The product of x and y over 1 - gamma."""
+    return x @ y.T / (1 - gamma)
+
+
+def mistaken(x, y, gamma):
+    return x @ y.T + gamma
+
+
+def failing_mistake(x, y, gamma):
+    return np.linalg.solve(np.zeros((2, 2)), x @ y.T)
+
+
+def cases(rng):
+    return [(rng.normal(size=(n, n)), rng.normal(size=(n, n)), 0.9) for n in (2, 3, 2)]
+
+
+def exercise(**changes):
+    settings = dict(
+        name="multiply",
+        minutes=5,
+        difficulty=2,
+        stub=stub,
+        reference=product,
+        mistakes={"gamma is added": mistaken, "no inverse": failing_mistake},
+        hints=("one", "two, longer"),
+        cases=cases,
+    )
+    return Exercise(**{**settings, **changes})
+
+
+def said(check, *arguments):
+    """What a call prints: (lines of stdout); nothing may reach stderr."""
+    from contextlib import redirect_stderr, redirect_stdout
+
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        check(*arguments)
+    assert err.getvalue() == ""
+    return out.getvalue().splitlines()
+
+
+def verdict(answer, **changes):
+    lines = said(exercise(**changes).check, answer)
+    assert 1 <= len(lines) <= 2
+    assert lines[0].startswith(("[todo] ", "[retry] ", "[ok] "))
+    return "\n".join(lines)
+
+
+def test_right_is_ok():
+    assert verdict(product) == "[ok] multiply: right on all 3 inputs."
+    # lists, float32-free round-off and integer zeros are as good
+    assert verdict(lambda x, y, g: product(x, y, g).tolist()).startswith("[ok]")
+    assert verdict(lambda x, y, g: product(x, y, g) * (1 + 1e-12)).startswith("[ok]")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        ...,
+        stub,
+        lambda x, y, g: ...,
+        lambda x, y, g: g * ...,
+        lambda x, y, g: np.exp(...),
+        lambda x, y, g: (...).T,
+        lambda x, y, g: (None, 1),
+        lambda x, y, g: np.array([..., ...]),
+    ],
+)
+def test_not_attempted(answer):
+    assert verdict(answer).startswith("[todo]")
+
+
+def test_what_the_stub_gives_is_not_attempted():
+    """Bug hunts and faded stubs run: their own result says that nothing was done."""
+    buggy = mistaken
+    text = verdict(lambda x, y, g: x @ y.T + g, stub=buggy, mistakes={})
+    assert text.startswith("[todo]")
+    singular = failing_mistake
+    copy = lambda x, y, g: np.linalg.solve(np.zeros((2, 2)), x @ y.T)  # noqa: E731
+    assert verdict(copy, stub=singular, mistakes={}).startswith("[todo]")
+    faded = lambda x, y, g: x @ ...  # noqa: E731  (a ValueError of NumPy's)
+    assert verdict(faded, stub=faded).startswith("[todo]")
+
+
+@pytest.mark.parametrize(
+    "answer, cause",
+    [
+        (3.0, "the function itself"),
+        (lambda x, y, g: -product(x, y, g), "the sign is wrong"),
+        (lambda x, y, g: product(x, y, g).T, "transposed"),
+        (lambda x, y, g: product(x, y, g) / 3, "0.3333 times"),
+        (lambda x, y, g: product(x, y, g) * (1 - g), "missing 1/(1 - gamma)"),
+        (lambda x, y, g: product(x, y, g) / (1 - g), "1/(1 - gamma) too many"),
+        (lambda x, y, g: product(x, y, g) * len(x), "a sum where a mean"),
+        (lambda x, y, g: product(x, y, g) / len(x), "a mean where a sum"),
+        (lambda x, y, g: x @ y.T + g, "gamma is added"),
+        (lambda x, y, g: np.linalg.solve(np.zeros((2, 2)), x @ y.T), "no inverse"),
+        (lambda x, y, g: product(x, y, g) + 1, "the numbers differ"),
+        (lambda x, y, g: product(x, y, g) + (len(x) == 3), "right on 2 of 3"),
+        (lambda x, y, g: product(x, y, g)[0], "shape (2,), expected (2, 2)"),
+        (lambda x, y, g: product(x, y, g)[..., None], "an axis of length 1"),
+        (lambda x, y, g: 1.0, "shape (), expected (2, 2)"),
+        (lambda x, y, g: "words", "shape"),
+        (lambda x, y, g: {"a": 1}, "returns dict, expected an array"),
+        (lambda x, y, g: product(x, y, g).astype(int), "integers, cut off"),
+        (lambda x, y, g: product(x, y, g) > 0, "dtype bool, expected float64"),
+        (lambda x, y, g: product(x, y, g) + 0j, "dtype complex128"),
+        (lambda x, y, g: product(x, y, g).astype(np.float32), "float32, too coarse"),
+        (lambda x, y, g: product(x, y, g) * np.log(-1.0), "NaN in 4 of 4"),
+        (lambda x, y, g: product(x, y, g) / np.zeros(1), "infinite entries"),
+        (lambda x, y, g: [[1, 2], [3]], "rows of different lengths"),
+        (lambda x, y: x, "called with 3 arguments"),
+        (lambda x, y, g: 1 / 0, "ZeroDivisionError: division by zero (line 1 of"),
+        (lambda x, y, g: nonsense, "name 'nonsense' is not defined"),  # noqa: F821
+        (lambda x, y, g: x.nothing, "AttributeError"),
+        (lambda x, y, g: sys.exit(2), "SystemExit: 2"),
+    ],
+)
+def test_likely_cause(answer, cause):
+    text = verdict(answer)
+    assert text.startswith("[retry] multiply: ")
+    assert cause in text
+    assert "0x" not in text and "Traceback" not in text
+
+
+def test_line_of_the_error_is_the_readers_own():
+    def answer(x, y, g):
+        z = x @ y.T
+        return z[5]
+
+    text = verdict(answer)
+    assert "IndexError" in text and "(line 3 of answer: `return z[5]`)" in text
+
+
+def test_errors_in_what_the_answer_calls_point_to_the_answer():
+    def answer(x, y, g):
+        return np.linalg.inv(x[:, :1])
+
+    assert "(line 2 of answer: " in verdict(answer)
+
+
+def test_changed_arguments_are_named_and_do_not_leak():
+    def answer(x, y, g):
+        x /= 1 - g
+        return x @ y.T
+
+    assert "changes its argument x in place" in verdict(answer)
+    ours = exercise()
+    said(ours.check, answer)
+    assert said(ours.check, product)[0].startswith("[ok]")
+
+
+def test_exchanged_arguments_are_named():
+    def difference(new, old):
+        return new - old**2
+
+    changes = dict(
+        reference=difference,
+        mistakes={},
+        cases=lambda rng: [(rng.normal(size=3), rng.normal(size=3)) for _ in "ab"],
+    )
+    text = verdict(lambda new, old: old - new**2, **changes)
+    assert "the arguments new and old are exchanged" in text
+
+
+def test_example_shows_one_input_without_round_off():
+    def scale(x, by):
+        return x * by
+
+    changes = dict(
+        reference=scale,
+        mistakes={},
+        cases=lambda rng: [(np.array([1.0, 2.0]), 0.5), (np.array([3.0]), 2.0)],
+    )
+    text = verdict(lambda x, by: x * by + np.array([-1e-17, 1])[: len(x)], **changes)
+    assert text.splitlines()[1] == (
+        "    for x=[1. 2.], by=0.5: came [0.5 2. ], expected [0.5 1. ]"
+    )
+
+
+def test_tuples_and_dataclasses_by_part():
+    @dataclasses.dataclass
+    class Step:
+        x: np.ndarray
+        size: float
+
+    def step(x, by):
+        return Step(x * by, by)
+
+    def pair(x, by):
+        return x * by, by
+
+    changes = dict(
+        mistakes={}, cases=lambda rng: [(rng.normal(size=3), 2.0), (np.ones(2), 3.0)]
+    )
+    text = verdict(lambda x, by: Step(-x * by, by), reference=step, **changes)
+    assert "in x, the sign is wrong" in text
+    text = verdict(lambda x, by: (x * by, -by), reference=pair, **changes)
+    assert "in value 2, the sign is wrong" in text
+    text = verdict(lambda x, by: (x * by,), reference=pair, **changes)
+    assert "1 value returned, expected 2" in text
+    text = verdict(lambda x, by: x, reference=step, **changes)
+    assert "returns ndarray, expected Step" in text
+
+
+def test_to_array_and_invariants():
+    def basis(x):
+        return np.linalg.qr(x)[0]
+
+    def orthonormal(arguments, result):
+        if result.shape != arguments[0].shape:
+            return "the shape is not that of x"
+        error = np.abs(result.T @ result - np.eye(len(result))).max()
+        return None if error < 1e-9 else "the columns are not orthonormal"
+
+    changes = dict(
+        reference=basis,
+        mistakes={},
+        cases=lambda rng: [(rng.normal(size=(3, 3)),) for _ in range(2)],
+        invariants=(orthonormal,),
+    )
+    assert verdict(lambda x: -basis(x), tolerance=None, **changes).startswith("[ok]")
+    text = verdict(lambda x: x, tolerance=None, **changes)
+    assert "the columns are not orthonormal" in text
+    assert "the columns are not orthonormal" in verdict(lambda x: x + 1, **changes)
+    hook = dict(changes, invariants=(), to_array=lambda result: result["q"])
+    text = verdict(lambda x: {"q": x}, **dict(hook, reference=lambda x: {"q": x}))
+    assert text.startswith("[ok]")
+    text = verdict(lambda x: 3, **dict(hook, reference=lambda x: {"q": x}))
+    assert "TypeError" in text
+
+
+def test_generators_may_move_and_start_equal():
+    def draw(rng, n):
+        return rng.normal(size=n)
+
+    changes = dict(
+        reference=draw,
+        mistakes={},
+        cases=lambda rng: [
+            (np.random.default_rng(1), 3),
+            (np.random.default_rng(2), 4),
+        ],
+    )
+    assert verdict(lambda rng, n: rng.normal(size=n), **changes).startswith("[ok]")
+
+
+def test_check_is_the_same_every_time():
+    wrong = exercise()
+    assert said(wrong.check, mistaken) == said(wrong.check, mistaken)
+
+
+def test_hints_grow_stronger_and_the_last_one_repeats():
+    ours = exercise()
+    lines = [said(ours.hint)[0] for _ in range(3)]
+    assert lines[0] == "hint 1 of 2: one"
+    assert lines[1] == lines[2] == "hint 2 of 2: two, longer"
+
+
+def test_solution_shows_the_tested_reference_under_the_pages_name():
+    text = "\n".join(said(exercise().solution))
+    assert text.startswith("def multiply(x, y, gamma):")
+    assert "return x @ y.T / (1 - gamma)" in text
+
+
+def test_progress_counts_minutes_left():
+    one, two = exercise(), exercise(name="other", minutes=7, difficulty=3)
+    progress = Progress((one, two))
+    assert said(progress) == [
+        "exercises done: 0 of 2",
+        "  [ ] multiply  ●●○  5 min",
+        "  [ ] other     ●●●  7 min",
+        "left: about 12 minutes",
+    ]
+    said(one.check, product)
+    assert said(progress)[-1] == "left: about 7 minutes"
+    said(one.check, mistaken)  # a later try takes nothing back
+    said(two.check, product)
+    assert said(progress)[-1] == "all done"
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (dict(difficulty=4), "difficulty must be 1, 2 or 3, got 4"),
+        (dict(hints="a hint"), "hints must be a tuple"),
+        (dict(tolerance=None), "needs at least one invariant"),
+    ],
+)
+def test_authors_mistakes_raise(changes, message):
+    with pytest.raises(ValueError, match=message):
+        exercise(**changes)
+
+
+def draw(height, kind="a"):
+    from matplotlib.figure import Figure
+
+    if height > 3:
+        raise ValueError("too <high>")
+    figure = Figure(figsize=(3, 2), layout="constrained")
+    figure.subplots().set(title=f"{height} {kind}", xlabel="x", ylabel="y")
+    return figure
+
+
+def widget(**changes):
+    controls = {
+        "height": Slider("height", 1, 5, 1, 2),
+        "kind": Choice("kind", ("a", "b"), "a"),
+    }
+    return Widget(**{**dict(draw=draw, alt='a "box"', controls=controls), **changes})
+
+
+def test_widget_redraws_shows_errors_and_clears_them():
+    box = widget().build()
+    height, kind, error, picture = box.children
+    assert 'aria-label="a &quot;box&quot;"' in picture.value
+    before = picture.value
+    height.value = 3
+    assert picture.value != before and error.value == ""
+    good = picture.value
+    height.value = 4
+    assert "ValueError: too &lt;high&gt;" in error.value and "alert" in error.value
+    assert picture.value == good
+    kind.value = "b"  # still wrong
+    assert "ValueError" in error.value
+    height.value = 1
+    assert error.value == "" and picture.value != good
+
+
+def test_equal_settings_give_equal_pictures():
+    one, two = widget().build(), widget().build()
+    assert one.children[-1].value == two.children[-1].value
+
+
+def test_widget_with_an_error_at_its_defaults_raises():
+    with pytest.raises(ValueError, match="too <high>"):
+        widget(controls={"height": Slider("height", 1, 5, 1, 4)}).build()
+
+
+def test_axes_keep_their_places_while_settings_change():
+    def draws(width):
+        from matplotlib.figure import Figure
+
+        figure = Figure(layout="constrained")
+        figure.subplots().set_ylabel("y\n" * width)
+        figures.append(figure)
+        return figure
+
+    figures = []
+    slider = Slider("width", 1, 5, 1, 1)
+    box = widget(draw=draws, controls={"width": slider}).build()
+    box.children[0].value = 5
+    one, two = (f.axes[0].get_position().bounds for f in figures)
+    assert one == two
+
+
+def test_settings_of_a_widget_are_its_defaults_and_ends():
+    assert list(widget().settings()) == [
+        {"height": 2, "kind": "a"},
+        {"height": 1, "kind": "a"},
+        {"height": 5, "kind": "a"},
+        {"height": 2, "kind": "a"},
+        {"height": 2, "kind": "b"},
+    ]
+
+
+def test_controls_are_named_and_checked():
+    steps = Steps("samples", (10, 100, 1000), 100).build(description="samples")
+    assert steps.value == 100 and steps.description == "samples"
+    assert Slider("δ", 0.0, 1.0, 0.05, 0.1).build().readout_format == ".2f"
+    with pytest.raises(ValueError, match="min <= default <= max"):
+        Slider("δ", 0.0, 1.0, 0.05, 2.0)
+    with pytest.raises(ValueError, match="7 not in"):
+        Steps("samples", (10, 100), 7)
+    with pytest.raises(ValueError, match="'c' not in"):
+        Choice("kind", ("a", "b"), "c")
+
+
+def test_show_needs_and_stores_the_description(monkeypatch):
+    from trpo_lite import plots
+
+    with pytest.raises(ValueError, match="alt must say"):
+        plots.show(draw(1), " ")
+    shown = []
+
+    def display(data, **options):
+        shown.append((data, options))
+
+    monkeypatch.setattr("IPython.display.display", display)
+    widget().show(height=3)
+    [(data, options)] = shown
+    assert data["image/png"] and "box" in data["text/plain"]
+    assert options["metadata"]["image/png"]["alt"] == 'a "box"'
+
+
+def test_the_engine_needs_numpy_alone():
+    code = (
+        "import sys, trpo_lite.course.n00, json;"
+        "print(json.dumps([m for m in ('matplotlib', 'ipywidgets', 'IPython')"
+        " if m in sys.modules]))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert json.loads(run.stdout) == []

@@ -1,0 +1,537 @@
+"""Notebook 03: importance sampling, the surrogate L and where it stops being J."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from trpo_lite import lqr, style
+from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.widgets import Slider, Widget
+from trpo_lite.mdp import (
+    evaluate,
+    random_mdp,
+    random_policy,
+    road_and_ice,
+    shared_policy,
+)
+from trpo_lite.surrogate import effective_sample_size
+from trpo_lite.surrogate import surrogate as exact_surrogate
+
+# --------------------------------------------------------------------- exercises
+
+
+def importance_mean_stub(actions, f, pi, pi_old):
+    """The mean of f under pi, from actions [N] drawn from pi_old.
+
+    f, pi, pi_old : [A], a value and two probabilities per action.
+    """
+    ratio = ...  # your line: one ratio per drawn action, [N]
+    return np.mean(ratio * f[actions])
+
+
+def importance_mean_reference(actions, f, pi, pi_old):
+    """The mean of f under pi, from actions [N] drawn from pi_old."""
+    ratio = pi[actions] / pi_old[actions]
+    return np.mean(ratio * f[actions])
+
+
+def inverted_importance(actions, f, pi, pi_old):
+    return np.mean(pi_old[actions] / pi[actions] * f[actions])
+
+
+def unweighted(actions, f, pi, pi_old):
+    return np.mean(f[actions])
+
+
+def weighted_by_new(actions, f, pi, pi_old):
+    return np.mean(pi[actions] * f[actions])
+
+
+def self_normalised(actions, f, pi, pi_old):
+    ratio = pi[actions] / pi_old[actions]
+    return np.sum(ratio * f[actions]) / np.sum(ratio)
+
+
+def importance_cases(rng):
+    cases = []
+    for n, k in ((1, 2), (6, 3), (40, 5)):
+        pi, pi_old = rng.dirichlet(np.ones(k), 2) * 0.8 + 0.2 / k
+        cases.append((rng.integers(k, size=n), rng.normal(size=k), pi, pi_old))
+    return cases
+
+
+importance_mean = Exercise(
+    name="importance_mean",
+    minutes=4,
+    difficulty=1,
+    stub=importance_mean_stub,
+    reference=importance_mean_reference,
+    mistakes={
+        "the ratio is upside down: new over old, pi / pi_old": inverted_importance,
+        "no ratio: this is the mean of f under pi_old": unweighted,
+        "weighted by pi alone: the draws already favour what pi_old likes, so divide "
+        "by pi_old": weighted_by_new,
+        "divided by the sum of the ratios: close, but biased; divide by N": (
+            self_normalised
+        ),
+    },
+    hints=(
+        "Which actions did pi_old draw too seldom for pi? They need a ratio above 1.",
+        "The ratio of action a is pi(a) / pi_old(a), and actions [N] is an index.",
+        "pi[actions] and pi_old[actions] are arrays [N]: divide the first by the "
+        "second.",
+    ),
+    cases=importance_cases,
+)
+
+
+def surrogate_stub(mdp, pi_old, pi):
+    """L of the policy pi [S, A] seen from the policy pi_old [S, A]."""
+    old = evaluate(mdp, pi_old)
+    expected_advantage = ...  # your line: per state, the mean of A_old under pi, [S]
+    return ...  # your line: add the states up
+
+
+def surrogate_reference(mdp, pi_old, pi):
+    """L of the policy pi [S, A] seen from the policy pi_old [S, A]."""
+    old = evaluate(mdp, pi_old)
+    expected_advantage = np.sum(pi * old.advantage, axis=1)  # [S]
+    return old.visitation @ expected_advantage
+
+
+def new_visitation(mdp, pi_old, pi):
+    old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
+    return new.visitation @ np.sum(pi * old.advantage, axis=1)
+
+
+def no_visitation(mdp, pi_old, pi):
+    return np.sum(pi * evaluate(mdp, pi_old).advantage)
+
+
+def normalised_visitation(mdp, pi_old, pi):
+    return (1 - mdp.gamma) * surrogate_reference(mdp, pi_old, pi)
+
+
+def inverted_surrogate(mdp, pi_old, pi):
+    old = evaluate(mdp, pi_old)
+    return old.visitation @ np.sum(pi_old * (pi_old / pi) * old.advantage, axis=1)
+
+
+def extra_ratio(mdp, pi_old, pi):
+    old = evaluate(mdp, pi_old)
+    return old.visitation @ np.sum(pi * (pi / pi_old) * old.advantage, axis=1)
+
+
+def old_probabilities(mdp, pi_old, pi):
+    old = evaluate(mdp, pi_old)
+    return old.visitation @ np.sum(pi_old * old.advantage, axis=1)
+
+
+def q_for_advantage(mdp, pi_old, pi):
+    old = evaluate(mdp, pi_old)
+    return old.visitation @ np.sum(pi * old.q, axis=1)
+
+
+def new_advantage(mdp, pi_old, pi):
+    old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
+    return old.visitation @ np.sum(pi * new.advantage, axis=1)
+
+
+def exchanged(mdp, pi_old, pi):
+    return surrogate_reference(mdp, pi, pi_old)
+
+
+def surrogate_cases(rng):
+    cases = []
+    for n_states, n_actions, gamma in ((2, 2, 0.5), (4, 3, 0.9), (6, 2, 0.8)):
+        mdp = random_mdp(rng, n_states, n_actions, gamma)
+        policies = (random_policy(rng, n_states, n_actions) for _ in range(2))
+        mix = (0.9 * pi + 0.1 / n_actions for pi in policies)
+        cases.append((mdp, *mix))
+    return cases
+
+
+surrogate = Exercise(
+    name="surrogate",
+    minutes=8,
+    difficulty=2,
+    stub=surrogate_stub,
+    reference=surrogate_reference,
+    mistakes={
+        "the new visitation is used: this is J(pi) - J(pi_old); L keeps the old one": (
+            new_visitation
+        ),
+        "the visitation is missing: every state counts the same": no_visitation,
+        "the visitation is normalised: a factor 1 - gamma too many": (
+            normalised_visitation
+        ),
+        "the ratio is upside down: it is pi / pi_old": inverted_surrogate,
+        "the ratio is used twice: pi already is pi_old times the ratio": extra_ratio,
+        "actions are averaged under pi_old: that is 0 for every pi": old_probabilities,
+        "q where the advantage is meant: L(pi_old) would not be 0": q_for_advantage,
+        "the advantage of pi: L judges the new actions by the old policy's advantage": (
+            new_advantage
+        ),
+        "pi and pi_old are exchanged": exchanged,
+    },
+    hints=(
+        "Two sums, inside out: over actions with pi, over states with the old visits.",
+        "pi * old.advantage is [S, A]; its sum over axis 1 is one number per state.",
+        "Return old.visitation @ (pi * old.advantage).sum(axis=1).",
+    ),
+    cases=surrogate_cases,
+)
+
+
+def policy_gradient_stub(mdp, theta):
+    """The gradient of J at the softmax policy with parameters theta [S, A]."""
+    ...  # your code; returns an array [S, A]
+
+
+def policy_gradient_reference(mdp, theta):
+    """The gradient of J at the softmax policy with parameters theta [S, A]."""
+    weights = np.exp(theta - theta.max(axis=1, keepdims=True))
+    pi = weights / weights.sum(axis=1, keepdims=True)
+    old = evaluate(mdp, pi)
+    return old.visitation[:, None] * pi * old.advantage
+
+
+def _softmax(theta):
+    weights = np.exp(theta - theta.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def gradient_without_pi(mdp, theta):
+    old = evaluate(mdp, _softmax(theta))
+    return old.visitation[:, None] * old.advantage
+
+
+def gradient_without_visits(mdp, theta):
+    old = evaluate(mdp, _softmax(theta))
+    return old.pi * old.advantage
+
+
+def gradient_normalised(mdp, theta):
+    return (1 - mdp.gamma) * policy_gradient_reference(mdp, theta)
+
+
+def gradient_of_q(mdp, theta):
+    old = evaluate(mdp, _softmax(theta))
+    return old.visitation[:, None] * old.pi * old.q
+
+
+def gradient_of_start(mdp, theta):
+    old = evaluate(mdp, _softmax(theta))
+    return mdp.start[:, None] * old.pi * old.advantage
+
+
+def gradient_over_states(mdp, theta):
+    old = evaluate(mdp, _softmax(theta.T).T / _softmax(theta.T).T.sum(1)[:, None])
+    return old.visitation[:, None] * old.pi * old.advantage
+
+
+def gradient_cases(rng):
+    sizes = (2, 2, 0.5), (4, 3, 0.9), (3, 5, 0.8)
+    return [
+        (random_mdp(rng, n_states, n_actions, gamma), rng.normal(size=(n_states, k)))
+        for n_states, n_actions, gamma in sizes
+        for k in (n_actions,)
+    ]
+
+
+def rows_sum_to_zero(arguments, result):
+    if np.abs(np.sum(result, axis=1)).max() > 1e-9:
+        return (
+            "each row must sum to 0: the same constant added to all parameters of a "
+            "state changes nothing"
+        )
+    return None
+
+
+policy_gradient = Exercise(
+    name="policy_gradient",
+    minutes=10,
+    difficulty=3,
+    stub=policy_gradient_stub,
+    reference=policy_gradient_reference,
+    mistakes={
+        "the factor pi(a|s) of the softmax's derivative is missing": (
+            gradient_without_pi
+        ),
+        "the visitation is missing: every state counts the same": (
+            gradient_without_visits
+        ),
+        "the visitation is normalised: a factor 1 - gamma too many": (
+            gradient_normalised
+        ),
+        "q where the advantage is meant: the softmax's derivative subtracts v": (
+            gradient_of_q
+        ),
+        "the start distribution stands where the visitation belongs: only the first "
+        "step counts": gradient_of_start,
+        "the softmax is taken over states: each row of pi, one state, must sum to 1": (
+            gradient_over_states
+        ),
+    },
+    hints=(
+        "Differentiate L, not J: the old visits and advantages are constants.",
+        "The derivative of pi(a|s) by theta[s, b] is pi(a|s) (1[a=b] - pi(b|s)); "
+        "remember that the advantage averages to 0 under pi.",
+        "Softmax theta along axis 1 to pi, evaluate it, and return visitation "
+        "(as a column) times pi times advantage.",
+    ),
+    cases=gradient_cases,
+    invariants=(rows_sum_to_zero,),
+)
+
+exercises = (importance_mean, surrogate, policy_gradient)
+progress = Progress(exercises)
+
+# ----------------------------------------------------------------------- figures
+
+TRUTH = dict(color=style.BLUE, linestyle="-")
+PROMISE = dict(color=style.RED, linestyle="--")
+
+
+def _figure(columns=2, size=(7.6, 3.6), **options):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(1, columns, **options)
+
+
+def _words_above(axes, *lines):
+    """Coloured words over the axes, first line on top; cheaper than a legend."""
+    for i, (words, color) in enumerate(reversed(lines)):
+        axes.text(
+            0.0, 1.03 + 0.1 * i, words, color=color, transform=axes.transAxes, size=12
+        )
+
+
+def _legend_above(axes, columns=1):
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncol=columns,
+        borderaxespad=0.2,
+        columnspacing=1.2,
+    )
+
+
+def price(p, p_old=0.1, gamma=0.9):
+    """(mean, variance of one term, share of the draws that count), exact, on the road.
+
+    One term is r A(road, a) with a drawn from p_old; the share is 1 / E[r^2].
+    """
+    old = evaluate(road_and_ice(gamma), shared_policy(p_old))
+    A, new, before = old.advantage[0], shared_policy(p)[0], shared_policy(p_old)[0]
+    ratio = new / before
+    mean = new @ A
+    return mean, before @ (ratio * A) ** 2 - mean**2, 1 / (before @ ratio**2)
+
+
+def draw_price(n=200, seed=0, p_old=0.1):
+    """Estimates with intervals, and the effective share, over p -> Figure."""
+    figure, (left, right) = _figure()
+    grid = np.linspace(0, 1, 101)
+    exact = np.array([price(p, p_old) for p in grid])
+    A = evaluate(road_and_ice(), shared_policy(p_old)).advantage[0]
+    rng = np.random.default_rng(seed)
+    for i, p in enumerate(np.linspace(0.05, 0.95, 10)):
+        taken = (rng.random(n) < p_old).astype(int)  # fresh draws for every dot
+        ratio = (shared_policy(p) / shared_policy(p_old))[0, taken]
+        terms = ratio * A[taken]
+        half = 1.96 * terms.std(ddof=1) / np.sqrt(n)
+        words = f"{n} draws, 95 % interval" if i == 0 else None
+        left.errorbar(
+            p, terms.mean(), half, fmt="o", color=style.RED, capsize=3, label=words
+        )
+        words = f"{n} draws" if i == 0 else None
+        share = effective_sample_size(ratio) / n
+        right.plot(p, share, "o", color=style.RED, label=words)
+    left.plot(grid, exact[:, 0], label="exact", **TRUTH)
+    right.plot(grid, exact[:, 2], label=r"exact, $1/\mathbb{E}[r^2]$", **TRUTH)
+    for axes in (left, right):
+        axes.axvline(p_old, color=style.INK, linestyle=":", linewidth=1.5)
+        axes.set(xlabel="p of the new policy", xlim=(-0.02, 1.02))
+        _legend_above(axes)
+    left.set_ylabel("mean of A(road, a) under p")
+    right.set(ylabel="effective share of the draws", ylim=(0, 1.08))
+    return figure
+
+
+def draw_estimates(p, truth, promise, estimates):
+    """L and eta with their estimates from one set of old paths -> Figure.
+
+    p, truth, promise : [K] exact curves; estimates : rows (p, L, its half-width, eta,
+    its half-width).
+    """
+    figure, axes = _figure(1, (7.2, 3.9))
+    axes.plot(p, promise, **PROMISE)
+    axes.plot(p, truth, **TRUTH)
+    at, L, L_half, eta, eta_half = np.transpose(estimates)
+    axes.errorbar(
+        at - 0.006, L, L_half, fmt="s", color=style.RED, capsize=4, markersize=5
+    )
+    axes.errorbar(
+        at + 0.006, eta, eta_half, fmt="o", color=style.BLUE, capsize=4, markersize=6
+    )
+    axes.axhline(0, color=style.INK, linewidth=0.8)
+    axes.text(0.66, 5.2, "L, one ratio", color=style.RED, ha="right")
+    axes.text(0.64, -1.7, r"exact $\eta$", color=style.BLUE, ha="right")
+    axes.text(
+        1.0, 1.55, r"$\eta$ estimated," "\nall ratios", color=style.BLUE, ha="right"
+    )
+    axes.set(xlabel="p of the new policy", ylabel="improvement (reward units)")
+    return figure
+
+
+def draw_gap(h, promise, gap, wrong_gap):
+    """Sizes of L, of its gap and of a wrong surrogate's gap over h -> Figure."""
+    figure, axes = _figure(1, (7.0, 3.9))
+    lines = (
+        (promise, "|L|: slope 1", style.LINES[1]),
+        (wrong_gap, "gap with uniform visits: slope 1", style.LINES[3]),
+        (gap, "gap |η − L|: slope 2", style.LINES[0]),
+    )
+    for y, words, line in lines:
+        axes.loglog(h, y, label=words, marker="o", markersize=4, **line)
+    axes.set(xlabel="step size h", ylabel="size (reward units)")
+    axes.grid(True, which="major")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+@lru_cache(maxsize=64)
+def road_curves(p_old, gamma, points=51):
+    """(p, eta(p), L(p)) on the road and ice world; each [points]."""
+    world, p = road_and_ice(gamma), np.linspace(0, 1, points)
+    old = evaluate(world, shared_policy(p_old))
+    policies = [shared_policy(x) for x in p]
+    eta = [evaluate(world, pi).performance - old.performance for pi in policies]
+    return p, np.array(eta), np.array([exact_surrogate(old, pi) for pi in policies])
+
+
+def draw_road(p, p_old, gamma):
+    """L and eta over p with both visitations at the chosen p -> Figure."""
+    figure, (left, right) = _figure(width_ratios=(1.7, 1))
+    grid, eta, L = road_curves(p_old, gamma)
+    left.plot(grid, L, **PROMISE)
+    left.plot(grid, eta, **TRUTH)
+    left.axvline(p_old, color=style.INK, linestyle=":", linewidth=1.5)
+    left.axhline(0, color=style.INK, linewidth=0.8)
+    world = road_and_ice(gamma)
+    old, new = (evaluate(world, shared_policy(x)) for x in (p_old, p))
+    here = exact_surrogate(old, new.pi), new.performance - old.performance
+    left.plot([p, p], here, "o", color=style.INK, markersize=7)
+    left.set(xlabel="p of the new policy", ylabel="reward units", xlim=(-0.02, 1.02))
+    left.set_xticks((0, 0.5, 1))
+    left.locator_params(axis="y", nbins=5)
+    _words_above(
+        left,
+        (f"– –  L, the promise, {here[0] + 0.0:.2f} at p = {p:.2f}", style.RED),
+        (f"──  η, the truth, {here[1] + 0.0:.2f} at p = {p:.2f}", style.BLUE),
+    )
+    places, width = np.arange(2), 0.4
+    edge = dict(edgecolor=style.INK, linewidth=1)
+    right.bar(places - 0.2, old.visitation, width, color=style.GREY, **edge)
+    right.bar(
+        places + 0.2, new.visitation, width, color=style.ORANGE, hatch="//", **edge
+    )
+    right.set_xticks(places, ("road", "ice"))
+    right.set(ylabel="discounted visits d", ylim=(0, 1.05 / (1 - gamma)))
+    right.locator_params(axis="y", nbins=4)
+    right.grid(False, axis="x")
+    _words_above(
+        right,
+        ("grey: old visits, used by L", style.INK),
+        ("hatched: visits at p", style.INK),
+    )
+    return figure
+
+
+road = Widget(
+    draw_road,
+    "Left: over p, the promise L is a straight line that touches the truth at the old "
+    "policy; the truth bends away below it. Right: bars of the discounted visits to "
+    "road and ice under the old policy and under p.",
+    {
+        "p": Slider("new policy p", 0.0, 1.0, 0.02, 0.8),
+        "p_old": Slider("old policy p_old", 0.02, 0.98, 0.02, 0.1),
+        "gamma": Slider("discount γ", 0.5, 0.98, 0.02, 0.9),
+    },
+)
+
+LQR_START, LQR_END = np.array([-0.055, 0.36]), np.array([-1.083, 0.715])
+
+
+def lqr_policy(x):
+    """(k, sigma) at position x in [0, 1] of the page's straight path."""
+    return (1 - x) * LQR_START + x * LQR_END
+
+
+@lru_cache(maxsize=1)
+def lqr_curves(points=41):
+    """(x, eta(x), L(x)) along the path, gamma = .9, no state noise; each [points]."""
+    world, x = lqr.scalar_lqr(), np.linspace(0, 1, points)
+    eta = [lqr.improvement(world, LQR_START, lqr_policy(at)) for at in x]
+    L = [lqr.surrogate(world, LQR_START, lqr_policy(at)) for at in x]
+    return x, np.array(eta), np.array(L)
+
+
+def state_moments(x, horizon=30):
+    """gamma^t E[s_t^2] for t = 0 ... horizon, at position x; its sum tends to M."""
+    gain, std = lqr_policy(x)
+    moment = np.ones(horizon + 1)  # E[s_0^2] = 1
+    for t in range(horizon):
+        moment[t + 1] = (1 + gain) ** 2 * moment[t] + std**2
+    return 0.9 ** np.arange(horizon + 1) * moment
+
+
+def draw_lqr(x):
+    """L and eta along the LQR path, and the state's size at x -> Figure."""
+    figure, (left, right) = _figure(width_ratios=(1.4, 1))
+    grid, eta, L = lqr_curves()
+    left.plot(grid, L, **PROMISE)
+    left.plot(grid, eta, **TRUTH)
+    left.axhline(0, color=style.INK, linewidth=0.8)
+    world, new = lqr.scalar_lqr(), lqr_policy(x)
+    here = [f(world, LQR_START, new) for f in (lqr.surrogate, lqr.improvement)]
+    left.plot([x, x], here, "o", color=style.INK, markersize=7)
+    left.set(xlabel="position x on the path", ylabel="reward units", ylim=(-7, 26))
+    left.set_xticks((0, 0.5, 1))
+    left.set_yticks((0, 10, 20))
+    _words_above(
+        left,
+        (f"– –  L, the promise, {here[0] + 0.0:.1f} at x = {x:.2f}", style.RED),
+        (f"──  η, the truth, {here[1] + 0.0:.1f} at x = {x:.2f}", style.BLUE),
+    )
+    before, after = state_moments(0.0), state_moments(x)
+    t = np.arange(len(before))
+    M, M_new = (
+        float(lqr.evaluate(world, *policy).state_moment[0, 0])
+        for policy in (LQR_START, new)
+    )
+    right.fill_between(t, before, color=style.GREY, alpha=0.6)
+    right.plot(t, after, **TRUTH)
+    right.set(xlabel="time t (steps)", ylabel=r"$\gamma^t\,\mathbb{E}[s_t^2]$")
+    right.set(ylim=(0, 1.1), xlim=(0, t[-1]))
+    right.set_xticks((0, 15, 30))
+    right.set_yticks((0, 0.5, 1))
+    _words_above(
+        right,
+        (f"grey: old, used by L, M = {M:.1f}", style.INK),
+        (f"──  at x: M' = {M_new:.1f}", style.BLUE),
+    )
+    return figure
+
+
+lqr_path = Widget(
+    draw_lqr,
+    "Left: along the path the promise L climbs to about 24 and stays high, while the "
+    "truth peaks near 5 early and falls below zero. Right: the discounted mean square "
+    "of the state over time, large under the old policy and small under the new one.",
+    {"x": Slider("position x", 0.0, 1.0, 0.02, 0.8)},
+)
+
+widgets = (road, lqr_path)
