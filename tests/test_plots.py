@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from trpo_lite import plots, style
 
@@ -139,7 +140,9 @@ def test_no_word_leaves_the_picture(figures):
             if not axes.get_visible():
                 continue
             words = [*axes.texts, axes.xaxis.label, axes.yaxis.label]
-            words += axes.findobj(lambda a: a in (axes._left_title, axes.title))
+            title = axes.get_title("left")
+            texts = [t for t in axes.get_children() if isinstance(t, Text)]
+            words += [t for t in texts if t.get_text() == title]
             for word in words:
                 if word.get_text() and (axes.axison or word in axes.texts):
                     box = word.get_window_extent()
