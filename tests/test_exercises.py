@@ -1,0 +1,199 @@
+"""Every exercise and widget of every lesson module, and their stubs on the pages."""
+
+import importlib
+import io
+import json
+import textwrap
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.widgets import Widget
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = sorted(
+    path.stem for path in (ROOT / "trpo_lite/course").glob("n[0-9][0-9].py")
+)
+LESSONS = {
+    name: importlib.import_module(f"trpo_lite.course.{name}") for name in MODULES
+}
+EXERCISES = [
+    pytest.param(name, exercise, id=f"{name}.{exercise.name}")
+    for name, lesson in LESSONS.items()
+    for exercise in lesson.exercises
+]
+MISTAKES = [
+    pytest.param(exercise, mistake, id=f"{name}.{exercise.name}: {mistake}")
+    for name, lesson in LESSONS.items()
+    for exercise in lesson.exercises
+    for mistake in exercise.mistakes
+]
+WIDGETS = [
+    pytest.param(widget, id=f"{name}.{widget.draw.__name__}")
+    for name, lesson in LESSONS.items()
+    for widget in getattr(lesson, "widgets", ())
+]
+
+
+def check(exercise, answer):
+    """The lines that `check` prints, told of a copy, so that nothing counts as done."""
+    fields = {f: getattr(exercise, f) for f in exercise.__dataclass_fields__}
+    fields.pop("_state")
+    out = io.StringIO()
+    with redirect_stdout(out):
+        Exercise(**fields).check(answer)
+    lines = out.getvalue().splitlines()
+    assert 1 <= len(lines) <= 2
+    return lines
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_untouched_is_todo(name, exercise):
+    assert check(exercise, exercise.stub)[0].startswith("[todo]")
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_reference_is_ok(name, exercise):
+    assert check(exercise, exercise.reference)[0].startswith("[ok]")
+
+
+@pytest.mark.parametrize("exercise, mistake", MISTAKES)
+def test_mistake_is_named(exercise, mistake):
+    line = check(exercise, exercise.mistakes[mistake])[0]
+    assert line == f"[retry] {exercise.name}: {mistake}."
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_mistakes_are_several_and_read_as_sentences(name, exercise):
+    assert exercise.mistakes, "name at least one likely mistake"
+    for mistake in exercise.mistakes:
+        assert len(mistake) > 10 and not mistake.endswith(".")
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_the_negative_is_recognised_though_not_listed(name, exercise):
+    """Every exercise with one array or number as its result: the sign is told."""
+    rng = np.random.default_rng(0)
+    results = [exercise.reference(*case) for case in exercise.cases(rng)]
+    if exercise.to_array or exercise.tolerance is None:
+        pytest.skip("the result is not one array")
+    if any(np.asarray(r).dtype.kind not in "if" for r in results):
+        pytest.skip("the result has no sign")
+
+    def negative(*arguments):
+        return -np.asarray(exercise.reference(*arguments))
+
+    line = check(exercise, negative)[0]
+    assert line.startswith("[retry]")
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_hints_exist_and_grow(name, exercise):
+    assert len(exercise.hints) >= 2
+    assert len(set(exercise.hints)) == len(exercise.hints)
+    out = io.StringIO()
+    with redirect_stdout(out):
+        for _ in range(len(exercise.hints) + 1):
+            exercise.hint()
+    lines = out.getvalue().splitlines()
+    assert lines[-1] == lines[-2]
+    for hint, line in zip(exercise.hints, lines, strict=False):
+        assert line.endswith(hint)
+    exercise._state.clear()
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_solution_shows_the_reference(name, exercise):
+    out = io.StringIO()
+    with redirect_stdout(out):
+        exercise.solution()
+    text = out.getvalue()
+    assert text.startswith(f"def {exercise.name}(")
+    assert "\n    ..." not in text
+    # it is the code that was checked: run as it is shown, it passes
+    lesson = importlib.import_module(f"trpo_lite.course.{name}")
+    names = dict(vars(lesson))
+    exec(text, names)
+    assert check(exercise, names[exercise.name])[0].startswith("[ok]")
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_described(name, exercise):
+    assert exercise.name.isidentifier()
+    assert getattr(LESSONS[name], exercise.name) is exercise
+    assert 1 <= exercise.minutes <= 30
+    assert (exercise.stub.__doc__ or "").strip(), "the stub says what is wanted"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_progress_covers_the_exercises_in_rising_order(name):
+    lesson = LESSONS[name]
+    assert lesson.progress == Progress(lesson.exercises)
+    names = [e.name for e in lesson.exercises]
+    assert len(set(names)) == len(names)
+    difficulties = [e.difficulty for e in lesson.exercises]
+    assert difficulties == sorted(difficulties)
+    assert name == "n00" or 2 <= len(names) <= 4
+
+
+def page_of(name):
+    return next((ROOT / "notebooks").glob(f"{name[1:]}_*.ipynb"), None)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_page_has_every_stub_as_the_module_has_it(name):
+    path = page_of(name)
+    if path is None:
+        pytest.skip(f"no page {name[1:]}_*.ipynb yet")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    found = [
+        "".join(cell["source"])
+        for cell in cells
+        if "exercise" in cell["metadata"].get("tags", ())
+    ]
+    expected = [
+        exercise.source(exercise.stub)
+        + textwrap.dedent(
+            f"""
+
+            lesson.{exercise.name}.check({exercise.name})
+            # lesson.{exercise.name}.hint()
+            # lesson.{exercise.name}.solution()"""
+        )
+        for exercise in LESSONS[name].exercises
+    ]
+    assert found == expected
+
+
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_widget_draws_at_its_defaults_and_at_every_end(widget):
+    from matplotlib.figure import Figure
+
+    assert isinstance(widget, Widget) and len(widget.alt) > 20
+    counts = set()
+    for settings in widget.settings():
+        figure = widget.draw(**settings)
+        assert isinstance(figure, Figure)
+        counts.add(len(figure.axes))
+        figure.draw_without_rendering()
+        labels = [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
+        # a panel may share one axis with its neighbour, or have none, as the simplex
+        for axes, (x, y) in zip(figure.axes, labels, strict=True):
+            assert x or y or not axes.axison, "an axis without a label"
+        assert any(x and y for x, y in labels) or not figure.axes[0].axison
+    assert len(counts) == 1, "the number of axes changes with the settings"
+
+
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_widget_changes_with_each_control(widget):
+    box = widget.build()
+    *controls, _, picture = box.children
+    for (name, spec), control in zip(widget.controls.items(), controls, strict=True):
+        before = picture.value
+        control.value = next(v for v in spec.ends if v != spec.default)
+        assert picture.value != before, f"{name} changes nothing"
+        control.value = spec.default
+        assert picture.value == before, f"{name} does not lead back"
