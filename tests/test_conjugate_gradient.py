@@ -1,0 +1,136 @@
+"""Conjugate gradients against numpy.linalg and the theory of their steps."""
+
+import numpy as np
+import pytest
+
+from trpo_lite.conjugate_gradient import conjugate_gradient
+from trpo_lite.policies import LinearSoftmax, TabularSoftmax
+
+
+def with_eigenvalues(eigenvalues, seed=0):
+    """(a symmetric matrix with these eigenvalues, a right-hand side)."""
+    rng = np.random.default_rng(seed)
+    q = np.linalg.qr(rng.standard_normal((len(eigenvalues),) * 2))[0]
+    return (q * eigenvalues) @ q.T, rng.standard_normal(len(eigenvalues))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_against_numpys_solve(seed):
+    a, b = with_eigenvalues(np.linspace(1, 50, 12), seed)
+    result = conjugate_gradient(a.__matmul__, b, iterations=12)
+    np.testing.assert_allclose(result.x, np.linalg.solve(a, b), rtol=1e-8)
+    assert result.stop == "converged"
+
+
+@pytest.mark.parametrize("distinct", [1, 2, 3, 5, 8])
+def test_as_many_steps_as_distinct_eigenvalues(distinct):
+    eigenvalues = np.resize(np.linspace(1, 100, distinct), 24)
+    a, b = with_eigenvalues(eigenvalues)
+    result = conjugate_gradient(a.__matmul__, b, iterations=24)
+    assert result.iterations == distinct and result.stop == "converged"
+    assert (result.residuals[:-1] > 1e-6 * result.residuals[0]).all()
+
+
+def test_residuals_are_those_of_x():
+    a, b = with_eigenvalues(np.linspace(1, 1000, 15))
+    seen = []
+    result = conjugate_gradient(a.__matmul__, b, iterations=6, callback=seen.append)
+    truth = [np.linalg.norm(b - a @ x) for x in [0 * b, *seen]]
+    np.testing.assert_allclose(result.residuals, truth, rtol=1e-9)
+    assert len(seen) == result.iterations == 6 and result.stop == "iterations"
+    assert np.array_equal(seen[-1], result.x)
+    assert not np.array_equal(seen[0], seen[1])  # copies, not one array
+
+
+def test_each_step_minimises_over_its_krylov_space():
+    a, b = with_eigenvalues(np.geomspace(1, 1e3, 10))
+    seen = []
+    conjugate_gradient(a.__matmul__, b, iterations=4, callback=seen.append)
+    for k, x in enumerate(seen, 1):
+        krylov = np.linalg.qr(
+            np.array([np.linalg.matrix_power(a, i) @ b for i in range(k)]).T
+        )[0]
+        best = krylov @ np.linalg.solve(krylov.T @ a @ krylov, krylov.T @ b)
+        np.testing.assert_allclose(x, best, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("spread", [10, 100, 1e4])
+def test_bx_is_xax_at_every_iteration(spread):
+    a, b = with_eigenvalues(np.geomspace(1, spread, 20))
+    seen = []
+    conjugate_gradient(a.__matmul__, b, iterations=20, callback=seen.append)
+    for x in seen:
+        assert x @ a @ x == pytest.approx(b @ x, rel=1e-13 * spread)
+    gains = [b @ x for x in seen]
+    assert (np.diff(gains) > -1e-12 * gains[-1]).all()
+
+
+def test_log_spaced_eigenvalues_need_more_steps_than_exact_arithmetic():
+    a, b = with_eigenvalues(np.geomspace(1, 1e4, 10))
+    error = [
+        np.linalg.norm(b - a @ conjugate_gradient(a.__matmul__, b, k).x)
+        for k in (10, 20)
+    ]
+    assert error[0] > 1e-8 > 1e2 * error[1]
+
+
+def test_singular_softmax_fisher_gives_the_pseudo_inverse_solution():
+    rng = np.random.default_rng(0)
+    table = TabularSoftmax(rng.standard_normal(12), 4, 3)
+    states = rng.integers(3, size=50)  # state 3 is never visited
+    linear = LinearSoftmax(rng.standard_normal(12), 3)
+    for policy, observations in (
+        (table, states),
+        (linear, rng.standard_normal((50, 4))),
+    ):
+        actions = policy.sample(observations, rng)
+        g = policy.score_sum(observations, actions, rng.standard_normal(50))
+        fvp = policy.fisher(observations)
+        fisher = np.array([fvp(e) for e in np.eye(12)])
+        rank = np.linalg.matrix_rank(fisher)
+        assert rank < 12
+        result = conjugate_gradient(fvp, g, iterations=30)
+        assert result.stop == "converged"
+        expected = np.linalg.pinv(fisher, rcond=1e-10) @ g
+        np.testing.assert_allclose(result.x, expected, rtol=1e-7, atol=1e-8)
+
+
+def test_zero_right_hand_side():
+    result = conjugate_gradient(np.eye(3).__matmul__, np.zeros(3))
+    assert np.array_equal(result.x, np.zeros(3))
+    assert result.iterations == 0 and result.stop == "converged"
+
+
+@pytest.mark.parametrize(
+    "eigenvalues, at", [([-1.0, -2.0, -3.0], 1), ([5.0, 5.0, -0.01], 2)]
+)
+def test_indefinite_matrix(eigenvalues, at):
+    a, b = with_eigenvalues(eigenvalues)
+    with pytest.raises(ValueError, match=rf"not positive definite.*iteration {at}"):
+        conjugate_gradient(a.__matmul__, b)
+
+
+def test_right_hand_side_outside_the_range():
+    with pytest.raises(ValueError, match=r"not positive definite: p\.A p = 0 in iter"):
+        conjugate_gradient(np.diag([1.0, 0.0]).__matmul__, np.array([0.0, 1.0]))
+
+
+def test_bad_input():
+    b = np.ones(2)
+    with pytest.raises(ValueError, match=r"p\.A p = nan"):
+        conjugate_gradient(lambda v: np.nan * v, b)
+    with pytest.raises(ValueError, match="b must be finite"):
+        conjugate_gradient(lambda v: v, np.array([1.0, np.nan]))
+    with pytest.raises(ValueError, match="iterations must be >= 1, got 0"):
+        conjugate_gradient(lambda v: v, b, iterations=0)
+    with pytest.raises(ValueError, match=r"matvec returned shape \(3,\)"):
+        conjugate_gradient(lambda v: np.ones(3), b)
+    with pytest.raises(ValueError, match="b has shape"):
+        conjugate_gradient(lambda v: v, np.ones((2, 2)))
+
+
+def test_the_right_hand_side_is_left_alone():
+    a, b = with_eigenvalues([1.0, 2.0, 3.0])
+    before = b.copy()
+    conjugate_gradient(a.__matmul__, b)
+    assert np.array_equal(b, before)
