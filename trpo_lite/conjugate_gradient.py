@@ -28,7 +28,8 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
     tolerance : stop when |b - A x| <= tolerance |b|
     callback : called with a copy of x after each iteration
 
-    Because x starts at 0, b.x = x.A x holds at every iteration, not only at the end.
+    Because x starts at 0, b.x = x.A x holds at every iteration, not only at the end
+    (until rounding costs the residuals their orthogonality).
     Raises ValueError where a direction p has p.A p <= 0: A isn't positive definite.
     Source: Hestenes and Stiefel 1952; the slide "Full algorithm", item 4.
     """

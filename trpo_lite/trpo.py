@@ -73,14 +73,16 @@ class Sample:
         if not finite:
             theta, stop = old, "not finite"
             new, ratio, surrogate, kl = self.policy, np.ones(1), 0.0, 0.0
+        with np.errstate(over="ignore"):
+            norms = [float(np.linalg.norm(x)) for x in (g, theta - old)]
         diagnostics = Diagnostics(
             stop=stop,
             kl=kl,
             surrogate=surrogate,
             entropy=float(new.entropy(self.rows).mean()),
             max_ratio=float(ratio.max()),
-            gradient_norm=float(np.linalg.norm(g)),
-            step_norm=float(np.linalg.norm(theta - old)),
+            gradient_norm=norms[0],
+            step_norm=norms[1],
             refused=not finite,
             **more,
         )
