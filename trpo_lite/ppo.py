@@ -200,7 +200,7 @@ def _climb(
         )
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r}")
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         advantages = sample.advantages
         advantages = advantage.normalize(advantages) if normalize else advantages
         columns = sample.rows, sample.actions, sample.log_prob, advantages

@@ -44,13 +44,13 @@ class Sample:
     def gradient(self):
         """g, [size]."""
         weights = self.advantages / len(self.advantages)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return self.policy.score_sum(self.rows, self.actions, weights)
 
     def at(self, theta):
         """(policy over rows, r [M], L, mean KL) at theta; the last is remembered."""
         if theta is not self._last[0]:
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 new = self.policy.with_theta(theta)
                 log_prob = new.log_prob(self.rows, self.actions)
                 ratio = probability_ratio(log_prob, self.log_prob)
@@ -99,7 +99,7 @@ def policy_gradient_update(policy, batch, advantages, learning_rate=0.01):
     learning_rate = _check.positive("learning_rate", learning_rate)
     sample = Sample(policy, batch, advantages)
     g = sample.gradient()
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         theta = policy.theta + learning_rate * g
     return sample.move(theta, "full step" if g.any() else "zero gradient", g)
 
