@@ -109,19 +109,17 @@ def without_bars(text):
 
 
 def joined(outputs):
-    """Neighbouring pieces of one stream as one: how they were cut is chance."""
-    result = []
+    """Streams as one piece each between displays: how they were cut is chance."""
+    result, streams = [], {}
     for output in outputs:
-        last = result[-1] if result else None
-        if (
-            output.output_type == "stream"
-            and last is not None
-            and last.output_type == "stream"
-            and last.name == output.name
-        ):
-            last.text += output.text
+        if output.output_type != "stream":
+            streams = {}
+        elif output.name in streams:
+            streams[output.name].text += output.text
+            continue
         else:
-            result.append(output)
+            streams[output.name] = output
+        result.append(output)
     return result
 
 
