@@ -59,20 +59,20 @@ def mm_step(old, gamma, penalty=None):
     C = penalty_constant(old, gamma) if penalty is None else penalty
     C = _check.positive("penalty", C)
 
-    def too_cheap(log_rho):
-        t = states.solve_kl(np.exp(log_rho))
-        return states.d @ states.price(t) > C
+    def slope(log_rho):
+        return states.d @ states.price(states.solve_kl(np.exp(log_rho)))
 
     # beta_s is about sd(A) / sqrt(2 rho) for small rho
     guess = 2 * np.log(states.d @ states.spread / C) - np.log(2)
-    rho = np.exp(_bisect(too_cheap, np.clip(guess, -600, 6)))
+    rho = np.exp(_solve_decreasing(slope, C, guess, -0.5))
     return _finish(old, states.policy(states.solve_kl(rho)), C)
 
 
 def max_kl_step(old, delta):
     """The policy that maximises L with max_s KL(pi_old || pi) <= delta: ExactStep.
 
-    The limit binds in every state whose advantages differ.
+    The limit binds in every state whose advantages differ, unless pi_old is so nearly
+    greedy there that pi would have to hold probabilities below about 1e-260.
 
     Source: the slide "Step II: Trust region method"; Schulman et al. 2015, equation 11.
     """
@@ -95,11 +95,11 @@ def mean_kl_step(old, delta):
         return _finish(old, old.pi, 0.0)
     weights = states.d / states.total
 
-    def too_far(log_beta):
-        return weights @ states.kl(states.solve_price(np.exp(log_beta))) > delta
+    def distance(log_beta):
+        return weights @ states.kl(states.solve_price(np.exp(log_beta)))
 
     guess = 0.5 * np.log(weights @ states.spread**2 / (2 * delta))
-    beta = np.exp(_bisect(too_far, np.clip(guess, -600, 600)))
+    beta = np.exp(_solve_decreasing(distance, delta, guess, -2.0))
     return _finish(old, states.policy(states.solve_price(beta)), beta * states.total)
 
 
@@ -190,7 +190,8 @@ class _States:
         near = x > -0.5
         ratio = np.where(near, 1 + x, beta / (t[:, None] + self.gap))
         pi = np.array(self.old_pi)
-        pi[self.moves] = self.p * ratio
+        # never 0 where pi_old isn't: that would make KL infinite
+        pi[self.moves] = np.maximum(self.p * ratio, np.minimum(self.p, 1e-300))
         return pi / pi.sum(-1, keepdims=True)
 
     def solve_kl(self, rho):
@@ -198,36 +199,84 @@ class _States:
         widest = np.log(self.gap.max(-1, initial=0))
         # |x| <= gap / t, and KL <= x^2 for |x| <= 1/2. At the low end pi is greedy but
         # for 1e-260: a double can't hold much less, so a larger rho isn't reached.
-        high = widest + max(np.log(2), -0.5 * np.log(rho))
-        return np.exp(_halve(lambda u: self.kl(np.exp(u)) > rho, widest - 600, high))
+        low, high = widest - 600, widest + max(np.log(2), -0.5 * np.log(rho))
+
+        def excess(u):
+            t = np.exp(u)
+            x, beta = self.change(t)
+            divergence = np.maximum(self.kl(t), 1e-300)
+            # d KL / d log t = -(t / beta) sum pi_old x^2
+            slope = -t / beta[:, 0] * (self.p * x * x).sum(-1) / divergence
+            return np.log(divergence) - np.log(rho), slope
+
+        # KL is about (sd(A) / t)^2 / 2 for small steps
+        start = np.log(np.maximum(self.spread, 1e-300)) - 0.5 * np.log(2 * rho)
+        return np.exp(_newton(excess, np.clip(start, low, high), low, high))
 
     def solve_price(self, beta):
         """t [K] at which every beta_s is `beta`: between beta pi_old(best) and beta."""
-        high = np.full(len(self.p), max(np.log(beta), -600))
+        high = np.full(len(self.p), max(np.log(beta), -600.0))
         low = np.maximum(high + np.log(self.best), -600)
-        return np.exp(_halve(lambda u: self.price(np.exp(u)) < beta, low, high))
+
+        def missing(u):
+            t = np.exp(u)
+            x, price = self.change(t)
+            # d beta / d log t = t (1 + sum pi_old x^2)
+            slope = -t / price[:, 0] * (1 + (self.p * x * x).sum(-1))
+            return np.log(beta) - np.log(price[:, 0]), slope
+
+        return np.exp(_newton(missing, high, low, high))
 
 
-def _halve(is_low, low, high):
-    """The root between `low` and `high`, arrays or floats, to the last digit."""
+def _newton(function, u, low, high):
+    """The root of a decreasing function in [low, high], per element.
+
+    `function(u)` gives values and slopes; a step that leaves the bracket is replaced by
+    its middle, and so is every eighth, in case the others crawl.
+    """
+    last, done = np.full_like(u, np.inf), np.zeros(u.shape, dtype=bool)
+    for iteration in range(1, 300):
+        value, slope = function(u)
+        low, high = np.where(value > 0, u, low), np.where(value > 0, high, u)
+        step = np.divide(value, slope, out=np.full_like(u, np.inf), where=slope < 0)
+        newton = (low <= u - step) & (u - step <= high) & (iteration % 8 > 0)
+        new = np.where(newton, u - step, (low + high) / 2)
+        change = np.abs(new - u)
+        u = np.where(done, u, new)
+        # a small step that isn't much smaller than the last one is rounding
+        noise = newton & (change < 1e-8) & (change > last / 4)
+        done |= noise | (change <= 4e-16 * np.maximum(1, np.abs(u)))
+        if done.all():
+            break
+        last = np.where(newton, change, np.inf)
+    return u
+
+
+def _solve_decreasing(value, target, guess, slope):
+    """x in [-600, 600] at which a decreasing positive function of x equals `target`.
+
+    log value is nearly a line in x, of about the given slope: a few secant steps come
+    close, and halving finishes, whatever they did.
+    """
+    x, change, error = np.clip(guess, -600, 600), 0.0, 0.0
+    for _ in range(6):
+        before, error = error, np.log(max(value(x), 1e-300)) - np.log(target)
+        if change and (error - before) / change < 0:
+            slope = (error - before) / change
+        change = np.clip(x - error / slope, -600, 600) - x
+        x = x + change
+    low = high = x
+    step = first = max(2 * abs(change), 1e-13 * max(1, abs(x)))
+    while value(low) <= target and low > -600:
+        low, step = max(low - step, -600), 4 * step
+    step = first
+    while value(high) > target and high < 600:
+        high, step = min(high + step, 600), 4 * step
     while True:
         middle = (low + high) / 2
-        if np.all((middle == low) | (middle == high)):
+        if middle in (low, high):
             return middle
-        up = is_low(middle)
-        low, high = np.where(up, middle, low), np.where(up, high, middle)
-
-
-def _bisect(is_low, guess):
-    """The root near `guess` of a scalar condition that turns from true to false."""
-    low = high = guess
-    step = 1.0
-    while not is_low(low) and low > -600:
-        low, step = max(low - step, -600), 2 * step
-    step = 1.0
-    while is_low(high) and high < 600:
-        high, step = min(high + step, 600), 2 * step
-    return float(_halve(is_low, low, high))
+        low, high = (middle, high) if value(middle) > target else (low, middle)
 
 
 def _finish(old, pi, multiplier):
