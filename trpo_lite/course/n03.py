@@ -86,17 +86,21 @@ importance_mean = Exercise(
 
 
 def surrogate_stub(mdp, pi_old, pi):
-    """L of the policy pi [S, A] seen from the policy pi_old [S, A]."""
-    old = evaluate(mdp, pi_old)
-    expected_advantage = ...  # your line: per state, the mean of A_old under pi, [S]
-    return ...  # your line: add the states up
+    """L of the policy pi [S, A] seen from the policy pi_old [S, A].
+
+    evaluate(mdp, policy) has .visitation [S] and .advantage [S, A].
+    """
+    weights = ...  # your line: one weight per state, [S]
+    advantages = ...  # your line: one mean advantage per state, [S]
+    return np.sum(weights * advantages)
 
 
 def surrogate_reference(mdp, pi_old, pi):
     """L of the policy pi [S, A] seen from the policy pi_old [S, A]."""
     old = evaluate(mdp, pi_old)
-    expected_advantage = np.sum(pi * old.advantage, axis=1)  # [S]
-    return old.visitation @ expected_advantage
+    weights = old.visitation
+    advantages = np.sum(pi * old.advantage, axis=1)
+    return np.sum(weights * advantages)
 
 
 def new_visitation(mdp, pi_old, pi):
@@ -177,19 +181,20 @@ surrogate = Exercise(
     hints=(
         "Two sums, inside out: over actions with pi, over states with the old visits.",
         "pi * old.advantage is [S, A]; its sum over axis 1 is one number per state.",
-        "Return old.visitation @ (pi * old.advantage).sum(axis=1).",
+        "With old = evaluate(mdp, pi_old): weights = old.visitation and "
+        "advantages = np.sum(pi * old.advantage, axis=1).",
     ),
     cases=surrogate_cases,
 )
 
 
 def policy_gradient_stub(mdp, theta):
-    """The gradient of J at the softmax policy with parameters theta [S, A]."""
+    """The gradient [S, A] of J at the softmax policy of theta [S, A]."""
     ...  # your code; returns an array [S, A]
 
 
 def policy_gradient_reference(mdp, theta):
-    """The gradient of J at the softmax policy with parameters theta [S, A]."""
+    """The gradient [S, A] of J at the softmax policy of theta [S, A]."""
     weights = np.exp(theta - theta.max(axis=1, keepdims=True))
     pi = weights / weights.sum(axis=1, keepdims=True)
     old = evaluate(mdp, pi)
@@ -389,16 +394,15 @@ def draw_estimates(p, truth, promise, estimates):
 def draw_gap(h, promise, gap, wrong_gap):
     """Sizes of L, of its gap and of a wrong surrogate's gap over h -> Figure."""
     figure, axes = _figure(1, (7.0, 3.9))
-    lines = (
-        (promise, "|L|: slope 1", style.LINES[1]),
-        (wrong_gap, "gap with uniform visits: slope 1", style.LINES[3]),
-        (gap, "gap |η − L|: slope 2", style.LINES[0]),
+    curves = (  # with a place for the words, as shares of the picture
+        (promise, "|L|: slope 1", style.LINES[1], (0.03, 0.8)),
+        (wrong_gap, "gap with uniform visits: slope 1", style.LINES[3], (0.03, 0.42)),
+        (gap, "gap |η − L|: slope 2", style.LINES[0], (0.45, 0.2)),
     )
-    for y, words, line in lines:
-        axes.loglog(h, y, label=words, marker="o", markersize=4, **line)
+    for y, words, line, place in curves:
+        axes.loglog(h, y, marker="o", markersize=4, **line)
+        axes.text(*place, words, color=line["color"], transform=axes.transAxes)
     axes.set(xlabel="step size h", ylabel="size (reward units)")
-    axes.grid(True, which="major")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
@@ -429,8 +433,8 @@ def draw_road(p, p_old, gamma):
     left.locator_params(axis="y", nbins=5)
     _words_above(
         left,
-        (f"– –  L, the promise, {here[0] + 0.0:.2f} at p = {p:.2f}", style.RED),
-        (f"──  η, the truth, {here[1] + 0.0:.2f} at p = {p:.2f}", style.BLUE),
+        (f"– –  L, the promise: {here[0] + 0.0:.2f} at p = {p:.2f}", style.RED),
+        (f"──  η, the truth: {here[1] + 0.0:.2f} at p = {p:.2f}", style.BLUE),
     )
     places, width = np.arange(2), 0.4
     edge = dict(edgecolor=style.INK, linewidth=1)
@@ -503,8 +507,8 @@ def draw_lqr(x):
     left.set_yticks((0, 10, 20))
     _words_above(
         left,
-        (f"– –  L, the promise, {here[0] + 0.0:.1f} at x = {x:.2f}", style.RED),
-        (f"──  η, the truth, {here[1] + 0.0:.1f} at x = {x:.2f}", style.BLUE),
+        (f"– –  L, the promise: {here[0] + 0.0:.1f} at x = {x:.2f}", style.RED),
+        (f"──  η, the truth: {here[1] + 0.0:.1f} at x = {x:.2f}", style.BLUE),
     )
     before, after = state_moments(0.0), state_moments(x)
     t = np.arange(len(before))

@@ -1,0 +1,214 @@
+"""Notebook 03: what the page claims, against something independent."""
+
+import numpy as np
+import pytest
+
+from trpo_lite import lqr
+from trpo_lite.course import n03 as lesson
+from trpo_lite.mdp import (
+    TabularMDP,
+    evaluate,
+    random_mdp,
+    random_policy,
+    road_and_ice,
+    shared_policy,
+)
+from trpo_lite.surrogate import surrogate
+
+
+def improvement(mdp, old, pi):
+    return evaluate(mdp, pi).performance - old.performance
+
+
+def test_price_is_the_variance_of_importance_sampling():
+    rng = np.random.default_rng(0)
+    A = evaluate(road_and_ice(), shared_policy(0.1)).advantage[0]
+    for p in (0.05, 0.3, 0.9):
+        mean, variance, share = lesson.price(p)
+        fast = rng.random(400_000) < 0.1
+        ratio = np.where(fast, p / 0.1, (1 - p) / 0.9)
+        terms = ratio * A[fast.astype(int)]
+        assert mean == pytest.approx((1 - p) * A[0] + p * A[1])
+        assert mean == pytest.approx(terms.mean(), abs=0.02)
+        assert variance == pytest.approx(terms.var(), rel=0.02)
+        assert share == pytest.approx(1 / np.mean(ratio**2), rel=0.02)
+    assert lesson.price(0.1)[2] == pytest.approx(1)
+    assert lesson.price(1.0)[2] == pytest.approx(0.1)
+
+
+def test_without_support_the_mean_ratio_tells():
+    """p_old = 0: every ratio is 1 - p, all terms are alike, and the mean is wrong."""
+    old = evaluate(road_and_ice(), shared_policy(0.0))
+    assert old.advantage[0] == pytest.approx([0, 1])
+    assert shared_policy(0.5)[0] @ old.advantage[0] == pytest.approx(0.5)
+    slow = (shared_policy(0.5)[0] / np.array([1, np.inf]))[0]
+    assert slow == 0.5 and slow * old.advantage[0, 0] == 0
+
+
+def test_product_of_ratios_loses_its_sample_geometrically():
+    """Exact by enumerating all 2^T paths of actions."""
+    old, new, T = np.array([0.9, 0.1]), np.array([0.7, 0.3]), 10
+    paths = np.indices((2,) * T).reshape(T, -1)
+    probability = old[paths].prod(0)
+    ratio = (new / old)[paths].prod(0)
+    share = (probability @ ratio) ** 2 / (probability @ ratio**2)
+    assert share == pytest.approx((old @ (new / old) ** 2) ** -T)
+
+
+def test_road_numbers():
+    p, eta, L = lesson.road_curves(0.1, 0.9, points=101)
+    assert p[np.argmax(eta)] == pytest.approx(0.39)
+    assert eta.max() == pytest.approx(1.107, abs=1e-3)
+    assert L[-1] == pytest.approx(6.783, abs=1e-3)
+    assert eta[-1] == pytest.approx(-4.229, abs=1e-3)
+    assert np.allclose(np.diff(L, 2), 0, atol=1e-12)  # a straight line
+    assert np.allclose(np.polyval(np.polyfit(p, L, 1), p), L)
+    assert L[10] == pytest.approx(0, abs=1e-12)
+    assert np.argmax(L) == 100
+    # L is above the truth everywhere else
+    assert (np.delete(L - eta, 10) > 1e-4).all()
+
+
+@pytest.mark.parametrize("gamma", [0.5, 0.9])
+def test_road_tangent(gamma):
+    """dL/dp = dJ/dp at the old policy."""
+    world, h = road_and_ice(gamma), 1e-5
+    for p_old in (0.1, 0.5):
+        old = evaluate(world, shared_policy(p_old))
+        up, down = (shared_policy(p_old + x) for x in (h, -h))
+        dJ = (evaluate(world, up).performance - evaluate(world, down).performance) / (
+            2 * h
+        )
+        dL = (surrogate(old, up) - surrogate(old, down)) / (2 * h)
+        assert dL == pytest.approx(dJ, rel=1e-6)
+
+
+def test_gap_is_exactly_zero_where_the_page_says_so():
+    rng = np.random.default_rng(0)
+    one_state = random_mdp(rng, 1, 4)
+    P = np.repeat(rng.dirichlet(np.ones(5), (5, 1)), 3, axis=1)
+    start = rng.dirichlet(np.ones(5))
+    passive = TabularMDP(P, rng.normal(size=(5, 3)), 0.9, start)
+    for mdp in (one_state, passive):
+        pi_old, pi = (random_policy(rng, mdp.n_states, mdp.n_actions) for _ in range(2))
+        old = evaluate(mdp, pi_old)
+        assert surrogate(old, pi) == pytest.approx(improvement(mdp, old, pi), abs=1e-11)
+    scalar = lqr.scalar_lqr()
+    old, new = (-0.4, 0.3), (-0.4, 0.7)
+    L = lqr.surrogate(scalar, old, new)
+    assert pytest.approx(lqr.performance(scalar, *new)) == L + lqr.performance(
+        scalar, *old
+    )
+
+
+def test_uniform_visits_match_only_the_height():
+    """The page's rival has another slope than J at the old policy."""
+    rng = np.random.default_rng(1)
+    mdp = random_mdp(rng, n_states=5, n_actions=3)
+    theta = rng.normal(size=(5, 3))
+    true = lesson.policy_gradient_reference(mdp, theta)
+    old = evaluate(mdp, np.exp(theta) / np.exp(theta).sum(1, keepdims=True))
+    rival = old.visitation.mean() * old.pi * old.advantage
+    assert np.abs(true - rival).max() > 0.1
+    h = 1e-5
+    for i in np.ndindex(theta.shape):
+        J = []
+        for x in (h, -h):
+            moved = theta.copy()
+            moved[i] += x
+            weights = np.exp(moved)
+            pi = weights / weights.sum(1, keepdims=True)
+            J.append(evaluate(mdp, pi).performance)
+        assert true[i] == pytest.approx((J[0] - J[1]) / (2 * h), abs=1e-7)
+
+
+def test_lqr_path():
+    """J by summing costs over time, L by its definition with the old moments."""
+    world = lqr.scalar_lqr()
+
+    def by_time(x, horizon=2000):
+        k, std = lesson.lqr_policy(x)
+        moment, J = 1.0, 0.0
+        for t in range(horizon):
+            J -= 0.9**t * ((1 + k**2) * moment + std**2)
+            moment = (1 + k) ** 2 * moment + std**2
+        return J
+
+    x, eta, L = lesson.lqr_curves()
+    for i in (0, 12, 24, 32, 40):
+        assert eta[i] == pytest.approx(by_time(x[i]) - by_time(0.0), abs=1e-9)
+    assert eta.max() < 5 and 0.2 < x[np.argmax(eta)] < 0.35
+    assert 23 < L.max() < 24 and x[np.argmax(L)] == pytest.approx(0.575)
+    assert np.interp(0.52, (0, 1), (-0.055, -1.083)) == pytest.approx(
+        lqr.optimal_gain(world).item(), abs=2e-3
+    )
+    between = (x >= 0.3) & (x <= 0.55)
+    assert (np.diff(L[between]) > 0).all() and (np.diff(eta[between]) < 0).all()
+    assert eta[32] < 0 < L[32]
+    # equal slopes at the start
+    h = 1e-6
+    new = lesson.lqr_policy(h)
+    slopes = [
+        f(world, lesson.LQR_START, new) / h for f in (lqr.surrogate, lqr.improvement)
+    ]
+    assert slopes[0] == pytest.approx(slopes[1], rel=1e-4)
+
+
+def test_state_moments_add_up_to_M():
+    world = lqr.scalar_lqr()
+    for x in (0.0, 0.8):
+        M = lqr.evaluate(world, *lesson.lqr_policy(x)).state_moment[0, 0]
+        assert lesson.state_moments(x, 500).sum() == pytest.approx(M)
+
+
+def lines(figure):
+    return [np.array(a.get_ydata(), float) for axes in figure.axes for a in axes.lines]
+
+
+def bars(figure):
+    return [patch.get_height() for axes in figure.axes for patch in axes.patches]
+
+
+def words(figure):
+    return " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+
+
+def test_draw_road_shows_its_numbers():
+    figure = lesson.draw_road(1.0, 0.1, 0.9)
+    assert bars(figure) == pytest.approx([9.1826, 0.8174, 1.0989, 8.9011], abs=1e-4)
+    assert "6.78 at p = 1.00" in words(figure) and "-4.23" in words(figure)
+    assert any(np.allclose(y, (6.7831, -4.2290), atol=1e-4) for y in lines(figure)[4:])
+
+
+def test_draw_lqr_shows_its_numbers():
+    text = words(lesson.draw_lqr(0.8))
+    for number in ("20.1 at x", "-0.3 at x", "M = 11.0", "M' = 4.8"):
+        assert number in text
+
+
+@pytest.mark.parametrize("widget", lesson.widgets)
+def test_every_control_changes_the_picture(widget):
+    def seen(settings):
+        figure = widget.draw(**settings)
+        flat = [np.ravel(y) for y in lines(figure)]
+        return np.concatenate([*flat, np.array(bars(figure))])
+
+    default = seen(widget.defaults)
+    for settings in list(widget.settings())[1:]:
+        other = seen(settings)
+        assert other.shape != default.shape or np.abs(other - default).max() > 0.01
+
+
+def test_static_figures_draw():
+    grid, eta, L = lesson.road_curves(0.1, 0.9)
+    rows = [(p, p, 0.1, p, 0.1) for p in (0.1, 0.5)]
+    h = np.logspace(-4, -1, 5)
+    figures = (
+        lesson.draw_price(),
+        lesson.draw_estimates(grid, eta, L, rows),
+        lesson.draw_gap(h, h, h**2, h / 2),
+    )
+    for figure in figures:
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            assert axes.get_xlabel() and axes.get_ylabel()
