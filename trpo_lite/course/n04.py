@@ -13,17 +13,31 @@ from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
 
 
 def max_kl_stub(old, new):
-    """The largest KL(old || new) over the states; old and new are [S, A]."""
-    terms = old * np.log(old / new)  # [S, A]
-    per_state = ...  # your line: one KL per state, [S]
-    return per_state.max()
+    """The largest KL(old || new) over the states, from two [S, A]."""
+    terms = ...  # your line: the terms of the sum, [S, A]
+    return terms.sum(-1).max()
 
 
 def max_kl_reference(old, new):
-    """The largest KL(old || new) over the states; old and new are [S, A]."""
-    terms = old * np.log(old / new)  # [S, A]
-    per_state = terms.sum(-1)
-    return per_state.max()
+    """The largest KL(old || new) over the states, from two [S, A]."""
+    terms = old * np.log(old / new)
+    return terms.sum(-1).max()
+
+
+def kl_weighted_by_new(old, new):
+    return (new * np.log(old / new)).sum(-1).max()
+
+
+def kl_of_turned_ratio(old, new):
+    return (old * np.log(new / old)).sum(-1).max()
+
+
+def kl_without_weights(old, new):
+    return np.log(old / new).sum(-1).max()
+
+
+def kl_in_bits(old, new):
+    return (old * np.log2(old / new)).sum(-1).max()
 
 
 def kl_summed_over_states(old, new):
@@ -32,14 +46,6 @@ def kl_summed_over_states(old, new):
 
 def kl_averaged_over_states(old, new):
     return (old * np.log(old / new)).sum(-1).mean()
-
-
-def largest_kl_term(old, new):
-    return (old * np.log(old / new)).max()
-
-
-def kl_over_the_wrong_axis(old, new):
-    return (old * np.log(old / new)).sum(0).max()
 
 
 def kl_of_absolute_terms(old, new):
@@ -63,20 +69,22 @@ max_kl = Exercise(
     stub=max_kl_stub,
     reference=max_kl_reference,
     mistakes={
+        "the terms are weighted by the new policy: the mean is over the old one's "
+        "actions": kl_weighted_by_new,
+        "the ratio is upside down: old over new": kl_of_turned_ratio,
+        "the weight in front of the logarithm is missing: each term counts as often "
+        "as the old policy takes that action": kl_without_weights,
+        "this is in bits: the lecture's log is the natural one": kl_in_bits,
         "the KLs of all states are added up: take the largest": kl_summed_over_states,
         "this is the plain mean over states: take the largest": kl_averaged_over_states,
-        "this is the largest single term: first sum over the actions": largest_kl_term,
-        "the sum runs over the states: actions are the last axis": (
-            kl_over_the_wrong_axis
-        ),
         "the terms lost their signs: KL has negative terms and is >= 0 all the same": (
             kl_of_absolute_terms
         ),
     },
     hints=(
-        "terms[s, a] is one term of the sum in the lecture's formula for state s.",
-        "Summing over the last axis gives one KL per state, an array [S].",
-        "per_state = terms.sum(-1): one sum over the actions for every state.",
+        "Write the lecture's formula for one state: p is the old row, q the new one.",
+        "Each term is p_i log(p_i / q_i): a weight times the log of a ratio.",
+        "NumPy works on whole tables: old * np.log(old / new) is [S, A] at once.",
     ),
     cases=policy_pairs,
     invariants=(a_divergence,),
@@ -84,7 +92,7 @@ max_kl = Exercise(
 
 
 def lower_bound_stub(surrogate, divergence, advantage, gamma):
-    """M = L - C max_s KL, from L, the KL of each state [S] and A_old [S, A]."""
+    """M = L - C max_s KL; divergence [S] has KLs, advantage [S, A]."""
     # 1. epsilon, the size of the largest advantage
     # 2. C, the lecture's constant
     # 3. M
@@ -92,7 +100,7 @@ def lower_bound_stub(surrogate, divergence, advantage, gamma):
 
 
 def lower_bound_reference(surrogate, divergence, advantage, gamma):
-    """M = L - C max_s KL, from L, the KL of each state [S] and A_old [S, A]."""
+    """M = L - C max_s KL; divergence [S] has KLs, advantage [S, A]."""
     epsilon = np.abs(advantage).max()
     C = 4 * epsilon * gamma / (1 - gamma) ** 2
     return surrogate - C * np.max(divergence)
@@ -178,12 +186,12 @@ lower_bound = Exercise(
 
 
 def mm_step_stub(p, slope, penalty):
-    """The q in (0, 1) that maximises slope * (q - p) - penalty * KL(p || q)."""
+    """The q with the largest slope * (q - p) - penalty * KL(p || q)."""
     ...  # your code
 
 
 def mm_step_reference(p, slope, penalty):
-    """The q in (0, 1) that maximises slope * (q - p) - penalty * KL(p || q)."""
+    """The q with the largest slope * (q - p) - penalty * KL(p || q)."""
     # derivative 0:  slope + penalty * (p / q - (1 - p) / (1 - q)) = 0,
     # times q (1 - q):  slope * q**2 + (penalty - slope) * q - penalty * p = 0
     b = penalty - slope
@@ -304,7 +312,7 @@ def draw_pinsker(distance, divergence):
     """Pairs as dots, TV across and KL up, above the curve KL = 2 TV^2 -> Figure."""
     figure, axes = _figure(6.6, 3.7)
     x = np.linspace(0, 1, 101)
-    axes.plot(distance, divergence, ".", color=style.BLUE, markersize=2, alpha=0.35)
+    axes.plot(distance, divergence, ".", color=style.BLUE, markersize=3)
     axes.plot(x, 2 * x**2, color=style.RED, label="KL = 2 TV² (Pinsker)")
     axes.plot(x, x**2, color=style.VIOLET, linestyle="--", label="KL = TV² (the proof)")
     axes.set(
@@ -353,7 +361,7 @@ def draw_looseness(ratios):
 
     ratios : {name of the bound: [N]}
     """
-    edges = np.geomspace(10, 1e6, 61)
+    edges = np.geomspace(10, 1e7, 61)
     figure, axes = _figure(6.8, 3.7)
     for i, (name, ratio) in enumerate(ratios.items()):
         line = style.line(i)
@@ -406,20 +414,22 @@ def truth(gamma, low=0.0, high=1.0, n=81):
 def draw_staircase(gamma):
     """J(p), the bounds that touch it, and a zoom on the first steps -> Figure."""
     points, J_at = staircase(gamma)
-    figure, (whole, zoom) = _figure(8.6, 3.9, columns=2)
+    figure, (whole, zoom) = _figure(8.0, 3.6, columns=2)
     first = points[1] - points[0]
     low, high = points[0] - 0.5 * first, points[2] + 0.5 * first
     for axes, window, shown in (
         (whole, (0.0, 1.0), len(points) - 1),
         (zoom, (low, high), 2),
     ):
-        p, J = truth(gamma, *window)
-        axes.plot(p, J, color=style.INK, linewidth=2.6)
+        p, J = truth(gamma, *window, n=81 if axes is whole else 41)
+        thick = dict(color=style.INK, linestyle="-", linewidth=2.6)
+        axes.plot(p, J, label="J(p)" if axes is zoom else None, **thick)
         for k in range(shown):
             line = style.line(k % 3)
             near = p[(p > 0) & (p < 1)]
             M, *_ = bound_on_road_and_ice(near, points[k], gamma)
-            axes.plot(near, J_at[k] + M, linewidth=1.5, **line)
+            name = f"bound at p{'₀₁'[k]}" if axes is zoom else None
+            axes.plot(near, J_at[k] + M, linewidth=1.5, label=name, **line)
             there = points[k + 1]
             top, *_ = bound_on_road_and_ice(np.array([there]), points[k], gamma)
             rise = [J_at[k] + top[0], J_at[k + 1]]
@@ -438,7 +448,7 @@ def draw_staircase(gamma):
     rise = J_at[2] - J_at[0]
     zoom.set(
         xlim=(low, high),
-        ylim=(J_at[0] - 0.9 * rise, J_at[2] + 0.3 * rise),
+        ylim=(J_at[0] - 1.7 * rise, J_at[2] + 0.3 * rise),
         xlabel="p = Pr(fast)",
         title="zoom on two steps",
     )
@@ -446,7 +456,8 @@ def draw_staircase(gamma):
     zoom.locator_params(axis="y", nbins=5)
     bottom, top = zoom.get_ylim()
     box = [low, high, high, low, low], [bottom, bottom, top, top, bottom]
-    whole.plot(*box, color=style.GREY, linewidth=1.5)
+    whole.plot(*box, color=style.INK, linestyle="-", linewidth=0.9)
+    zoom.legend(loc="lower right", fontsize=11)
     return figure
 
 
