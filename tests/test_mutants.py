@@ -44,10 +44,20 @@ def test_the_mistake_is_caught(patch, tmp_path):
 
 
 def test_every_named_test_exists_and_passes_on_the_sound_package():
-    tests = {re.search(r"^# caught by: (\S+)$", p.read_text(), re.M)[1] for p in PATCHES}
+    tests = {
+        re.search(r"^# caught by: (\S+)$", p.read_text(), re.M)[1] for p in PATCHES
+    }
     assert tests, "no mutants found"
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *sorted(tests)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *sorted(tests),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
