@@ -91,24 +91,24 @@ class LinearValue:
     std: np.ndarray | None = None
 
     def features(self, observations, time):
-        """[N, K]"""
+        """[K, N]: a row for each feature, since these are computed one by one."""
         if self.n_states is not None:
-            return np.eye(self.n_states)[observations]
-        x = np.column_stack([observations, time])
-        x = np.clip((x - self.mean) / self.std, -self.clip, self.clip)
-        s, t = x[:, :-1], x[:, -1]
-        i, j = np.triu_indices(s.shape[1])
+            return np.eye(self.n_states)[:, observations]
+        x = np.vstack([np.asarray(observations).T, time])
+        x = (x - self.mean[:, None]) / self.std[:, None]
+        np.clip(x, -self.clip, self.clip, out=x)
+        s, t = x[:-1], x[-1]
         powers = [t**k for k in range(self.time_degree + 1)]
-        return np.column_stack([*powers, s, s[:, i] * s[:, j]])
+        return np.vstack([*powers, s, *(s[i] * s[i:] for i in range(len(s)))])
 
     def predict(self, observations, time):
         """Values [N] of `observations` [N, D] (or [N] integers) at `time` [N]."""
         if self.weights is None:
             return np.zeros(len(observations))
-        return self.features(observations, time) @ self.weights
+        return self.weights @ self.features(observations, time)
 
     def fit(self, observations, time, targets):
-        """A new baseline, min ||features @ w - targets||^2 / N + ridge ||w||^2."""
+        """A new baseline, min ||w @ features - targets||^2 / N + ridge ||w||^2."""
         targets = finite("targets", targets, (len(observations),))
         new = self
         if self.n_states is None:
@@ -116,5 +116,6 @@ class LinearValue:
             std = x.std(0)
             new = replace(self, mean=x.mean(0), std=np.where(std > 1e-8, std, 1.0))
         f = new.features(observations, time)
-        gram = f.T @ f / len(f) + self.ridge * np.eye(f.shape[1])
-        return replace(new, weights=np.linalg.solve(gram, f.T @ targets / len(f)))
+        k, n = f.shape
+        gram = f @ f.T / n + self.ridge * np.eye(k)
+        return replace(new, weights=np.linalg.solve(gram, f @ targets / n))
