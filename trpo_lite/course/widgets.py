@@ -10,6 +10,7 @@ defaults stops the cell; one at another setting stands in red below the picture 
 the next setting that works.
 """
 
+import gc
 import html
 import io
 from collections.abc import Callable, Mapping
@@ -165,6 +166,9 @@ class Widget:
 
         for control in controls.values():
             control.observe(update, "value")
+        # figures are cyclic garbage: collecting it would scan all that is loaded, and a
+        # slider would stutter
+        gc.freeze()
         return ipywidgets.VBox([*controls.values(), error, picture])
 
 
@@ -190,8 +194,10 @@ class Renderer:
             for axes, position in zip(figure.axes, self.positions, strict=True):
                 axes.set_position(position)
         text = io.StringIO()
-        # one salt: equal marks get equal ids, in this picture and in its neighbours
-        with matplotlib.rc_context({"svg.hashsalt": "trpo_lite"}):
+        # text as text is half the size; one salt gives equal marks equal ids, in this
+        # picture and in its neighbours
+        options = {"svg.fonttype": "none", "svg.hashsalt": "trpo_lite"}
+        with matplotlib.rc_context(options):
             FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
         svg = text.getvalue()
         label = html.escape(self.alt, quote=True)
