@@ -16,7 +16,9 @@ def finite(name, value, shape=None):
         expected = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
         raise ValueError(f"{name} has shape {array.shape}, expected {expected}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, found {array[~np.isfinite(array)][0]}")
+        raise ValueError(
+            f"{name} must be finite, found {array[~np.isfinite(array)][0]}"
+        )
     return array
 
 
