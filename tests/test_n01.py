@@ -1,0 +1,133 @@
+"""What page 01 claims beyond its own cells, against something independent."""
+
+import numpy as np
+import pytest
+
+from trpo_lite import lqr
+from trpo_lite.course import n01 as lesson
+from trpo_lite.mdp import evaluate, road_and_ice, sample_trajectories, shared_policy
+
+
+def by_time(world, pi, T=5000):
+    """(d, J) by stepping the distribution of the state."""
+    P_pi, r_pi = np.einsum("sa,sat->st", pi, world.P), (pi * world.R).sum(1)
+    now, d = world.start, np.zeros(world.n_states)
+    for t in range(T):
+        d = d + world.gamma**t * now
+        now = now @ P_pi
+    return d, d @ r_pi
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.9, 0.98])
+def test_the_parts_of_the_curve_add_up_to_J(gamma):
+    p, earned, cost, J = lesson.road_parts(gamma, points=11)
+    for i, x in enumerate(p):
+        d, by_steps = by_time(road_and_ice(gamma), shared_policy(x))
+        assert J[i] == pytest.approx(by_steps, abs=1e-9)
+        assert earned[i] == pytest.approx(d[0] * x, abs=1e-9)
+        assert cost[i] == pytest.approx(d[1] * x * 0.5, abs=1e-9)
+
+
+def test_the_curve_comes_back_and_the_best_p_falls_with_gamma():
+    tops = []
+    for gamma in (0.0, 0.5, 0.9, 0.98):
+        p, earned, cost, J = lesson.road_parts(gamma)
+        assert (np.diff(np.sign(np.diff(J))) != 0).sum() <= 1  # one hill
+        tops.append(p[J.argmax()])
+    assert tops == sorted(tops, reverse=True) and tops[0] == 1
+    p, earned, cost, J = lesson.road_parts(0.9)
+    assert p[J.argmax()] == pytest.approx(0.39) and J[-1] < 0
+    assert earned[-1] < earned[50] and (np.diff(cost) > 0).all()
+
+
+def test_about_95_percent_of_the_intervals_cover_J():
+    assert abs(lesson.covered() / 400 - 0.95) < 0.03
+
+
+def test_the_lake_is_gymnasiums():
+    import gymnasium
+
+    env = gymnasium.make("FrozenLake-v1")
+    assert [b"".join(row).decode() for row in env.unwrapped.desc] == [*lesson.LAKE]
+    env.close()
+    it = lesson.lake_evaluation(0.9)
+    assert np.abs(it.v[lesson.ENDS]).max() < 1e-12
+    assert it.visitation.sum() == pytest.approx(10)
+    left_of_the_hole = it.pi[4]
+    assert left_of_the_hole.tolist() == [1, 0, 0, 0]  # left, into the wall
+    assert not lesson._lake_table().P[4, 0, 5]  # from there no slip reaches the hole
+    # the best policy keeps to the left edge
+    d = it.visitation.reshape(4, 4)
+    assert d[:3, 0].sum() > 0.8 * it.visitation[~lesson.ENDS].sum()
+
+
+def test_tied_actions_on_the_lake():
+    it = lesson.lake_evaluation(0.99)
+    tied = (it.advantage > -1e-10).sum(1)[~lesson.ENDS]
+    assert (tied > 1).sum() == 1 and tied.max() == 2
+
+
+def test_lqr_closed_form_by_stepping_the_second_moment():
+    for k, std in ((-1.0, 0.3), (-0.2, 0.5), (-1.9, 0.3)):
+        moment, J = 1.0, 0.0
+        for t in range(5000):
+            J -= 0.9**t * ((1 + k**2) * moment + std**2)
+            moment = (1 + k) ** 2 * moment + std**2
+        assert lqr.performance(lqr.scalar_lqr(), k, std) == pytest.approx(J)
+
+
+def test_solutions_agree_with_the_package():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        k, std, noise, m0 = rng.uniform((-1.5, 0.1, 0, 0.5), (0, 1, 1, 3))
+        world = lqr.scalar_lqr(noise=noise, m0=m0, gamma=0.9)
+        expected = lqr.performance(world, k, std)
+        came = lesson.windy_performance_reference(k, std, noise, m0, 0.9)
+        assert came == pytest.approx(expected, rel=1e-12)
+    world, pi = road_and_ice(), shared_policy(0.3)
+    it = evaluate(world, pi)
+    q = lesson.action_values_reference(world.P, world.R, world.gamma, it.v)
+    assert np.allclose(q, it.q)
+    paths = sample_trajectories(world, pi, 20_000, 150, np.random.default_rng(0))
+    d = lesson.count_visits_reference(paths.states[:, :-1], 0.9, 2)
+    assert np.abs(d - it.visitation).max() < 0.05
+
+
+def words(figure):
+    return " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+
+
+def test_the_widgets_show_their_numbers():
+    assert "best at p = 0.39 with J = 1.98" in words(lesson.draw_curve(0.9))
+    assert "best at p = 0.70 with J = 0.71" in words(lesson.draw_curve(0.5))
+    text = words(lesson.draw_lake(0.9, lesson.OPTIMAL))
+    it = lesson.lake_evaluation(0.9)
+    for number in (f"{it.v[0]:.3f}", f"{it.v[14]:.3f}", f"{it.visitation[0]:.2f}"):
+        assert number in text
+    assert "10.0 in all" in text and "-0.000" not in text
+    assert "7.3 of them before" in words(lesson.draw_lake(0.99, lesson.UNIFORM))
+
+
+def arrows(figure):
+    from matplotlib.quiver import Quiver
+
+    (axes,) = figure.axes
+    return [c for c in axes.collections if isinstance(c, Quiver)]
+
+
+def test_arrows_point_where_the_best_action_does():
+    assert not arrows(lesson.draw_lake(0.9, lesson.UNIFORM))
+    (quiver,) = arrows(lesson.draw_lake(0.9, lesson.OPTIMAL))
+    moves = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])  # left, down, right, up
+    best = lesson.lake_evaluation(0.9).pi.argmax(1)[~lesson.ENDS]
+    assert np.array_equal(np.sign(np.c_[quiver.U, quiver.V]), moves[best])
+
+
+def test_static_figures_draw():
+    returns = np.random.default_rng(0).normal(size=1000)
+    for figure in (
+        lesson.draw_world(),
+        lesson.draw_running_mean(returns, 0.0),
+        lesson.draw_lqr([(-1.0, -4.5, 0.1), (-0.2, -5.3, 0.2)]),
+    ):
+        figure.draw_without_rendering()
