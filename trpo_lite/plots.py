@@ -281,8 +281,12 @@ def two_maps(
     labels=("", ""),
     numbers=("{:.2f}", "{:.2f}"),
     moves=MOVES,
+    limits=None,
 ):
-    """`value_map` twice, side by side (one above the other if the world is wide)."""
+    """`value_map` twice, side by side (one above the other if the world is wide).
+
+    limits : (low, high) of the colours of both maps, or None: each its own.
+    """
     wide = shape[1] > 2 * shape[0]
     width, height = _map_size(shape, any(labels), 0.95 if wide else 0.8)
     size = (width, 2 * height) if wide else (2 * width, height)
@@ -296,7 +300,7 @@ def two_maps(
         numbers,
         strict=True,
     ):
-        _map(axes, map_, shape, arrows, letters, title, label, number, moves, None)
+        _map(axes, map_, shape, arrows, letters, title, label, number, moves, limits)
     return figure
 
 
