@@ -206,6 +206,7 @@ class Renderer:
 
 # ipywidgets gives a slider's handle no accessible name and, for listed values, only
 # their index: copy the visible label and readout
+# (and JupyterLab takes a list's arrow keys for its own, to go to the next cell)
 NAME_SLIDERS = """
 if (!window.trpoLiteSliders) {
   const name = () => {
@@ -220,6 +221,9 @@ if (!window.trpoLiteSliders) {
       copy('aria-label', '.widget-label');
       copy('aria-valuetext', '.widget-readout');
     }
+    for (const list of document.querySelectorAll('.widget-dropdown select'))
+      if (!list.hasAttribute('data-lm-suppress-shortcuts'))
+        list.setAttribute('data-lm-suppress-shortcuts', 'true');
   };
   window.trpoLiteSliders = new MutationObserver(name);
   window.trpoLiteSliders.observe(document.body, {childList: true, subtree: true});
