@@ -107,7 +107,7 @@ def test_every_setting_is_used():
         "ridge": 10.0,
         "log_std": -1.0,
         "normalize_observations": False,
-        "features": "fourier",
+        "features": "linear",
         "batch": 100,
         "environments": 2,
     }.items():

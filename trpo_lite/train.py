@@ -155,6 +155,15 @@ PRESETS = {
         until=490.0,
         pg={"learning_rate": 3.0},
     ),
+    "Acrobot": dict(gamma=0.995, delta=0.05, normalize_observations=False),
+    "Pendulum": dict(
+        steps=240_000,
+        batch=4000,
+        gamma=0.98,
+        lam=0.95,
+        delta=0.03,
+        features="fourier",
+    ),
     "Swimmer": dict(
         steps=340_000,
         batch=8000,
