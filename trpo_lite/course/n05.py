@@ -114,7 +114,7 @@ def draw_balls(delta):
     for (edge, pi, level), look in zip(both_balls(delta), looks, strict=True):
         name, color, style, marker, glyph = look
         xy = barycentric(edge).T
-        axes.fill(*xy, color=color, alpha=0.10, linewidth=0, zorder=2)
+        axes.fill(*xy, color=color, alpha=0.10, linewidth=0, linestyle="-", zorder=2)
         axes.plot(*xy, style, color=color, zorder=3)
         axes.plot(*barycentric(level).T, ":", color=color, linewidth=1.5, zorder=2)
         mark = dict(markersize=9, zorder=6, linestyle="none")
