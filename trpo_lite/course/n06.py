@@ -1,0 +1,628 @@
+"""Notebook 06: sampled estimators, the dropped discount, reuse, and brute force."""
+
+from functools import cache
+
+import numpy as np
+
+from trpo_lite import lqr
+from trpo_lite.bound import kl
+from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.widgets import Slider, Steps, Widget
+from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
+from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET, line
+
+# errors over the number of runs
+
+
+def draw_errors(sizes, errors):
+    """Relative errors over the number of runs, log axes -> Figure.
+
+    sizes [K] ; errors {label: [K]}, as shares of the exact value.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for i, (label, error) in enumerate(errors.items()):
+        axes.loglog(sizes, 100 * np.asarray(error), label=label, **line(i))
+    sizes = np.asarray(sizes)
+    least = min(100 * e[0] for e in errors.values())
+    axes.loglog(sizes, 0.55 * least * np.sqrt(sizes[0] / sizes), color=INK, lw=1.2)
+    axes.text(sizes[3], 0.42 * least * np.sqrt(sizes[0] / sizes[3]), "slope −1/2",
+              ha="right", va="top")  # fmt: skip
+    axes.set(xlabel="n, the number of runs", ylabel="error (% of the exact value)")
+    axes.set_xticks(sizes, [f"{n}" for n in sizes])
+    axes.minorticks_off()
+    axes.set_yticks([1, 10, 100], ["1", "10", "100"])
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+# the dropped discount on the road
+
+
+def slope(p, weights, advantage):
+    """sum_s w(s) (A(s, fast) - A(s, slow)): the slope in p if states weigh w [S]."""
+    return float(weights @ (advantage[:, 1] - advantage[:, 0]))
+
+
+def long_run(p):
+    """Where a long run of `road_and_ice` spends its time: shares [2]."""
+    ice = 0.9 * p / (1 - 0.1 * p)
+    return np.array([1 - ice, ice])
+
+
+@cache
+def slopes(gamma):
+    """p [99], both slopes [99] and (1 - gamma) J [99] on `road_and_ice`."""
+    world = road_and_ice(gamma)
+    p = np.linspace(0.01, 0.99, 99)
+    rows = []
+    for x in p:
+        e = evaluate(world, shared_policy(x))
+        true = slope(x, (1 - gamma) * e.visitation, e.advantage)
+        plain = slope(x, long_run(x), e.advantage)
+        rows.append((true, plain, (1 - gamma) * e.performance))
+    return p, *np.array(rows).T
+
+
+def zero(p, values):
+    """Where `values` first turn from positive to negative; 1 if they never do."""
+    below = np.flatnonzero(values < 0)
+    if len(below) == 0:
+        return 1.0
+    i = below[0]
+    if i == 0:
+        return float(p[0])
+    return float(np.interp(0, -values[i - 1 : i + 1], p[i - 1 : i + 1]))
+
+
+def draw_dropped(gamma):
+    """The true slope and the plain average's over p, and J with both ends -> Figure."""
+    from matplotlib.figure import Figure
+
+    p, true, plain, J = slopes(round(gamma, 3))
+    ends = zero(p, true), zero(p, plain)
+    figure = Figure(figsize=(7.6, 3.7), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.axhline(0, color=INK, linewidth=0.8)
+    if ends[0] > ends[1]:
+        left.axvspan(ends[1], ends[0], color=GREY, alpha=0.25, linewidth=0)
+        right.axvspan(ends[1], ends[0], color=GREY, alpha=0.25, linewidth=0)
+    left.plot(p, true, color=BLUE)
+    left.plot(p, plain, "--", color=RED)
+    left.text(0.03, 0.14, "true slope", color=BLUE, transform=left.transAxes)
+    left.text(0.03, 0.05, "plain average", color=RED, transform=left.transAxes)
+    left.set(ylabel="slope in p (reward per step)", xlim=(0, 1), ylim=(-2, 1.3))
+    right.plot(p, J, color=BLUE)
+    marks = zip(ends, ("s", "D"), (BLUE, RED), ("true: ", "plain: "), strict=True)
+    for i, (x, marker, color, name) in enumerate(marks):
+        right.plot(x, np.interp(x, p, J), marker, color=color, markersize=9, zorder=5)
+        right.text(0.5, 0.14 - 0.09 * i, f"{name}stops at {x:.2f}", color=color,
+                   ha="center", transform=right.transAxes)  # fmt: skip
+    right.set(ylabel="(1−γ) J (reward per step)", xlim=(0, 1), ylim=(-0.55, 0.95))
+    for axes in (left, right):
+        axes.set_xlabel("p, probability of fast")
+    return figure
+
+
+dropped = Widget(
+    draw_dropped,
+    "Left: over p, the true slope of J and the slope from plain averages, which turns "
+    "negative at a smaller p. Between the two zeros, shaded, their signs differ. "
+    "Right: J, with the p where each of them stops; the true one is on the top.",
+    {"gamma": Slider("discount γ", 0.2, 0.95, 0.05, 0.5)},
+)
+
+
+def draw_cosines(shared, table):
+    """Histogram of the cosines [M] of shared and of tabular policies -> Figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 3.7), layout="constrained")
+    axes = figure.subplots()
+    edges = np.linspace(-1, 1, 41)
+    axes.hist(shared, edges, color=RED, alpha=0.8)
+    axes.hist(table, edges, histtype="step", color=BLUE, linewidth=2.2)
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set(yscale="log", xlim=(-1, 1), ylim=(0.7, 2.5 * len(shared)))
+    axes.set(xlabel="cosine between true and plain gradient", ylabel="worlds")
+    axes.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
+    axes.text(-0.95, 200, "shared features (filled)", color=RED)
+    axes.text(-0.95, 500, "table (outline)", color=BLUE)
+    axes.text(-0.03, 30, "uphill becomes\ndownhill", ha="right", color=INK)
+    return figure
+
+
+# reuse
+
+
+def edge(p, delta, way):
+    """The p' above p (way > 0) or below it (way < 0) with KL(p || p') = delta."""
+    p, old = float(p), np.array([1 - p, p])
+    end = 1 - 1e-12 if way > 0 else 1e-12
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        share = (low + high) / 2
+        q = p + share * (end - p)
+        low, high = (share, high) if kl(old, [1 - q, q]) < delta else (low, share)
+    return p + low * (end - p)
+
+
+def draw_reuse(share, claim, stale, fresh):
+    """Effective share over updates, and what was promised and true -> Figure.
+
+    All [K + 1]: the old batch's effective share, its L, and both true gains.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.6, 3.7), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(100 * share, color=PURPLE, marker="o", markersize=4)
+    left.set(ylabel="effective share of the batch (%)", ylim=(0, 104))
+    right.axhline(0, color=INK, linewidth=0.8)
+    right.plot(claim, "--", color=RED)
+    right.plot(stale, ":", color=RED, linewidth=2.6)
+    right.plot(fresh, color=BLUE)
+    k = len(share) - 1
+    right.text(k * 0.62, claim[-1], "L, old batch", color=RED, ha="right", va="center")
+    right.text(k * 0.83, fresh[-1] + 0.25, "true, fresh", color=BLUE, ha="right")
+    right.text(k * 0.72, stale[-1], "true, old batch", color=RED, ha="right")
+    right.set(ylabel="gain over the first policy (return)")
+    for axes in (left, right):
+        axes.set(xlabel="updates", xlim=(0, k))
+        axes.set_xticks(range(0, k + 1, 3))
+    return figure
+
+
+# brute force in the plane of gain and standard deviation
+
+OLD = (-0.2, 0.3)  # gain k and standard deviation sigma
+RUN = 3000  # steps of the run behind the picture
+
+
+@cache
+def regulator():
+    """A scalar world whose start is already the long run's, under the old policy.
+
+    So E s_t^2 is the same at each t, and it makes no difference that plain averages
+    drop gamma^t.
+    """
+    k, sigma = OLD
+    spread = (0.3**2 + sigma**2) / (1 - (1 + k) ** 2)
+    return lqr.scalar_lqr(m0=spread, noise=0.3**2)
+
+
+def candidates(gains=61, stds=51):
+    """The grid: gains k [G] and standard deviations sigma [G], flat."""
+    k, sigma = np.linspace(-0.7, 0.2, gains), np.linspace(0.1, 0.6, stds)
+    return tuple(x.ravel() for x in np.meshgrid(k, sigma, indexing="ij"))
+
+
+def plane(k, sigma, s, u, A):
+    """Sampled L [G] and mean KL [G] at candidates [G] from samples [N].
+
+    L is the mean of (ratio - 1) A: without the 1 it would not be 0 at the old policy.
+    """
+    k0, sigma0 = OLD
+    rows = np.stack([u * u, u * s, s * s])  # log r is quadratic in u and s
+    columns = [1 / sigma0**2 - 1 / sigma**2]
+    columns += [2 * (k / sigma**2 - k0 / sigma0**2)]
+    columns += [k0**2 / sigma0**2 - k**2 / sigma**2]
+    log_ratio = np.stack(columns, 1) @ rows / 2
+    log_ratio += np.log(sigma0 / sigma)[:, None]
+    L = np.exp(log_ratio, out=log_ratio) @ A / len(s) - A.mean()
+    return L, plane_kl(k, sigma, np.mean(s * s))
+
+
+def _log_normal(k, sigma, s, u):
+    """log N(u; k s, sigma^2) but for its constant."""
+    return -np.log(sigma) - (u - k * s) ** 2 / (2 * sigma**2)
+
+
+def plane_kl(k, sigma, square):
+    """Mean KL(old || candidate) [G], where the mean of s^2 is `square`."""
+    k0, sigma0 = OLD
+    moved = (k - k0) ** 2 * square
+    return np.log(sigma / sigma0) + (sigma0**2 + moved) / (2 * sigma**2) - 0.5
+
+
+def exact_plane(k, sigma):
+    """L [G] (return) and mean KL [G], exactly."""
+    e = lqr.evaluate(regulator(), *OLD)
+    M, E, kappa = (x.item() for x in (e.state_moment, e.advantage_error,
+                                      e.action_curvature))  # fmt: skip
+    change = k - OLD[0]
+    wider = (sigma**2 - OLD[1] ** 2) / (1 - regulator().gamma)
+    L = -kappa * (wider + change**2 * M) - 2 * E * change * M
+    return L, plane_kl(k, sigma, (1 - regulator().gamma) * M)
+
+
+def best(L, KL, delta):
+    """The index of the largest L among those with KL <= delta."""
+    return int(np.argmax(np.where(delta >= KL, L, -np.inf)))
+
+
+@cache
+def many_batches(N, delta, batches=50):
+    """The sampled problem solved for many batches of N steps: dict of arrays [batches].
+
+    promised, exact : the chosen policy's sampled and exact L ; gain : its true gain ;
+    kl : its exact mean KL ; term, ratio : the sample that adds most to the promise,
+    by how much, and its ratio. All but kl and ratio in units of return.
+    """
+    world, (k, sigma) = regulator(), candidates(46, 41)
+    near = plane_kl(k, sigma, 0.3) <= 4 * delta  # far ones would never be chosen
+    k, sigma = k[near], sigma[near]
+    rng = np.random.default_rng(N)
+    states, actions, _ = lqr.sample_trajectories(world, *OLD, batches, N, rng)
+    L_exact, KL_exact = exact_plane(k, sigma)
+    names = "promised", "exact", "gain", "kl", "term", "ratio"
+    found = {name: [] for name in names}
+    for s, u in zip(states[:, :-1, 0], actions[..., 0], strict=True):
+        A = lqr.advantage(world, *OLD, s, u)
+        L, KL = plane(k, sigma, s, u, A)
+        i = best(L, KL, delta)
+        ratio = np.exp(_log_normal(k[i], sigma[i], s, u) - _log_normal(*OLD, s, u))
+        terms = (ratio - 1) * A / N / (1 - world.gamma)
+        found["term"].append(terms.max())
+        found["ratio"].append(ratio[terms.argmax()])
+        found["promised"].append(L[i] / (1 - world.gamma))
+        found["exact"].append(L_exact[i])
+        found["gain"].append(lqr.improvement(world, OLD, (k[i], sigma[i])))
+        found["kl"].append(KL_exact[i])
+    return {name: np.array(values) for name, values in found.items()}
+
+
+@cache
+def run():
+    """One run of the old policy: states, actions, advantages, each [RUN]."""
+    rng = np.random.default_rng(1)
+    states, actions, _ = lqr.sample_trajectories(regulator(), *OLD, 1, RUN, rng)
+    s, u = states[0, :-1, 0], actions[0, :, 0]
+    return s, u, lqr.advantage(regulator(), *OLD, s, u)
+
+
+@cache
+def sampled_plane(N):
+    """L (return) and mean KL over the grid [G] from the first N steps of `run`."""
+    s, u, A = run()
+    L, KL = plane(*candidates(), s[:N], u[:N], A[:N])
+    return L / (1 - regulator().gamma), KL
+
+
+def draw_brute(N, delta):
+    """The sampled problem in the (k, sigma) plane beside the exact one -> Figure."""
+    from matplotlib.figure import Figure
+
+    k, sigma = candidates()
+    shape = 61, 51
+    L, KL = sampled_plane(N)
+    L_exact, KL_exact = exact_plane(k, sigma)
+    i, j = best(L, KL, delta), best(L_exact, KL_exact, delta)
+    figure = Figure(figsize=(7.6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    x, y = k.reshape(shape), sigma.reshape(shape)
+    axes.contour(x, y, L.reshape(shape), np.arange(-12, 13, 2), colors=GREY,
+                 linewidths=1.2, linestyles="solid")  # fmt: skip
+    axes.contourf(x, y, KL.reshape(shape), [-1, delta], colors=[RED], alpha=0.18)
+    axes.contour(x, y, KL.reshape(shape), [delta], colors=RED, linewidths=2)
+    axes.contour(x, y, KL_exact.reshape(shape), [delta], colors=BLUE, linewidths=2,
+                 linestyles="--")  # fmt: skip
+    axes.plot(*OLD, "o", color=INK, markersize=8)
+    axes.plot(k[j], sigma[j], "s", color=BLUE, markersize=10)
+    axes.plot(k[i], sigma[i], "D", color=RED, markersize=8)
+    axes.set(xlabel="gain k (action per state)", ylabel="standard deviation σ")
+    axes.set(xlim=(-0.7, 0.2), ylim=(0.1, 0.6))
+    gains = [lqr.improvement(regulator(), OLD, (k[m], sigma[m])) for m in (i, j)]
+    words = [
+        (f"{N} samples, δ = {delta:g}", INK),
+        ("● old policy", INK),
+        ("grey: sampled L, every 2", INK),
+        ("", INK),
+        ("◆ sampled (solid)", RED),
+        (f"L promised {L[i]:+.2f}", RED),
+        (f"L exact {L_exact[i]:+.2f}", RED),
+        (f"J gains {gains[0]:+.2f}", RED),
+        (f"KL exact {KL_exact[i] / delta:.2f} δ", RED),
+        ("", INK),
+        ("■ exact (dashed)", BLUE),
+        (f"L exact {L_exact[j]:+.2f}", BLUE),
+        (f"J gains {gains[1]:+.2f}", BLUE),
+    ]
+    for row, (text, color) in enumerate(words):
+        text = text.replace("-", "−")
+        axes.text(1.03, 0.95 - 0.075 * row, text, color=color, transform=axes.transAxes)
+    return figure
+
+
+brute = Widget(
+    draw_brute,
+    "The plane of gain k and standard deviation. Around the old policy lie the sampled "
+    "trust region, filled, and the exact one, dashed. Each holds a mark where its L is "
+    "largest, on its edge toward a more negative k and a smaller deviation.",
+    {
+        "N": Steps("samples N", (30, 100, 300, 1000, 3000), 100),
+        "delta": Steps("KL limit δ", (0.01, 0.03, 0.1, 0.3), 0.1),
+    },
+)
+
+
+def draw_promises(sizes, found, top):
+    """Median and middle 80 % of promised, exact L and true gain over N -> Figure.
+
+    sizes [K] ; found: the K dicts of `many_batches` ; top: the best exact L.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+    axes = figure.subplots()
+    looks = (
+        ("promised", "promised: sampled L", RED, "--"),
+        ("exact", "exact L of the same step", VIOLET, "-."),
+        ("gain", "true gain of the same step", BLUE, "-"),
+    )
+    for shift, (name, label, color, style) in zip((0.94, 1, 1.06), looks, strict=True):
+        low, middle, high = np.quantile(
+            [f[name] for f in found], (0.1, 0.5, 0.9), axis=1
+        )
+        x = np.asarray(sizes) * shift
+        axes.plot(x, middle, style, color=color, label=label, marker="o", markersize=5)
+        axes.vlines(x, low, high, color=color, linewidth=1.6)
+    axes.axhline(top, color=INK, linewidth=1, linestyle=":")
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.text(sizes[-1] * 1.15, top + 0.06, "best exact L", va="bottom")
+    axes.set_xlim(sizes[0] * 0.75, sizes[-1] * 2.2)
+    axes.set(xscale="log", xlabel="N, samples in the batch", ylabel="gain (return)")
+    axes.set_xticks(sizes, [f"{n}" for n in sizes])
+    axes.minorticks_off()
+    axes.legend(loc="upper right")
+    return figure
+
+
+# exercise 1
+
+
+def discounted_average_stub(x, gamma):
+    """What x [n, T] adds up to, discounted, on average over the n runs."""
+    weight = ...  # one number per time step, [T]
+    total = (weight * x).sum(axis=1)  # one number per run, [n]
+    return total.mean()
+
+
+def discounted_average_reference(x, gamma):
+    """What x [n, T] adds up to, discounted, on average over the n runs."""
+    weight = gamma ** np.arange(x.shape[1])
+    total = (weight * x).sum(axis=1)  # one number per run, [n]
+    return total.mean()
+
+
+def undiscounted(x, gamma):
+    return x.sum(axis=1).mean()
+
+
+def plain_mean(x, gamma):
+    return x.mean()
+
+
+def one_step_late(x, gamma):
+    return (gamma ** np.arange(1, x.shape[1] + 1) * x).sum(axis=1).mean()
+
+
+def mean_over_time(x, gamma):
+    return (gamma ** np.arange(x.shape[1]) * x).mean()
+
+
+def growing(x, gamma):
+    return (gamma ** -np.arange(x.shape[1]) * x).sum(axis=1).mean()
+
+
+def discounted_cases(rng):
+    return [
+        (rng.normal(size=(n, T)), gamma)
+        for n, T, gamma in ((3, 4, 0.9), (5, 2, 0.5), (2, 6, 0.8))
+    ]
+
+
+discounted_average = Exercise(
+    name="discounted_average",
+    minutes=5,
+    difficulty=1,
+    stub=discounted_average_stub,
+    reference=discounted_average_reference,
+    mistakes={
+        "gamma ** t is missing: this is the sum without discount": undiscounted,
+        "this is the plain average, which drops gamma ** t and 1/(1 - gamma)": (
+            plain_mean
+        ),
+        "time begins at 0: the first step has weight 1, not gamma": one_step_late,
+        "add up over time, do not average: only the runs are averaged": mean_over_time,
+        "gamma is raised to -t: later steps must count less": growing,
+    },
+    hints=(
+        "Each run gives one number. Which of the two axes is time?",
+        "Weigh the step at time t with gamma ** t; x has time along its rows.",
+        "Multiply x by gamma ** t and sum along axis 1.",
+    ),
+    cases=discounted_cases,
+)
+
+
+# exercise 2
+
+
+def gradient_estimate_stub(score, A, gamma):
+    """g and the half width of its 95 % interval; score, A [n, T]."""
+    discount = gamma ** np.arange(A.shape[1])
+    total = (discount * ...).sum(axis=1)  # one number per run, [n]
+    g = total.mean()
+    half = ...
+    return g, half
+
+
+def gradient_estimate_reference(score, A, gamma):
+    """g and the half width of its 95 % interval; score, A [n, T]."""
+    discount = gamma ** np.arange(A.shape[1])
+    total = (discount * score * A).sum(axis=1)
+    g = total.mean()
+    half = 1.96 * total.std(ddof=1) / np.sqrt(len(total))
+    return g, half
+
+
+def estimate(total):
+    return total.mean(), 1.96 * total.std(ddof=1) / np.sqrt(len(total))
+
+
+def without_discount(score, A, gamma):
+    return estimate((score * A).sum(axis=1))
+
+
+def spread_of_one(score, A, gamma):
+    total = (gamma ** np.arange(A.shape[1]) * score * A).sum(axis=1)
+    return total.mean(), 1.96 * total.std(ddof=1)
+
+
+def without_factor(score, A, gamma):
+    g, half = gradient_estimate_reference(score, A, gamma)
+    return g, half / 1.96
+
+
+def steps_as_runs(score, A, gamma):
+    x = gamma ** np.arange(A.shape[1]) * score * A
+    g, half = estimate(x.ravel())
+    return g * A.shape[1], half * A.shape[1]
+
+
+def too_sure(score, A, gamma):
+    total = (gamma ** np.arange(A.shape[1]) * score * A).sum(axis=1)
+    return total.mean(), 1.96 * total.std(ddof=1) / np.sqrt(A.size)
+
+
+def gradient_cases(rng):
+    return [
+        (rng.normal(size=(n, T)), rng.normal(size=(n, T)), gamma)
+        for n, T, gamma in ((4, 3, 0.9), (8, 5, 0.7), (3, 2, 0.5))
+    ]
+
+
+gradient_estimate = Exercise(
+    name="gradient_estimate",
+    minutes=8,
+    difficulty=2,
+    stub=gradient_estimate_stub,
+    reference=gradient_estimate_reference,
+    mistakes={
+        "the discount is missing": without_discount,
+        "this is the scatter of one run: the mean of n runs scatters less": (
+            spread_of_one
+        ),
+        "this is one standard error: the interval takes 1.96 of them": without_factor,
+        "steps of one run depend on each other: take one number per run": steps_as_runs,
+        "divide by the root of the number of runs, not of steps": too_sure,
+    },
+    hints=(
+        "First one number per run. Then forget the steps: you have n numbers.",
+        "total is the sum over time of discount * score * A; g is its mean.",
+        "half = 1.96 * total.std(ddof=1) / np.sqrt(len(total))",
+    ),
+    cases=gradient_cases,
+)
+
+
+# exercise 3
+
+
+def brute_force_stub(ratio, A, kl, delta):
+    """Index of the candidate that solves the sampled problem."""
+    ...  # your code: ratio [G, N], A [N], kl [G, N]
+
+
+def brute_force_reference(ratio, A, kl, delta):
+    """Index of the candidate that solves the sampled problem."""
+    L = (ratio * A).mean(axis=1)
+    allowed = kl.mean(axis=1) <= delta
+    return int(np.argmax(np.where(allowed, L, -np.inf)))
+
+
+def no_limit(ratio, A, kl, delta):
+    return int(np.argmax((ratio * A).mean(axis=1)))
+
+
+def largest_kl(ratio, A, kl, delta):
+    L = (ratio * A).mean(axis=1)
+    return int(np.argmax(np.where(kl.max(axis=1) <= delta, L, -np.inf)))
+
+
+def index_of_the_allowed(ratio, A, kl, delta):
+    L = (ratio * A).mean(axis=1)
+    return int(np.argmax(L[kl.mean(axis=1) <= delta]))
+
+
+def zero_if_forbidden(ratio, A, kl, delta):
+    L = (ratio * A).mean(axis=1)
+    return int(np.argmin(np.where(kl.mean(axis=1) <= delta, L, np.inf)))
+
+
+def summed_kl(ratio, A, kl, delta):
+    L = (ratio * A).mean(axis=1)
+    return int(np.argmax(np.where(kl.sum(axis=1) <= delta, L, -np.inf)))
+
+
+def masked_product(ratio, A, kl, delta):
+    L = (ratio * A).mean(axis=1)
+    return int(np.argmax(L * (kl.mean(axis=1) <= delta)))
+
+
+def brute_cases(rng):
+    cases = []
+    for G, N, shift in ((30, 6, 0.0), (40, 5, 0.0), (50, 8, -3.0), (60, 4, 0.0)):
+        ratio = np.exp(rng.normal(size=(G, N)) * rng.uniform(0, 0.8, (G, 1)))
+        size = rng.uniform(0, 0.25, (G, 1)) * rng.uniform(0.2, 1.8, (G, N))
+        # the third case: no allowed candidate has a positive L
+        A = rng.normal(size=N) + shift
+        order = rng.permutation(G)
+        cases.append((ratio[order], A, size[order], 0.1))
+    return cases
+
+
+def keeps_the_limit(arguments, result):
+    _, _, kl, delta = arguments
+    i = int(result)
+    if kl[i].mean() > delta:
+        return f"the mean KL of the candidate is {kl[i].mean():.3f}, above {delta:g}"
+    return None
+
+
+brute_force = Exercise(
+    name="brute_force",
+    minutes=10,
+    difficulty=3,
+    stub=brute_force_stub,
+    reference=brute_force_reference,
+    mistakes={
+        "the limit is ignored: the mean KL must be at most delta": no_limit,
+        "this limits the largest KL, the lecture's sample problem the mean": largest_kl,
+        "this counts among the allowed candidates only: return the index among all": (
+            index_of_the_allowed
+        ),
+        "this is the worst allowed candidate: the problem is a maximum": (
+            zero_if_forbidden
+        ),
+        "the KL is summed over the samples: the limit is on the mean": summed_kl,
+        "forbidden candidates get L = 0, which may win: give them -infinity": (
+            masked_product
+        ),
+    },
+    hints=(
+        "Two arrays [G]: L of each candidate, and its mean KL.",
+        "np.argmax needs a number for the forbidden candidates that can't win.",
+        "np.where(allowed, L, -np.inf), then np.argmax; no filtering, or the index "
+        "counts in the shorter array.",
+    ),
+    cases=brute_cases,
+    invariants=(keeps_the_limit,),
+)
+
+exercises = (discounted_average, gradient_estimate, brute_force)
+progress = Progress(exercises)
+widgets = (dropped, brute)
