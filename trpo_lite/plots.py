@@ -452,7 +452,9 @@ def simplex(
     simplex_axes(axes, labels)
     for i, (label, curve) in enumerate((curves or {}).items()):
         line, xy = style.line(i), barycentric(curve)
-        axes.fill(*xy.T, color=line["color"], alpha=0.13, linewidth=0, zorder=2)
+        axes.fill(
+            *xy.T, color=line["color"], alpha=0.13, linewidth=0, linestyle="-", zorder=2
+        )
         axes.plot(*xy.T, label=label, zorder=3, **line)
     for i, (label, (start, end)) in enumerate((arrows or {}).items()):
         start, end = barycentric(start), barycentric(end)
