@@ -1,0 +1,218 @@
+"""What page 07 claims and its cells do not assert."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trpo_lite import lqr
+from trpo_lite.advantage import discounted_sum, gae, normalize
+from trpo_lite.course import n07 as lesson
+from trpo_lite.exact import mean_kl_step, penalized_step
+from trpo_lite.mdp import (
+    evaluate,
+    random_mdp,
+    random_policy,
+    road_and_ice,
+    sample_trajectories,
+    shared_policy,
+)
+from trpo_lite.rollout import collect
+
+
+def bold():
+    world, pi = road_and_ice(), shared_policy(lesson.FAST)
+    return world, pi, evaluate(world, pi)
+
+
+def stale():
+    return evaluate(road_and_ice(), shared_policy(lesson.CAREFUL)).v
+
+
+def transitions(world, pi):
+    return np.einsum("sa,sax->sx", pi, world.P)
+
+
+@pytest.mark.parametrize("lam", [0, 0.3, 0.9, 1])
+def test_expected_gae_is_the_sum_of_expected_td_errors(lam):
+    rng = np.random.default_rng(0)
+    world, pi = random_mdp(rng), random_policy(rng, 6, 3)
+    V = rng.normal(size=6)
+    delta = world.R + world.gamma * world.P @ V - V[:, None]
+    found, chance = np.array(delta), np.array(world.P)  # [S, A, S], s_{t+l}
+    for power in range(1, 400):
+        mean = chance @ (pi * delta).sum(-1)
+        found += (world.gamma * lam) ** power * mean
+        chance = chance @ transitions(world, pi)
+    np.testing.assert_allclose(
+        lesson.expected_gae(world, pi, V, lam), found, atol=1e-10
+    )
+    exact = evaluate(world, pi)
+    np.testing.assert_allclose(
+        lesson.expected_gae(world, pi, exact.v, lam), exact.advantage, atol=1e-11
+    )
+
+
+def test_at_lambda_one_any_value_is_only_a_baseline():
+    rng = np.random.default_rng(1)
+    world, pi = random_mdp(rng), random_policy(rng, 6, 3)
+    exact, V = evaluate(world, pi), rng.normal(size=6)
+    off = lesson.expected_gae(world, pi, V, 1) - exact.advantage
+    np.testing.assert_allclose(off, np.tile((exact.v - V)[:, None], 3), atol=1e-11)
+    np.testing.assert_allclose(
+        lesson.centred(pi, lesson.expected_gae(world, pi, V, 1)),
+        exact.advantage,
+        atol=1e-11,
+    )
+
+
+def test_the_sign_on_the_road_turns_between_08_and_09():
+    world, pi, old = bold()
+    assert old.advantage[0, 1] < 0
+    for lam, sign in ((0, 1), (0.8, 1), (0.9, -1), (1, -1)):
+        mean = lesson.centred(pi, lesson.expected_gae(world, pi, stale(), lam))
+        assert np.sign(mean[0, 1]) == sign
+
+
+def exact_spread(world, pi, V, lam):
+    """sd of GAE(lam) given s, a, [S, A]: the second moment by a linear solve."""
+    factor = world.gamma * lam
+    delta = world.R[:, :, None] + world.gamma * V - V[:, None, None]
+    mean = lesson.expected_gae(world, pi, V, lam)
+    w = (pi * mean).sum(-1)
+    known = (world.P * (delta**2 + 2 * factor * delta * w)).sum(-1)
+    system = np.eye(len(V)) - factor**2 * transitions(world, pi)
+    second = np.linalg.solve(system, (pi * known).sum(-1))
+    square = known + factor**2 * world.P @ second
+    return np.sqrt(np.maximum(square - mean**2, 0))
+
+
+@pytest.mark.parametrize("values", lesson.tradeoff.controls["values"].options)
+def test_sampled_spread_agrees_with_the_exact_one(values):
+    world, pi, old = bold()
+    V = {"exact": old.v, "zero": np.zeros(2), "careful driver's": stale()}[values]
+    A, mean, spread, share = lesson.tables(values)
+    assert share.sum() == pytest.approx(1)
+    np.testing.assert_allclose(A, old.advantage.ravel())
+    for i in (0, 20, 36, 40):
+        sd = exact_spread(world, pi, V, lesson.LAMBDAS[i]).ravel()
+        np.testing.assert_allclose(spread[i], sd, rtol=0.12, atol=1e-6)
+        expected = lesson.expected_gae(world, pi, V, lesson.LAMBDAS[i])
+        np.testing.assert_allclose(mean[i], lesson.centred(pi, expected).ravel())
+
+
+def test_the_best_lambda_grows_with_the_number_of_samples():
+    sizes = lesson.tradeoff.controls["n"].values
+    best = [np.argmin(lesson.errors("careful driver's", n)[2]) for n in sizes]
+    assert best == sorted(best) and best[0] < 25 and best[-1] == 40
+    bias, _, both = lesson.errors("exact", 1)
+    assert bias.max() < 1e-12 and np.argmin(both) < 10
+
+
+def test_tradeoff_draws_its_numbers():
+    figure = lesson.draw_tradeoff(lam=0.5, n=100, values="zero")
+    left, right = figure.axes
+    curves = [line.get_ydata() for line in left.lines if len(line.get_ydata()) == 41]
+    np.testing.assert_allclose(curves, lesson.errors("zero", 100))
+    drawn = [line.get_ydata() for line in right.lines if len(line.get_ydata()) == 4]
+    assert any(np.allclose(y, lesson.tables("zero")[0]) for y in drawn)
+    assert any(np.allclose(y, lesson.tables("zero")[1][20]) for y in drawn)
+
+
+def test_as_batch_keeps_paths_apart():
+    world, pi, old = bold()
+    runs = sample_trajectories(world, pi, 7, 11, np.random.default_rng(0))
+    batch = lesson.as_batch(runs)
+    assert (runs.states[:, :-1] == batch.to_grid(batch.observations).T).all()
+    assert (runs.states[:, 1:] == batch.to_grid(batch.next_observations).T).all()
+    assert (np.arange(11) == batch.to_grid(batch.time).T).all()
+    assert batch.truncated.sum() == 7 and not batch.terminated.any()
+    hand = runs.rewards + 0.9 * old.v[runs.states[:, 1:]] - old.v[runs.states[:, :-1]]
+    got = gae(batch, old.v[batch.observations], old.v[batch.next_observations], 0.9, 1)
+    np.testing.assert_allclose(batch.to_grid(got).T, discounted_sum(hand.T, 0.9).T)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 0.9, 0.99])
+def test_wrong_values_are_means_of_returns_that_stop_at_the_limit(gamma):
+    world, pi = road_and_ice(gamma), shared_policy(lesson.FAST)
+    limit = 12
+    wrong = lesson.wrong_values(gamma, limit)
+    assert wrong.shape == (limit - 1, 2)
+    runs = sample_trajectories(world, pi, 20_000, limit, np.random.default_rng(0))
+    returns = discounted_sum(runs.rewards.T, gamma).T
+    for s in (0, 1):
+        x = returns[runs.states[:, :-1] == s]
+        assert abs(x.mean() - wrong[-1, s]) < 0.06
+    far = lesson.wrong_values(gamma, 3000)[-1]
+    np.testing.assert_allclose(far, evaluate(world, pi).v, rtol=0.05)
+
+
+def test_at_gamma_099_a_limit_of_100_finds_about_a_third():
+    exact, wrong = lesson.limit_curves(0.99)
+    assert (wrong[-1] / exact > 0.3).all() and (wrong[-1] / exact < 0.45).all()
+    figure = lesson.draw_limit(0.99)
+    drawn = [line.get_ydata() for line in figure.axes[0].lines]
+    assert any(np.array_equal(y, wrong[:, 0]) for y in drawn)
+    assert any(np.array_equal(y, wrong[:, 1]) for y in drawn)
+
+
+def test_better_baselines_scatter_less_and_all_runs_are_truncated():
+    world, env, policy = lesson.lqr_world(episodes=100, horizon=40)
+    batch, _ = collect(env, policy, 100 * 41, np.random.default_rng(0))
+    assert batch.truncated.sum() == 100 and not batch.terminated.any()
+    v = lqr.value(world, lesson.GAIN, lesson.STD, batch.observations)
+    after = lqr.value(world, lesson.GAIN, lesson.STD, batch.next_observations)
+    y = v + gae(batch, v, after, world.gamma, 1.0)
+    s, u = batch.observations[:, 0], batch.actions[:, 0]
+    score = (u - lesson.GAIN * s) * s / lesson.STD**2
+    spread = [
+        batch.to_grid(score * x, 0.0).sum(0).std() for x in (y, y - y.mean(), y - v)
+    ]
+    assert spread[0] > 1.15 * spread[1] > 1.15 * 1.5 * spread[2]
+
+
+def test_a_limit_ignores_scale_and_shift_and_a_price_the_shift():
+    rng = np.random.default_rng(4)
+    old = evaluate(random_mdp(rng), random_policy(rng, 6, 3))
+    A = old.advantage
+    limited, priced = (
+        [step(replace(old, advantage=x), 0.3).pi for x in (A, 100 * A, A - 3)]
+        for step in (mean_kl_step, penalized_step)
+    )
+    np.testing.assert_allclose(limited[1], limited[0], atol=1e-8)
+    np.testing.assert_allclose(limited[2], limited[0], atol=1e-8)
+    np.testing.assert_allclose(priced[2], priced[0], atol=1e-8)
+    assert np.abs(priced[1] - priced[0]).max() > 0.05
+
+
+def table_of(pi, s, a, advantages):
+    """By definition: sum_a pi'(a|s) table(s, a) is the mean of ratio * A in s."""
+    table = np.zeros(pi.shape)
+    for state, action in np.ndindex(*pi.shape):
+        here = s == state
+        if here.any():
+            x = np.where(here & (a == action), advantages, 0).sum() / here.sum()
+            table[state, action] = x / pi[state, action]
+    return table - (pi * table).sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("noise", [1.0, 1e-3])
+def test_normalised_noise_takes_a_full_step_towards_what_was_never_tried(noise):
+    ride, pi = lesson.ride()
+    now = evaluate(ride, pi)
+    assert np.ptp(now.advantage[:4, :2]) < 1e-12 and now.advantage[0, 2] < -9
+    rng, changes = np.random.default_rng(5), []
+    while len(changes) < 10:
+        runs = sample_trajectories(ride, pi, 50, 20, rng)
+        s, a = runs.states[:, :-1], runs.actions
+        if (a == 2).any():
+            continue
+        V = now.v + noise * np.append(rng.normal(size=4), 0)
+        delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
+        advantages = normalize(discounted_sum(delta.T, 0.9 * 0.97).T)
+        old = replace(now, advantage=table_of(pi, s, a, advantages))
+        step = mean_kl_step(old, 0.01)
+        assert step.mean_kl == pytest.approx(0.01, rel=1e-6)
+        assert step.pi[:4, 2].max() > pi[0, 2]
+        changes.append(evaluate(ride, step.pi).performance - now.performance)
+    assert np.mean(np.array(changes) < 0) >= 0.9 and np.mean(changes) < -0.05
