@@ -1,0 +1,179 @@
+"""What page 08 claims and its cells do not assert."""
+
+import io
+import time
+
+import numpy as np
+import pytest
+
+from trpo_lite import lqr
+from trpo_lite.bound import kl
+from trpo_lite.course import n08 as lesson
+from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
+from trpo_lite.natural_gradient import natural_step_exact
+from trpo_lite.surrogate import surrogate
+
+OLD = (lesson.GAIN, lesson.STD)
+
+
+def moved(step):
+    return lesson.GAIN + step[0], lesson.STD * np.exp(step[1])
+
+
+def test_the_line_and_the_bowl_of_the_road():
+    t, L, size, g, H = lesson.road_curves()
+    np.testing.assert_allclose((g, H), (0.6783, 0.09), atol=5e-5)
+    middle = len(t) // 2
+    assert np.abs([t[middle], L[middle], size[middle]]).max() < 1e-14
+    np.testing.assert_allclose(np.gradient(L, t)[middle], g, rtol=2e-3)
+    old = evaluate(road_and_ice(), shared_policy(0.1))
+
+    def errors(t):
+        pi = shared_policy(1 / (1 + 9 * np.exp(-t)))
+        return surrogate(old, pi) - g * t, kl(old.pi[0], pi[0]) - H * t**2 / 2
+
+    (line, bowl), (half_line, half_bowl) = errors(0.02), errors(0.01)
+    assert line / half_line == pytest.approx(4, abs=0.1)
+    assert bowl / half_bowl == pytest.approx(8, abs=0.2)
+
+
+@pytest.mark.parametrize("which", lesson.MOVES)
+def test_terms_sum_to_kl_tilt_and_curve_upwards(which):
+    direction, t = lesson.MOVES[which], np.linspace(-1.5, 1.5, 301)
+    terms = lesson.kl_terms(direction, t)
+    pi = lesson.softmax(np.log(lesson.P_OLD) + np.outer(t, direction))
+    np.testing.assert_allclose(terms.sum(1), kl(lesson.P_OLD, pi), atol=1e-14)
+    slopes = np.gradient(terms, t, axis=0)[150]
+    assert abs(slopes.sum()) < 1e-4
+    if which == "all three":
+        assert np.abs(terms).max() < 1e-15
+    else:
+        assert np.abs(slopes).min() > 0.02
+        assert np.diff(terms, 2, axis=0).min() > 0
+
+
+def test_action_1_has_the_steepest_bowl():
+    size = [lesson.kl_terms(d, np.array([0.01])).sum() for d in lesson.MOVES.values()]
+    assert np.argmax(size) == 0
+
+
+def test_the_broken_step_has_one_length_and_breaks_the_limit():
+    A, lengths = np.array([-0.5, 0.5, 1.5]), []
+    for p in ([0.6, 0.3, 0.1], [0.9, 0.08, 0.02], [0.98, 0.01, 0.01]):
+        p = np.array(p)
+        g, F = p * (A - p @ A), np.diag(p) - np.outer(p, p)
+        for matrix in (F, 0 * F):
+            x = np.linalg.solve(matrix + 0.01 * np.eye(3), g)
+            step = np.sqrt(0.02 / (g @ x)) * x
+            size = kl(p, lesson.softmax(np.log(p) + step))
+            if matrix.any():
+                assert size == pytest.approx(0.01, rel=0.05)
+            else:
+                assert size > 0.05
+                lengths.append(np.linalg.norm(step))
+    np.testing.assert_allclose(lengths, np.sqrt(2 * 0.01 / 0.01))
+
+
+def test_closed_forms_of_kl_and_surrogate():
+    rng = np.random.default_rng(0)
+    for step in rng.normal(size=(20, 2)) * (0.2, 0.5):
+        new = moved(step)
+        assert lesson.kl_at(step) == pytest.approx(
+            lqr.mean_kl(lesson.WORLD, OLD, new), rel=1e-12
+        )
+        assert lesson.surrogate_at(step) == pytest.approx(
+            lqr.surrogate(lesson.WORLD, OLD, new), rel=1e-10
+        )
+
+
+@pytest.mark.parametrize("delta", lesson.regions.controls["delta"].values)
+def test_contour_ellipse_and_the_best_points(delta):
+    g, H, _ = lesson.here()
+    real, guess = lesson.contour(delta), lesson.ellipse(delta, 4000)
+    np.testing.assert_allclose(lesson.kl_at(real), delta, rtol=1e-6)
+    bowl = np.einsum("ni,ij,nj->n", guess, H, guess) / 2
+    np.testing.assert_allclose(bowl, delta, rtol=1e-12)
+    best = natural_step_exact(g, H, delta).step
+    assert (guess @ g).max() == pytest.approx(g @ best, rel=1e-5)
+    # no point of a fine grid in the true region beats the drawn one by much
+    x, y = (np.linspace(e.min(), e.max(), 201) for e in real.T)
+    grid = np.stack(np.meshgrid(x, y), -1)
+    inside = lesson.surrogate_at(grid)[lesson.kl_at(grid) <= delta]
+    assert inside.max() <= lesson.surrogate_at(real).max() * (1 + 1e-3)
+
+
+def test_the_ellipse_reaches_out_where_sigma_shrinks():
+    for delta in (0.01, 0.1, 1.0):
+        edge = lesson.ellipse(delta)
+        size = lesson.kl_at(edge)
+        assert (size[edge[:, 1] < -0.01] > delta).all()
+        assert size[edge[:, 1].argmax()] < delta
+    g, H, _ = lesson.here()
+
+    def true_size(delta):
+        return lesson.kl_at(natural_step_exact(g, H, delta).step) / delta
+
+    assert 1.3 < true_size(0.1) < 1.45
+    over = [d for d in lesson.regions.controls["delta"].values if true_size(d) > 2]
+    assert over == [1.0]
+
+
+def test_both_directions_differ_at_third_order():
+    def size(y):
+        return lqr.mean_kl(lesson.WORLD, OLD, (lesson.GAIN, lesson.STD * np.exp(y)))
+
+    def reverse(y):
+        return y * -1 + (np.exp(2 * y) - 1) / 2
+
+    y = np.log(0.8)
+    assert size(y) == pytest.approx(0.058, abs=5e-4)
+    assert reverse(y) == pytest.approx(0.043, abs=5e-4)
+    for a in (0.01, 0.02):
+        assert size(-a) - reverse(-a) == pytest.approx(4 / 3 * a**3, rel=1e-2)
+
+
+def test_the_42_parameters_have_their_exact_gradient_and_hessian():
+    world, policy, g, H = lesson.big_world()
+    assert policy.size == 42
+    rng = np.random.default_rng(1)
+    v = rng.normal(size=42)
+    old = (policy.weights.T, policy.std)
+    h = 1e-5
+
+    def at(t):
+        new = policy.with_theta(policy.theta + t * v)
+        return new.weights.T, new.std
+
+    slope = lqr.surrogate(world, old, at(h)) - lqr.surrogate(world, old, at(-h))
+    assert slope / (2 * h) == pytest.approx(g @ v, rel=1e-6)
+    h = 1e-3
+    bowl = lqr.mean_kl(world, old, at(h)) + lqr.mean_kl(world, old, at(-h))
+    assert bowl / h**2 == pytest.approx(v @ H @ v, rel=1e-3)
+    states, actions = lesson.visits(world, policy, 20_000, rng)
+    moment = (1 - world.gamma) * lqr.evaluate(world, *old).state_moment
+    error = states.T @ states / len(states) - moment
+    assert np.abs(error).max() < 0.05 * np.diag(moment).max()
+    z = (actions - policy.mode(states)) / policy.std
+    np.testing.assert_allclose((z * z).mean(0), 1, atol=0.05)
+
+
+@pytest.mark.parametrize("widget", lesson.widgets)
+def test_every_control_changes_the_picture_and_draws_fast(widget):
+    def picture(settings):
+        text = io.StringIO()
+        widget.draw(**settings).savefig(text, format="svg", metadata={"Date": None})
+        return text.getvalue()
+
+    pictures = [picture(s) for s in widget.settings()]
+    assert len(set(pictures)) >= len(pictures) - 1  # a default may stand at an end
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        widget.draw(**widget.defaults)
+        times.append(time.perf_counter() - begin)
+    assert min(times) < 0.1
+
+
+def test_the_page_uses_the_same_worlds_as_page_05():
+    assert (*OLD, lesson.WORLD.gamma) == (-0.3, 0.3, 0.9)
+    np.testing.assert_allclose(lesson.P_OLD, [0.6, 0.3, 0.1])

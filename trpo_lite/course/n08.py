@@ -1,0 +1,575 @@
+"""Notebook 08: Taylor's line and bowl, ellipses in KL, and Fisher from samples."""
+
+from functools import cache
+
+import numpy as np
+
+from trpo_lite import lqr
+from trpo_lite.bound import kl
+from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.widgets import Choice, Steps, Widget
+from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
+from trpo_lite.policies import LinearGaussian, LinearSoftmax, TabularSoftmax
+from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET, line
+from trpo_lite.surrogate import surrogate
+
+# one state, three actions: page 05's old probabilities
+P_OLD = np.array([0.6, 0.3, 0.1])
+
+# page 05's linear-quadratic world and its old policy
+WORLD, GAIN, STD = lqr.scalar_lqr(), -0.3, 0.3
+
+
+def softmax(theta):
+    """Probabilities along the last axis of the logits theta [..., A]."""
+    weights = np.exp(theta - theta.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+# a line and a bowl on the road
+
+
+@cache
+def road_curves(p_old=0.1):
+    """t [T], L and mean KL along the shared log-odds of `road_and_ice`, g and H."""
+    old = evaluate(road_and_ice(), shared_policy(p_old))
+    t = np.linspace(-2.5, 2.5, 101)
+    p = 1 / (1 + np.exp(-(np.log(p_old / (1 - p_old)) + t)))
+    L = np.array([surrogate(old, shared_policy(x)) for x in p])
+    size = np.array([kl([1 - p_old, p_old], [1 - x, x]) for x in p])
+    H = p_old * (1 - p_old)
+    g = H * float(old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]))
+    return t, L, size, g, H
+
+
+def draw_taylor():
+    """L with its tangent, and mean KL with its parabola, on the road -> Figure."""
+    from matplotlib.figure import Figure
+
+    t, L, size, g, H = road_curves()
+    figure = Figure(figsize=(7.6, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(t, L, color=BLUE)
+    left.plot(t, g * t, "--", color=RED)
+    left.text(1.25, 2.6, "L", color=BLUE, ha="right")
+    left.text(1.5, 0.1, "line  g t", color=RED, ha="left")
+    right.plot(t, size, color=BLUE)
+    right.plot(t, H * t**2 / 2, "--", color=RED)
+    right.text(1.5, 0.3, "mean KL", color=BLUE, ha="right")
+    right.text(-1.75, 0.25, "bowl  H t²/2", color=RED, ha="left")
+    left.set(ylabel="surrogate (return)", ylim=(-2, 3.6))
+    right.set(ylabel="mean KL (nats)", ylim=(-0.02, 0.5))
+    for axes in (left, right):
+        axes.plot(0, 0, "o", color=INK, zorder=5)
+        axes.set_xlabel("t, change of the log-odds of fast")
+        axes.axhline(0, color=INK, linewidth=0.8)
+    return figure
+
+
+# why the slope is zero and the curvature is not
+
+MOVES = {
+    "action 1": np.array([1.0, 0, 0]),
+    "action 2": np.array([0, 1.0, 0]),
+    "action 3": np.array([0, 0, 1.0]),
+    "all three": np.ones(3),
+}
+
+
+def kl_terms(direction, t):
+    """-p(a) log(pi_t(a) / p(a)) for logits moved by t [T] along direction [3]: [T, 3].
+
+    Their sum over a is KL(p || pi_t), with p = `P_OLD`.
+    """
+    pi = softmax(np.log(P_OLD) + np.multiply.outer(t, direction))
+    return -P_OLD * np.log(pi / P_OLD)
+
+
+def draw_terms(which):
+    """The three terms of KL and their sum as one logit moves -> Figure."""
+    from matplotlib.figure import Figure
+
+    direction = MOVES[which]
+    t = np.linspace(-1.5, 1.5, 61)
+    terms = kl_terms(direction, t)
+    slopes = -P_OLD * (direction - P_OLD @ direction)
+    slopes = slopes.round(9) + 0.0
+    figure = Figure(figsize=(7.4, 3.9), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(0, color=INK, linewidth=0.8)
+    looks = ((RED, "--"), (VIOLET, "-."), (PURPLE, ":"))
+    for a, (color, style) in enumerate(looks):
+        name = f"action {a + 1}: slope {slopes[a]:+.2f}".replace("-", "−")
+        axes.plot(t, terms[:, a], style, color=color, label=name)
+    total = slopes.sum().round(9) + 0.0
+    label = f"sum = KL: slope {total:.2f}"
+    axes.plot(t, terms.sum(1), "-", color=BLUE, linewidth=4, label=label)
+    axes.plot(0, 0, "o", color=INK, zorder=5)
+    axes.set(xlim=(-1.5, 1.5), ylim=(-0.3, 0.4))
+    axes.set_xlabel("t, how far the logit moves")
+    axes.set_ylabel("term of KL (nats)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+terms = Widget(
+    draw_terms,
+    "Three tilted curves, one for each action, cross zero at the old policy. Their "
+    "slopes cancel, and their sum, the KL, is a bowl that touches zero there.",
+    {"which": Choice("logit that moves", tuple(MOVES), "action 3")},
+)
+
+
+# both directions of KL
+
+
+def draw_both(change, forward, reverse, parabola):
+    """Both KLs, H t^2 / 2 and their difference over |t|, log axes -> Figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 3.9), layout="constrained")
+    axes = figure.subplots()
+    axes.loglog(change, parabola, color=GREY, linewidth=7, alpha=0.7)
+    axes.loglog(change, forward, "-", color=BLUE)
+    axes.loglog(change, reverse, "--", color=RED)
+    axes.loglog(change, forward - reverse, "-.", color=VIOLET)
+    words = (
+        ("KL(old‖new) solid, slope 2", BLUE),
+        ("KL(new‖old) dashed, slope 2", RED),
+        ("H t²/2 wide grey, slope 2", INK),
+        ("their difference: slope 3", VIOLET),
+    )
+    for i, (text, color) in enumerate(words):
+        x, y = (0.03, 0.93 - 0.08 * i) if i < 3 else (0.5, 0.25)
+        axes.text(x, y, text, color=color, transform=axes.transAxes)
+    axes.set_xlabel("|t|, by how much log σ falls")
+    axes.set_ylabel("KL (nats)")
+    axes.minorticks_off()
+    return figure
+
+
+# the ellipse in (k, log sigma)
+
+
+@cache
+def here():
+    """g [2], H [2, 2] and the state's second moment (normalised) at (GAIN, STD)."""
+    it = lqr.evaluate(WORLD, GAIN, STD)
+    d_gain, d_log_std = lqr.gradient(WORLD, GAIN, STD, "log_std")
+    g = np.array([d_gain.item(), d_log_std.item()])
+    H = lqr.fisher(WORLD, GAIN, STD, "log_std")
+    return g, H, (1 - WORLD.gamma) * it.state_moment.item()
+
+
+def kl_at(step):
+    """Mean KL(old || old + step) of steps [..., 2] in (k, log sigma)."""
+    step = np.asarray(step)
+    x, y = step[..., 0], step[..., 1]
+    grown = (1 + x**2 * here()[2] / STD**2) * np.exp(-2 * y)
+    return y + (grown - 1) / 2
+
+
+def surrogate_at(step):
+    """L of steps [..., 2] in (k, log sigma), exactly."""
+    it = lqr.evaluate(WORLD, GAIN, STD)
+    kappa, E = it.action_curvature.item(), it.advantage_error.item()
+    moment = it.state_moment.item()
+    x, y = np.asarray(step)[..., 0], np.asarray(step)[..., 1]
+    wider = STD**2 * np.expm1(2 * y) / (1 - WORLD.gamma)
+    return -kappa * (wider + x**2 * moment) - 2 * x * E * moment
+
+
+def contour(delta, count=200):
+    """The curve mean KL = delta, as points [T, 2] (x, y) round the old policy.
+
+    Given y, the change of log sigma, x follows in closed form.
+    """
+    ends = []
+    for way in (-1.0, 1.0):  # where x = 0: y + (e^-2y - 1) / 2 = delta
+        low, high = 0.0, 2 * delta + 2
+        for _ in range(60):
+            y = (low + high) / 2
+            inside = kl_at([0.0, way * y]) < delta
+            low, high = (y, high) if inside else (low, y)
+        ends.append(way * low)
+    angle = np.linspace(-np.pi / 2, np.pi / 2, count // 2)
+    y = np.mean(ends) + (ends[1] - ends[0]) / 2 * np.sin(angle)
+    square = np.exp(2 * y) * (2 * delta + 1 - 2 * y) - 1
+    x = STD * np.sqrt(np.maximum(square, 0) / here()[2])
+    return np.concatenate([np.stack([x, y], 1), np.stack([-x, y], 1)[::-1]])
+
+
+def ellipse(delta, count=200):
+    """The curve step.H.step / 2 = delta, as points [T, 2]."""
+    angle = np.linspace(0, 2 * np.pi, count)
+    circle = np.stack([np.cos(angle), np.sin(angle)], 1)
+    return np.sqrt(2 * delta) * circle / np.sqrt(np.diag(here()[1]))
+
+
+def draw_ellipse(delta):
+    """KL's contour and its ellipse round the old (k, log sigma) -> Figure."""
+    from matplotlib.figure import Figure
+
+    g, H, _ = here()
+    real, guess = contour(delta), ellipse(delta)
+    x = np.linalg.solve(H, g)
+    step = np.sqrt(2 * delta / (g @ x)) * x
+    best = real[surrogate_at(real).argmax()]
+    size = kl_at(guess) / delta
+    figure = Figure(figsize=(7.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    old = np.array([GAIN, np.log(STD)])
+    axes.fill(*(old + real).T, color=BLUE, alpha=0.10, linewidth=0)
+    axes.plot(*(old + real).T, color=BLUE)
+    axes.plot(*(old + guess).T, "--", color=RED)
+    axes.plot(*old, "o", color=INK)
+    axes.plot(*(old + best), "s", color=BLUE, markersize=9)
+    axes.plot(*(old + step), "D", color=RED, markersize=9)
+    words = (
+        ("● old policy", INK),
+        ("", INK),
+        ("mean KL = δ (solid)", BLUE),
+        ("■ best L inside", BLUE),
+        ("", INK),
+        ("ellipse (dashed)", RED),
+        ("◆ best g·step inside", RED),
+        (f"   its KL: {kl_at(step) / delta:.2f} δ", RED),
+        (f"KL on it: {size.min():.2f} to {size.max():.2f} δ", RED),
+    )
+    for i, (text, color) in enumerate(words):
+        axes.text(1.03, 0.93 - 0.1 * i, text, color=color, transform=axes.transAxes)
+    # the window grows with the region, so that only its shape changes
+    wide, high = 2.6 * np.sqrt(delta / 3.6), 2.4 * np.sqrt(delta)
+    axes.set_xlim(old[0] - wide, old[0] + wide)
+    axes.set_ylim(old[1] - 0.7 * high, old[1] + high)
+    axes.set(xlabel="k, gain of the policy", ylabel="log σ, spread of the policy")
+    return figure
+
+
+regions = Widget(
+    draw_ellipse,
+    "Around the old policy in gain and log spread: the curve on which the mean KL "
+    "equals delta, egg-shaped, and the ellipse from its Hessian. They agree near the "
+    "old policy; below it the ellipse lies outside the curve.",
+    {"delta": Steps("KL limit δ", (0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0), 0.1)},
+)
+
+
+# the Fisher matrix from samples: 42 parameters
+
+
+@cache
+def big_world(n=13, m=3):
+    """(LQR, LinearGaussian, g, H): n states, m actions; theta as the policy's.
+
+    g is the exact gradient of J, and of L, and H the exact Hessian of mean KL.
+    """
+    rng = np.random.default_rng(0)
+    dynamics = rng.normal(size=(n, n))
+    dynamics *= 0.8 / np.abs(np.linalg.eigvals(dynamics)).max()
+    control = rng.normal(size=(n, m)) / np.sqrt(n)
+    world = lqr.LQR(
+        dynamics, control, np.eye(n), np.eye(m), 0.1 * np.eye(n), np.eye(n), 0.9
+    )
+    policy = LinearGaussian.zeros(n, m, np.log(0.5))
+    gain, std = policy.weights.T, policy.std
+    g = np.concatenate([x.ravel() for x in lqr.gradient(world, gain, std, "log_std")])
+    H = lqr.fisher(world, gain, std, "log_std")
+    # lqr orders the gain [m, n], the policy its weights [n, m]
+    order = np.arange(n * m).reshape(m, n).T.ravel()
+    order = np.concatenate([order, np.arange(n * m, n * m + m)])
+    return world, policy, g[order], H[np.ix_(order, order)]
+
+
+def visits(world, policy, N, rng):
+    """N states [N, n] of the normalised visitation, and the policy's actions [N, m].
+
+    Each state is the last of a run that ends with chance 1 - gamma at every step.
+    """
+    last = rng.geometric(1 - world.gamma, N) - 1
+    root, noise = (np.linalg.cholesky(x) for x in (world.start, world.noise))
+    s = rng.standard_normal((N, world.n_states)) @ root.T
+    for t in range(last.max()):
+        go = last > t
+        u = policy.sample(s[go], rng)
+        w = rng.standard_normal((go.sum(), world.n_states)) @ noise.T
+        s[go] = s[go] @ world.dynamics.T + u @ world.control.T + w
+    return s, policy.sample(s, rng)
+
+
+def draw_samples(sizes, results):
+    """True KL of the step over N, and its cosine, for both estimates -> Figure.
+
+    results : {label: [N sizes, repetitions, 2]}, (KL / delta, cosine).
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.6, 3.7), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.axhline(1, color=INK, linewidth=1)
+    right.axhline(1, color=INK, linewidth=1)
+    for i, (label, both) in enumerate(results.items()):
+        low, middle, high = np.quantile(both, [0.1, 0.5, 0.9], axis=1)
+        look = line(i)
+        for j, axes in enumerate((left, right)):
+            axes.fill_between(sizes, low[:, j], high[:, j], color=look["color"],
+                              alpha=0.18, linewidth=0)  # fmt: skip
+            axes.plot(sizes, middle[:, j], label=label, **look)
+    left.set(xscale="log", yscale="log", ylabel="true quadratic KL of the step (δ)")
+    right.set(xscale="log", ylabel="cosine with the exact step", ylim=(0, 1.05))
+    left.set_yticks([1, 3, 10, 30], ["1", "3", "10", "30"])
+    for axes in (left, right):
+        axes.set_xticks(sizes, [f"{n}" for n in sizes])
+        axes.minorticks_off()
+        axes.set_xlabel("N, the number of samples")
+    right.legend(loc="lower right")
+    return figure
+
+
+# exercise 1
+
+
+def softmax_fisher_stub(p):
+    """E[score score^T], [A, A], of one state with probabilities p [A]."""
+    score = np.eye(len(p)) - p  # row a is the gradient of log pi(a)
+    return score * ...  # the mean over actions of score_a score_a^T
+
+
+def softmax_fisher_reference(p):
+    """E[score score^T], [A, A], of one state with probabilities p [A]."""
+    score = np.eye(len(p)) - p  # row a is the gradient of log pi(a)
+    return score.T @ (p[:, None] * score)
+
+
+def unweighted(p):
+    score = np.eye(len(p)) - p
+    return score.T @ score / len(p)
+
+
+def unweighted_sum(p):
+    score = np.eye(len(p)) - p
+    return score.T @ score
+
+
+def outer_of_mean(p):
+    score = np.eye(len(p)) - p
+    mean = p @ score
+    return np.outer(mean, mean)
+
+
+def diagonal_only(p):
+    return np.diag(p)
+
+
+def rows_for_columns(p):
+    score = np.eye(len(p)) - p
+    return score @ (p[:, None] * score.T)
+
+
+def distributions_of(rng, sizes):
+    return [(0.9 * rng.dirichlet(np.ones(n)) + 0.1 / n,) for n in sizes]
+
+
+def symmetric(arguments, result):
+    result = np.asarray(result)
+    if np.abs(result - result.T).max() > 1e-9:
+        return "the matrix is not symmetric"
+    return None
+
+
+softmax_fisher = Exercise(
+    name="softmax_fisher",
+    minutes=5,
+    difficulty=1,
+    stub=softmax_fisher_stub,
+    reference=softmax_fisher_reference,
+    mistakes={
+        "every action counts alike: weigh action a by its probability p[a]": unweighted,
+        "the probabilities are missing: this is a sum, not a mean": unweighted_sum,
+        "this is the outer product of the mean score, and the mean score is 0": (
+            outer_of_mean
+        ),
+        "the part -p p^T is missing: it comes from the -p in each score": diagonal_only,
+        "rows and columns of score are exchanged: row a belongs to action a": (
+            rows_for_columns
+        ),
+    },
+    hints=(
+        "A mean over actions weighs action a by p[a].",
+        "score.T @ score adds up the outer products of the rows, all with weight 1.",
+        "Weigh the rows first: score.T @ (p[:, None] * score).",
+    ),
+    cases=lambda rng: distributions_of(rng, (2, 3, 4, 6)),
+    invariants=(symmetric,),
+)
+
+
+# exercise 2: the bug hunt
+
+
+def kl_hessian_stub(theta):
+    """Hessian [A, A] at theta [A] of the KL of one softmax state."""
+    h = 1e-3
+    old = theta
+
+    def softmax(x):
+        return np.exp(x) / np.exp(x).sum()
+
+    def f(x):
+        old = x
+        return kl(softmax(old), softmax(x))
+
+    steps = h * np.eye(len(theta))
+    up = [[f(old + a + b) - f(old + a - b) for b in steps] for a in steps]
+    low = [[f(old - a + b) - f(old - a - b) for b in steps] for a in steps]
+    return (np.array(up) - np.array(low)) / (4 * h**2)
+
+
+def kl_hessian_reference(theta):
+    """Hessian [A, A] at theta [A] of the KL of one softmax state."""
+    h = 1e-3
+    old = theta
+
+    def softmax(x):
+        return np.exp(x) / np.exp(x).sum()
+
+    def f(x):
+        return kl(softmax(old), softmax(x))  # old stays where it is
+
+    steps = h * np.eye(len(theta))
+    up = [[f(old + a + b) - f(old + a - b) for b in steps] for a in steps]
+    low = [[f(old - a + b) - f(old - a - b) for b in steps] for a in steps]
+    return (np.array(up) - np.array(low)) / (4 * h**2)
+
+
+def second_difference(f, at, h=1e-3):
+    steps = h * np.eye(len(at))
+    up = [[f(at + a + b) - f(at + a - b) for b in steps] for a in steps]
+    down = [[f(at - a + b) - f(at - a - b) for b in steps] for a in steps]
+    return (np.array(up) - np.array(down)) / (4 * h**2)
+
+
+def from_uniform(theta):
+    uniform = np.full(len(theta), 1 / len(theta))
+    return second_difference(lambda x: kl(uniform, softmax(x)), theta * 0)
+
+
+def twice_softmax(theta):
+    old = softmax(softmax(theta))
+    return second_difference(lambda x: kl(old, softmax(x)), theta)
+
+
+def shifted(theta):
+    old = softmax(theta[::-1])
+    return second_difference(lambda x: kl(old, softmax(x)), theta[::-1])
+
+
+def not_zero(arguments, result):
+    if np.abs(np.asarray(result)).max() < 1e-9:
+        return "the Hessian is 0: one side of the KL must stay frozen at theta"
+    return None
+
+
+kl_hessian = Exercise(
+    name="kl_hessian",
+    minutes=8,
+    difficulty=2,
+    stub=kl_hessian_stub,
+    reference=kl_hessian_reference,
+    mistakes={
+        "this is the Hessian of the uniform policy: freeze theta, not zeros": (
+            from_uniform
+        ),
+        "the actions stand in reverse order": shifted,
+    },
+    hints=(
+        "What does f return at theta? And at any other x?",
+        "f compares a policy with itself. Which of its lines makes old move along?",
+        "Delete the line old = x: then old is the theta from above, and stays there.",
+    ),
+    cases=lambda rng: [(rng.normal(size=n),) for n in (2, 3, 4)],
+    invariants=(symmetric, not_zero),
+    tolerance=1e-4,
+)
+
+
+# exercise 3: from nothing
+
+
+def fisher_times_stub(policy, observations, v):
+    """H v [size] at policy.theta, without forming H."""
+    ...  # your code
+
+
+def fisher_times_reference(policy, observations, v):
+    """H v [size] at policy.theta, without forming H."""
+    h = 1e-4
+    ahead = policy.with_theta(policy.theta + h * v)
+    behind = policy.with_theta(policy.theta - h * v)
+    up = policy.kl_gradient(observations, ahead)
+    down = policy.kl_gradient(observations, behind)
+    return (up - down) / (2 * h)
+
+
+def exact_gradient(policy, observations, v):
+    return policy.kl_gradient(observations, policy)
+
+
+def one_sided(policy, observations, v):
+    ahead = policy.with_theta(policy.theta + 1e-4 * v)
+    return policy.kl_gradient(observations, ahead) / 1e-4
+
+
+def whole_step(policy, observations, v):
+    ahead = policy.with_theta(policy.theta + v)
+    return policy.kl_gradient(observations, ahead)
+
+
+def one_number(policy, observations, v):
+    return v @ policy.fisher_vector_product(observations, v)
+
+
+def along_each(policy, observations, v):
+    return v * policy.fisher_vector_product(observations, v)
+
+
+def times_cases(rng):
+    table = TabularSoftmax(rng.normal(size=6), 2, 3)
+    logits = LinearSoftmax(rng.normal(size=9), 3)
+    gauss = LinearGaussian(0.5 * rng.normal(size=8), 2)
+    return [
+        (table, rng.integers(2, size=7), rng.normal(size=6)),
+        (logits, rng.normal(size=(8, 3)), rng.normal(size=9)),
+        (gauss, rng.normal(size=(9, 3)), rng.normal(size=8)),
+    ]
+
+
+fisher_times = Exercise(
+    name="fisher_times",
+    minutes=12,
+    difficulty=3,
+    stub=fisher_times_stub,
+    reference=fisher_times_reference,
+    mistakes={
+        "this is KL's gradient at the old policy, which is 0: step along v first": (
+            exact_gradient
+        ),
+        "one-sided: its error is of first order in h; take the difference of the "
+        "gradients at +h v and -h v": one_sided,
+        "a step of length 1 is far too long: step h v and divide by h": whole_step,
+        "this is the number v.H.v: H v has one entry for each parameter": one_number,
+        "an entry-wise product with v is one too many": along_each,
+    },
+    hints=(
+        "The Hessian is the derivative of the gradient. Along v, that is H v.",
+        "policy.kl_gradient(observations, new) at new = policy.with_theta(...): "
+        "take it at theta + h v and at theta - h v.",
+        "(gradient ahead - gradient behind) / (2 h), with h = 1e-4.",
+    ),
+    cases=times_cases,
+    tolerance=1e-5,
+)
+
+exercises = (softmax_fisher, kl_hessian, fisher_times)
+progress = Progress(exercises)
+widgets = (terms, regions)
