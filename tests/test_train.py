@@ -65,6 +65,13 @@ def test_trpo_stays_within_delta():
     assert (history["kl"] <= 0.02).all() and (history["kl"] > 0).any()
 
 
+def test_decay_shortens_the_steps():
+    settings = dict(delta=0.02, decay=1.0, damping=0.0, **SMALL)
+    history = train("CartPole-v1", "npg", **settings)
+    limits = 0.02 * (1 - np.array([0, *history["steps"][:-1]]) / 600)
+    np.testing.assert_allclose(history["predicted_kl"], limits, rtol=1e-6)
+
+
 @pytest.mark.parametrize("env_id", ["FrozenLake-v1", "Pendulum-v1", "Acrobot-v1"])
 def test_other_spaces_run(env_id):
     history = train(env_id, **SMALL)
@@ -103,6 +110,7 @@ def test_every_setting_is_used():
         "lam": 0.1,
         "delta": 0.5,
         "damping": 0.5,
+        "decay": 0.9,
         "cg_iterations": 1,
         "ridge": 10.0,
         "log_std": -1.0,
@@ -319,6 +327,7 @@ def test_presets_hold_for_any_version_and_every_one_is_valid():
         ({"steps": 0}, ValueError, "steps must be >= 1, got 0"),
         ({"steps": 1.5}, TypeError, "steps must be an integer, got 1.5"),
         ({"batch": True}, TypeError, "batch must be an integer, got True"),
+        ({"decay": 1.1}, ValueError, r"decay must be in \[0, 1\], got 1.1"),
         ({"backtrack": 1}, ValueError, r"backtrack must be in \(0, 1\), got 1"),
         ({"features": "deep"}, ValueError, "features must be 'linear' or 'fourier'"),
         ({"features": 3}, TypeError, "features must be a string, got 3"),

@@ -53,6 +53,7 @@ class Settings:
     steps: int = _setting(200_000, "environment steps in all")
     batch: int = _setting(4096, "steps in one batch, so in one update")
     environments: int = _setting(16, "environments stepped side by side")
+    decay: float = _setting(0.0, "share of delta or learning rate gone by the end")
     until: float = _setting(np.inf, "stop once a batch's mean return reaches this")
     gamma: float = _setting(0.99, "discount")
     lam: float = _setting(0.97, "GAE's lambda: 0 trusts the baseline, 1 the rewards")
@@ -89,6 +90,8 @@ class Settings:
         discount("gamma", self.gamma)
         if not 0 <= self.lam <= 1:
             raise ValueError(f"lam must be in [0, 1], got {self.lam!r}")
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"decay must be in [0, 1], got {self.decay!r}")
         if not 0 < self.backtrack < 1:
             raise ValueError(f"backtrack must be in (0, 1), got {self.backtrack!r}")
         for name in ("ridge", "damping", "cg_tolerance", "max_backtracks"):
@@ -376,13 +379,14 @@ def train(
             batch, state = collect(env, policy, rows, rng, state)
             if not done:  # zero weights ignore what is seen: features may still change
                 policy = _normalized(policy, state.moments, s)
+            scale = 1 - s.decay * done / s.steps
             done += len(batch)
             solved = _mean(batch.episode_returns) >= s.until
             advantages, value, explained = _advantages(batch, value, s)
             if solved:  # the policy that did it is kept
                 new, diagnostics = policy, _no_update(policy, batch, "until")
             else:
-                new, diagnostics = update(policy, batch, normalize(advantages))
+                new, diagnostics = update(policy, batch, normalize(advantages), scale)
             row = {
                 "steps": done,
                 "seconds": time.perf_counter() - start,
@@ -467,41 +471,42 @@ def _advantages(batch, value, settings):
 
 
 def _updater(algorithm, s, rng):
-    """A function (policy, batch, advantages) -> (policy, Diagnostics)."""
-    if algorithm == "pg":
-        return lambda *data: policy_gradient_update(
-            *data, learning_rate=s.learning_rate
-        )
+    """A function (policy, batch, advantages, scale) -> (policy, Diagnostics).
+
+    `scale` multiplies what says how far to go: delta, or the learning rate.
+    """
     natural = dict(
-        delta=s.delta,
-        damping=s.damping,
-        cg_iterations=s.cg_iterations,
-        cg_tolerance=s.cg_tolerance,
+        damping=s.damping, cg_iterations=s.cg_iterations, cg_tolerance=s.cg_tolerance
     )
-    if algorithm == "npg":
-        return lambda *data: npg_update(*data, **natural)
-    if algorithm == "trpo":
-        search = dict(backtrack=s.backtrack, max_backtracks=s.max_backtracks)
-        return lambda *data: trpo_update(*data, **natural, **search)
-    passes = dict(
-        epochs=s.epochs,
-        minibatches=s.minibatches,
-        learning_rate=s.learning_rate,
-        rng=rng,
-    )
-    if algorithm == "ppo-clip":
-        return lambda *data: ppo_clip_update(*data, clip=s.clip, **passes)
+    search = dict(backtrack=s.backtrack, max_backtracks=s.max_backtracks)
+    passes = dict(epochs=s.epochs, minibatches=s.minibatches, rng=rng)
     beta = s.beta
 
-    def penalty_update(*data):
+    def update(policy, batch, advantages, scale):
         nonlocal beta  # adapted from update to update
+        data = (policy, batch, advantages)
+        delta, learning_rate = scale * s.delta, scale * s.learning_rate
+        if algorithm == "pg":
+            return policy_gradient_update(*data, learning_rate)
+        if algorithm == "npg":
+            return npg_update(*data, delta, **natural)
+        if algorithm == "trpo":
+            return trpo_update(*data, delta, **natural, **search)
+        if algorithm == "ppo-clip":
+            return ppo_clip_update(
+                *data, clip=s.clip, learning_rate=learning_rate, **passes
+            )
         new, diagnostics = ppo_penalty_update(
-            *data, beta=beta, target_kl=s.target_kl, **passes
+            *data,
+            beta=beta,
+            target_kl=s.target_kl,
+            learning_rate=learning_rate,
+            **passes,
         )
         beta = diagnostics.beta
         return new, diagnostics
 
-    return penalty_update
+    return update
 
 
 def _no_update(policy, batch, stop):
