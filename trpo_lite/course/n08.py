@@ -219,7 +219,7 @@ def draw_ellipse(delta):
     figure = Figure(figsize=(7.4, 4.0), layout="constrained")
     axes = figure.subplots()
     old = np.array([GAIN, np.log(STD)])
-    axes.fill(*(old + real).T, color=BLUE, alpha=0.10, linewidth=0)
+    axes.fill(*(old + real).T, color=BLUE, alpha=0.10, linewidth=0, linestyle="-")
     axes.plot(*(old + real).T, color=BLUE)
     axes.plot(*(old + guess).T, "--", color=RED)
     axes.plot(*old, "o", color=INK)

@@ -175,7 +175,7 @@ def draw_step(g, H, delta, at):
     vanilla = np.sqrt(2 * delta / (g @ H @ g)) * g
     figure = Figure(figsize=(5.6, 3.1), layout="constrained")
     axes = figure.subplots()
-    axes.fill(*(at[:, None] + edge), color=BLUE, alpha=0.12, linewidth=0)
+    axes.fill(*(at[:, None] + edge), color=BLUE, alpha=0.12, linewidth=0, linestyle="-")
     axes.plot(*(at[:, None] + edge), "-", color=INK, linewidth=1.5)
     along = np.array([-g[1], g[0]]) / hypot(*g)  # where g.step stays the same
     words = dict(textcoords="offset points", va="center")
