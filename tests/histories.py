@@ -1,0 +1,113 @@
+"""Measurements that pages load: `python -m tests.histories [NAME ...]`.
+
+Each entry of `MEASUREMENTS` returns a dict of arrays, stored without pickle as
+trpo_lite/course/data/NAME.npz; `trpo_lite.course.data.load(NAME)` reads it. Everything
+runs on one thread, and times are processor seconds. Neither the machine nor the date is
+stored. After measuring afresh, execute the pages that use it: python -m tests.execute.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import sys
+import time
+
+import numpy as np
+
+from trpo_lite.conjugate_gradient import conjugate_gradient
+from trpo_lite.course.data import FOLDER
+from trpo_lite.policies import LinearSoftmax
+
+
+def seconds(function, repeats=7):
+    """Median processor seconds of a call, after one call that doesn't count."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        function()
+        times.append(time.process_time() - start)
+    return float(np.median(times))
+
+
+def cg_cost(
+    dense=(8, 12, 16, 24, 32, 45),
+    free=(8, 12, 16, 24, 32, 45, 100, 316, 1000),
+    rows=1000,
+    iterations=10,
+):
+    """x = (F + .1)^-1 g three ways; a softmax with k features and k actions (page 10).
+
+    dense, free : the k of the two dense ways and of CG; n = k^2 parameters.
+    Returns n, inverse, solve (of the matrix, once it is there), build (of the matrix,
+    from n products) and n_free, cg (`iterations` products), all in seconds.
+    """
+    rng = np.random.default_rng(0)
+
+    def world(k):
+        policy = LinearSoftmax(0.1 * rng.standard_normal(k * k), k)
+        product = policy.fisher(rng.standard_normal((rows, k)))
+        return (lambda v: product(v) + 0.1 * v), rng.standard_normal(k * k)
+
+    times = {name: [] for name in ("build", "inverse", "solve", "cg")}
+    for k in dense:
+        product, g = world(k)
+        start = time.process_time()
+        matrix = np.array([product(e) for e in np.eye(k * k)])
+        times["build"].append(time.process_time() - start)
+        times["inverse"].append(seconds(lambda: np.linalg.inv(matrix) @ g))  # noqa: B023
+        times["solve"].append(seconds(lambda: np.linalg.solve(matrix, g)))  # noqa: B023
+    for k in free:
+        product, g = world(k)
+        times["cg"].append(
+            seconds(lambda: conjugate_gradient(product, g, iterations, 0.0))  # noqa: B023
+        )
+    return {
+        "n": np.square(dense),
+        "n_free": np.square(free),
+        "rows": np.array(rows),
+        "iterations": np.array(iterations),
+        **{name: np.array(values) for name, values in times.items()},
+    }
+
+
+MEASUREMENTS = {f.__name__: f for f in (cg_cost,)}
+
+
+def save(name, arrays, folder=FOLDER):
+    """Write the arrays to NAME.npz, whole or not at all; the path."""
+    arrays = {key: np.asarray(value) for key, value in arrays.items()}
+    for key, value in arrays.items():
+        if value.dtype.kind not in "biufU":
+            raise TypeError(
+                f"{name}: {key} has dtype {value.dtype}, expected numbers or text"
+            )
+    path = folder / f"{name}.npz"
+    part = path.with_suffix(".npz.part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    part.replace(path)
+    return path
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS)
+    )
+    names = parser.parse_args().names or list(MEASUREMENTS)
+    unknown = set(names) - set(MEASUREMENTS)
+    if unknown:
+        parser.error(f"no measurement {', '.join(unknown)}; there are "
+                     f"{', '.join(MEASUREMENTS)}")  # fmt: skip
+    for name in names:
+        path = save(name, MEASUREMENTS[name]())
+        print(f"{name}: {path.stat().st_size} bytes", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

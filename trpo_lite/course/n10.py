@@ -1,0 +1,546 @@
+"""Notebook 10: conjugate gradients on exact Fisher matrices, and what they cost."""
+
+from functools import cache
+
+import numpy as np
+
+from trpo_lite.conjugate_gradient import conjugate_gradient
+from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.widgets import Choice, Steps, Widget
+from trpo_lite.lqr import LQR
+from trpo_lite.mdp import TabularMDP, evaluate, uniform_policy
+from trpo_lite.policies import LinearGaussian
+from trpo_lite.style import BLUE, GREY, INK, RED, VIOLET
+
+
+@cache
+def lake():
+    """FrozenLake with discount .95, and the uniform policy's evaluation."""
+    world = TabularMDP.from_gymnasium("FrozenLake", 0.95)
+    return world, evaluate(world, uniform_policy(world))
+
+
+def mass(unit=1.0):
+    """A mass on a line, pushed: state (position, speed) and a gain on it.
+
+    The position is counted in 1/unit metres; everything else stays the same world.
+    """
+    S, back = np.diag([unit, 1.0]), np.diag([1 / unit, 1.0])
+    world = LQR(
+        dynamics=S @ [[1, 0.1], [0, 1]] @ back,
+        control=S @ [[0], [0.1]],
+        state_cost=back @ np.diag([1, 0.1]) @ back,
+        action_cost=[[0.1]],
+        noise=np.zeros((2, 2)),
+        start=S @ S,
+        gamma=0.95,
+    )
+    return world, np.array([[-0.5, -0.5]]) @ back
+
+
+def with_eigenvalues(eigenvalues, seed=0):
+    """(a symmetric matrix with these eigenvalues, a right-hand side)."""
+    rng = np.random.default_rng(seed)
+    q = np.linalg.qr(rng.standard_normal((len(eigenvalues),) * 2))[0]
+    return (q * eigenvalues) @ q.T, rng.standard_normal(len(eigenvalues))
+
+
+def orthogonal_path(eigenvalues, g, iterations):
+    """CG's x_k as in exact arithmetic, [iterations + 1, n], for a diagonal matrix.
+
+    Each residual is made orthogonal to all earlier ones again, and each direction
+    conjugate; that costs n numbers an iteration, and rounding has no say.
+    """
+    x, r = np.zeros_like(g), g.copy()
+    path, residuals, directions = [x], [], []
+    for _ in range(iterations):
+        if np.linalg.norm(r) <= 1e-15 * np.linalg.norm(g):
+            path.append(x)
+            continue
+        residuals.append(r / np.linalg.norm(r))
+        p = r
+        for _ in range(2):
+            for q in directions:
+                p = p - (q @ (eigenvalues * p)) / (q @ (eigenvalues * q)) * q
+        directions.append(p)
+        alpha = (r @ p) / (p @ (eigenvalues * p))
+        x, r = x + alpha * p, r - alpha * eigenvalues * p
+        for _ in range(2):
+            for q in residuals:
+                r = r - (q @ r) * q
+        path.append(x)
+    return np.array(path)
+
+
+def rounded_path(eigenvalues, g, iterations, damping=0.0):
+    """CG's x_k in floating point, [iterations + 1, n], for a diagonal matrix."""
+    path = [np.zeros_like(g)]
+    diagonal = eigenvalues + damping
+    conjugate_gradient(lambda v: diagonal * v, g, iterations, 1e-16, path.append)
+    path += [path[-1]] * (iterations + 1 - len(path))
+    return np.array(path)
+
+
+def errors(path, target):
+    """|x_k - target| / |target| for a path [K + 1, n], [K + 1]."""
+    return np.linalg.norm(path - target, axis=1) / np.linalg.norm(target)
+
+
+# figures
+
+
+def steepest_path(F, g, iterations):
+    """x_0 = 0, x_1, ... of steepest descent on x.F x / 2 - g.x, at the best lengths."""
+    path = [np.zeros_like(g)]
+    for _ in range(iterations):
+        r = g - F @ path[-1]
+        path.append(path[-1] + (r @ r) / (r @ F @ r) * r)
+    return np.array(path)
+
+
+def draw_paths(F, g, paths):
+    """Level lines of x.F x / 2 - g.x in two dimensions, and paths {label: [K, 2]}."""
+    from matplotlib.figure import Figure
+
+    x_star = np.linalg.solve(F, g)
+    points = np.concatenate([*paths.values(), [x_star]])
+    low, high = points.min(0) - 1.6, points.max(0) + 1.6
+    grid = np.meshgrid(*(np.linspace(*ends, 121) for ends in zip(low, high)))
+    X = np.stack(grid, -1) - x_star
+    height = np.einsum("...i,ij,...j", X, F, X) / 2
+    start = x_star @ F @ x_star / 2
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    levels = start * np.array([0.01, 0.1, 0.25, 0.45, 0.7, 1.0, 1.4])
+    # the second parameter to the right: the picture is wide
+    axes.contour(*grid[::-1], height, levels, colors=GREY, linewidths=1.2)
+    looks = ((RED, "--", "s"), (BLUE, "-", "o"))
+    for (label, path), (color, style, marker) in zip(paths.items(), looks, strict=True):
+        axes.plot(*path.T[::-1], style, marker=marker, color=color, label=label)
+    axes.plot(*x_star[::-1], "*", color=INK, markersize=15, zorder=5)
+    axes.annotate("F⁻¹g", x_star[::-1], (-6, 12), textcoords="offset points",
+                  ha="right", fontsize=13)  # fmt: skip
+    axes.set(xlim=(low[1], high[1]), ylim=(low[0], high[0]), aspect="equal")
+    axes.set_xlabel("x, log-odds of fast on the ice (nats)")
+    axes.set_ylabel("x, log-odds on the road (nats)")
+    axes.grid(False)
+    axes.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor="none")
+    return figure
+
+
+def draw_rounding(n=30, spread=1e4, iterations=90):
+    """Error per iteration, log-spaced: floating point against exact arithmetic."""
+    from matplotlib.figure import Figure
+
+    eigenvalues, g = np.geomspace(1 / spread, 1, n), np.ones(n)
+    target = g / eigenvalues
+    figure = Figure(figsize=(7.2, 3.7), layout="constrained")
+    axes = figure.subplots()
+    exact = errors(orthogonal_path(eigenvalues, g, n), target)
+    rounded = errors(rounded_path(eigenvalues, g, iterations), target)
+    axes.semilogy(exact, color=BLUE)
+    axes.semilogy(rounded, "--", color=RED)
+    axes.axvline(n, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.text(n - 3, 1e-9, "exact\narithmetic", color=BLUE, ha="right")
+    axes.text(n + 26, 3e-4, "floating point", color=RED, ha="left")
+    axes.text(n + 1, 5e-15, f"{n} iterations", ha="left")
+    axes.set(xlabel="iteration k", ylabel=r"error $|x_k - x| \, / \, |x|$")
+    axes.set(xlim=(0, iterations), ylim=(1e-16, 10))
+    return figure
+
+
+SPACINGS = ("log-spaced", "evenly spaced", "five values")
+
+
+def spectrum(kappa, spacing, n=30):
+    """n eigenvalues from 1/kappa to 1."""
+    if spacing == "evenly spaced":
+        return np.linspace(1 / kappa, 1, n)
+    if spacing == "five values":
+        return np.repeat(np.geomspace(1 / kappa, 1, 5), n // 5)
+    return np.geomspace(1 / kappa, 1, n)
+
+
+def convergence_curves(kappa, damping, spacing, iterations=60):
+    """(eigenvalues [n], residuals [K+1] of the damped system, errors [K+1])."""
+    eigenvalues = spectrum(kappa, spacing)
+    g = np.ones(len(eigenvalues))
+    path = rounded_path(eigenvalues, g, iterations, damping)
+    left = g - path * (eigenvalues + damping)
+    residuals = np.linalg.norm(left, axis=1) / np.linalg.norm(g)
+    return eigenvalues, residuals, errors(path, g / eigenvalues)
+
+
+def draw_convergence(kappa, damping, spacing):
+    """Eigenvalues before and after damping; residual and error over k -> Figure."""
+    from matplotlib.figure import Figure
+
+    eigenvalues, residuals, error = convergence_curves(kappa, damping, spacing)
+    damped = eigenvalues + damping
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    strip, axes = figure.subplots(2, 1, height_ratios=(1, 4.2))
+    # logarithms on linear axes with plain ticks: log axes draw three times as slowly
+    for height, values, color in ((1.5, eigenvalues, INK), (0.5, damped, BLUE)):
+        x = np.log10(values)
+        strip.plot(x, np.full(30, height), "|", color=color, markersize=13)
+    strip.set(xlim=(-6.3, 0.4), ylim=(0, 2), yticks=[])
+    strip.set_xticks((-6, -4, -2, 0), ("10⁻⁶", "10⁻⁴", "10⁻²", "1"))
+    strip.set_xlabel("eigenvalues: above of F, below with the damping", labelpad=1)
+    strip.grid(False)
+    k = np.arange(len(residuals))
+    low = 1e-30  # below the picture
+    axes.plot(
+        k, np.log10(residuals + low), color=BLUE, label="residual |g − (F + λI)x|"
+    )
+    axes.plot(k, np.log10(error + low), "--", color=RED, label="error |x − F⁻¹g|")
+    axes.plot([10, 10], [-15, 5], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.set(xlim=(0, 60), ylim=(-15, 5))
+    axes.set_yticks((-12, -8, -4, 0), ("10⁻¹²", "10⁻⁸", "10⁻⁴", "1"))
+    axes.set(xlabel="iteration k", ylabel="relative to the start")
+    axes.legend(loc="upper right", ncols=2, borderaxespad=0)
+    return figure
+
+
+convergence = Widget(
+    draw_convergence,
+    "Above, thirty eigenvalues as ticks on a log axis. Below, the residual and the "
+    "error of conjugate gradients over 60 iterations on a log axis; for log-spaced "
+    "eigenvalues with spread 10000 both fall slowly and late.",
+    {
+        "kappa": Steps("spread κ", (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6), 1e4),
+        "damping": Steps("damping λ", (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0), 0.0),
+        "spacing": Choice("spacing", SPACINGS, "log-spaced"),
+    },
+)
+
+
+def draw_cells(steps, delta):
+    """KL of each step in each cell of FrozenLake, in units of delta -> Figure.
+
+    steps : {label: KL [S]}.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.4, 3.1), layout="constrained")
+    cells = figure.subplots(1, len(steps), sharey=True, squeeze=False)[0]
+    for axes, (label, kl) in zip(cells, steps.items(), strict=True):
+        share = (kl / delta).reshape(4, 4)
+        axes.imshow(np.sqrt(share), cmap="Purples", vmin=0, vmax=11)
+        for (row, col), value in np.ndenumerate(share):
+            word = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+            axes.text(col, row, word, ha="center", va="center", fontsize=13,
+                      color="white" if value > 45 else INK)  # fmt: skip
+        axes.set(title=label, xlabel="column", xticks=range(4), yticks=range(4))
+        axes.grid(False)
+    cells[0].set_ylabel("row")
+    return figure
+
+
+def draw_cost(cost):
+    """Seconds over parameters: inverse, solve and CG, and the n^3 line -> Figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xscale="log", yscale="log", xlim=(40, 2e6), ylim=(1e-5, 3e9))
+    n, free = cost["n"], cost["n_free"]
+    axes.plot(n, cost["inverse"], "-s", color=RED)
+    axes.plot(n, cost["solve"], "--^", color=VIOLET)
+    axes.plot(free, cost["cg"], "-o", color=BLUE)
+    far = np.array([n[-1], 1e6])
+    axes.plot(far, cost["inverse"][-1] * (far / n[-1]) ** 3, ":", color=RED)
+    axes.text(3e4, 3e5, "inverse, if the\nn³ goes on", color=RED, ha="right")
+    axes.text(420, 0.06, "inverse", color=RED, ha="right")
+    axes.text(2500, 0.1, "solve", color=VIOLET, ha="left")
+    axes.text(2.2e4, 3e-4, "10 iterations of CG", color=BLUE, ha="left")
+    for seconds, word in ((60, "a minute"), (86400, "a day"), (3.156e7, "a year")):
+        axes.axhline(seconds, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.text(45, 1.3 * seconds, word, fontsize=11)
+    axes.set(xlabel="parameters n", ylabel="processor time (s)")
+    return figure
+
+
+# exercise 1
+
+
+def gaussian_product_stub(rows, std, v):
+    """F v [k] for u ~ N(rows @ w, std^2), one action; rows [N, k]."""
+    change = rows @ v  # how each row's mean moves, [N]
+    weights = change / ...  # the mean over rows, and the variance
+    return rows.T @ weights
+
+
+def gaussian_product_reference(rows, std, v):
+    """F v [k] for u ~ N(rows @ w, std^2), one action; rows [N, k]."""
+    change = rows @ v  # how each row's mean moves, [N]
+    weights = change / (len(rows) * std**2)
+    return rows.T @ weights
+
+
+def forgets_variance(rows, std, v):
+    return rows.T @ (rows @ v) / len(rows)
+
+
+def divides_by_std(rows, std, v):
+    return rows.T @ (rows @ v) / (len(rows) * std)
+
+
+def times_variance(rows, std, v):
+    return rows.T @ (rows @ v) * std**2 / len(rows)
+
+
+def only_the_diagonal(rows, std, v):
+    return (rows**2).mean(0) * v / std**2
+
+
+def mean_row(rows, std, v):
+    return rows.mean(0) * (rows @ v).mean() / std**2
+
+
+def product_cases(rng):
+    cases = []
+    for n, k in ((5, 2), (8, 3), (20, 6)):
+        rows = rng.standard_normal((n, k))
+        cases.append((rows, float(rng.uniform(0.3, 2)), rng.standard_normal(k)))
+    return cases
+
+
+def not_negative(arguments, result):
+    if np.asarray(arguments[2]) @ result < 0:
+        return "v.F v is negative, and a Fisher matrix never has that"
+    return None
+
+
+gaussian_product = Exercise(
+    name="gaussian_product",
+    minutes=5,
+    difficulty=1,
+    stub=gaussian_product_stub,
+    reference=gaussian_product_reference,
+    mistakes={
+        "the variance is missing: a wide Gaussian notices a change less": (
+            forgets_variance
+        ),
+        "divided by std once: the KL of a shifted mean has std squared": divides_by_std,
+        "the variance multiplies: it must divide": times_variance,
+        "this is the diagonal of F only": only_the_diagonal,
+        "mean of a product, not product of the means": mean_row,
+    },
+    hints=(
+        "The KL of moving the mean by c is c^2 / (2 std^2), averaged over the rows.",
+        "F = mean of row row^T / std^2. Put v behind it: row (row.v) / std^2.",
+        "rows.T @ weights sums over the rows; so change is divided by N and by std**2.",
+    ),
+    cases=product_cases,
+    invariants=(not_negative,),
+)
+
+
+# exercise 2: the bug hunt
+
+
+def damped_direction_stub(policy, observations, g, damping):
+    """x with (F + damping I) x = g, [size]."""
+
+    def product(v):
+        Fv = policy.fisher_vector_product(observations, v)
+        return Fv + damping * policy.theta
+
+    return conjugate_gradient(product, g, iterations=50).x
+
+
+def damped_direction_reference(policy, observations, g, damping):
+    """x with (F + damping I) x = g, [size]."""
+
+    def product(v):
+        Fv = policy.fisher_vector_product(observations, v)
+        return Fv + damping * v
+
+    return conjugate_gradient(product, g, iterations=50).x
+
+
+def solved_with(policy, observations, g, term):
+    def product(v):
+        return term(policy.fisher_vector_product(observations, v), v)
+
+    return conjugate_gradient(product, g, iterations=50).x
+
+
+def no_damping(policy, observations, g, damping):
+    return solved_with(policy, observations, g, lambda Fv, v: Fv)
+
+
+def damps_with_gradient(policy, observations, g, damping):
+    return solved_with(policy, observations, g, lambda Fv, v: Fv + damping * g)
+
+
+def damps_in_proportion(policy, observations, g, damping):
+    return solved_with(policy, observations, g, lambda Fv, v: (1 + damping) * Fv)
+
+
+def damps_every_entry(policy, observations, g, damping):
+    return solved_with(policy, observations, g, lambda Fv, v: Fv + damping * v.sum())
+
+
+def damps_downwards(policy, observations, g, damping):
+    return solved_with(policy, observations, g, lambda Fv, v: Fv - damping * v)
+
+
+def damping_cases(rng):
+    cases = []
+    for n, k in ((30, 2), (40, 3), (60, 4)):
+        policy = LinearGaussian(0.3 * rng.standard_normal(k + 1), 1)
+        rows = rng.standard_normal((n, k))
+        cases.append((policy, rows, rng.standard_normal(k + 1), 0.2))
+    return cases
+
+
+def solves(arguments, result):
+    policy, rows, g, damping = arguments
+    left = policy.fisher_vector_product(rows, result) + damping * np.asarray(result) - g
+    if np.linalg.norm(left) > 1e-6 * np.linalg.norm(g):
+        return "(F + damping I) x is not g"
+    return None
+
+
+damped_direction = Exercise(
+    name="damped_direction",
+    minutes=8,
+    difficulty=2,
+    stub=damped_direction_stub,
+    reference=damped_direction_reference,
+    mistakes={
+        "the damping is gone: this solves F x = g": no_damping,
+        "the gradient is no part of the matrix: only v may be damped": (
+            damps_with_gradient
+        ),
+        "this scales F; damping adds the same number to every eigenvalue": (
+            damps_in_proportion
+        ),
+        "damping * I acts entry by entry: v, not its sum": damps_every_entry,
+        "the damping is subtracted: it must push the eigenvalues up": damps_downwards,
+    },
+    hints=(
+        "A product with a matrix is 0 for v = 0. Is this one?",
+        "(F + damping I) v = F v + damping I v. What is I v?",
+        "One word changes: damping multiplies v, not policy.theta.",
+    ),
+    cases=damping_cases,
+    invariants=(solves,),
+    tolerance=1e-6,
+)
+
+
+# exercise 3: from nothing
+
+
+def solve_from_stub(product, b, x0, iterations):
+    """x_k of conjugate gradients for A x = b that start at x0, [n]."""
+    ...  # your code
+
+
+def solve_from_reference(product, b, x0, iterations):
+    """x_k of conjugate gradients for A x = b that start at x0, [n]."""
+    x = x0
+    r = b - product(x0)
+    p = r
+    for _ in range(iterations):
+        Ap = product(p)
+        alpha = (r @ r) / (p @ Ap)
+        x = x + alpha * p
+        new_r = r - alpha * Ap
+        p = new_r + (new_r @ new_r) / (r @ r) * p
+        r = new_r
+    return x
+
+
+def run_cg(product, x, r, iterations, beta):
+    p = r
+    for _ in range(iterations):
+        Ap = product(p)
+        alpha = (r @ r) / (p @ Ap)
+        x, new_r = x + alpha * p, r - alpha * Ap
+        p, r = new_r + beta(new_r @ new_r, r @ r) * p, new_r
+    return x
+
+
+def ratio(new, old):
+    return new / old
+
+
+def ignores_start(product, b, x0, iterations):
+    return run_cg(product, np.zeros_like(b), b, iterations, ratio)
+
+
+def residual_of_zero(product, b, x0, iterations):
+    return run_cg(product, x0, b, iterations, ratio)
+
+
+def only_the_change(product, b, x0, iterations):
+    return run_cg(product, 0 * b, b - product(x0), iterations, ratio)
+
+
+def steepest(product, b, x0, iterations):
+    r = b - product(x0)
+    return run_cg(product, x0, r, iterations, lambda new, old: 0.0)
+
+
+def overwritten(product, b, x0, iterations):
+    r = b - product(x0)
+    return run_cg(product, x0, r, iterations, lambda new, old: 1.0)
+
+
+def upside_down(product, b, x0, iterations):
+    r = b - product(x0)
+    return run_cg(product, x0, r, iterations, lambda new, old: old / new)
+
+
+def one_less(product, b, x0, iterations):
+    return run_cg(product, x0, b - product(x0), iterations - 1, ratio)
+
+
+class Matrix:
+    """A matrix as a function v -> A v."""
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def __call__(self, v):
+        return self.matrix @ v
+
+
+def start_cases(rng):
+    cases = []
+    for n, iterations in ((3, 2), (5, 3), (8, 4)):
+        matrix, b = with_eigenvalues(np.linspace(1, 20, n), seed=n)
+        cases.append((Matrix(matrix), b, rng.standard_normal(n), iterations))
+    return cases
+
+
+solve_from = Exercise(
+    name="solve_from",
+    minutes=12,
+    difficulty=3,
+    stub=solve_from_stub,
+    reference=solve_from_reference,
+    mistakes={
+        "this starts at 0: x0 is not used": ignores_start,
+        "the first residual is b - A x0, not b": residual_of_zero,
+        "this is x - x0: the start is missing from the answer": only_the_change,
+        "every direction is the residual: this is steepest descent": steepest,
+        "the factor on p is always 1: r.r was overwritten too early": overwritten,
+        "the factor on p is upside down: new r.r over old r.r": upside_down,
+        "one iteration too few": one_less,
+    },
+    hints=(
+        "Only the first lines of the page's cg know that it starts at 0.",
+        "The residual is what is left of b: r = b - product(x0), and p = r.",
+        "x = x0; r = b - product(x0); p = r; then the page's loop, unchanged, with "
+        "Ap = product(p).",
+    ),
+    cases=start_cases,
+)
+
+exercises = (gaussian_product, damped_direction, solve_from)
+progress = Progress(exercises)
+widgets = (convergence,)
