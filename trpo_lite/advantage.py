@@ -98,7 +98,9 @@ class LinearValue:
         x = (x - self.mean[:, None]) / self.std[:, None]
         np.clip(x, -self.clip, self.clip, out=x)
         s, t = x[:-1], x[-1]
-        powers = [t**k for k in range(self.time_degree + 1)]
+        powers = [np.ones_like(t)]
+        for _ in range(self.time_degree):  # NumPy 2.0's t**3 differs from call to call
+            powers.append(powers[-1] * t)
         return np.vstack([*powers, s, *(s[i] * s[i:] for i in range(len(s)))])
 
     def predict(self, observations, time):
