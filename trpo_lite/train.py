@@ -176,9 +176,7 @@ PRESETS = {
         delta=0.05,
         normalize_observations=False,
     ),
-    "Hopper": dict(
-        steps=1_000_000, batch=8000, environments=8, gamma=0.995, delta=0.05
-    ),
+    "Hopper": dict(steps=700_000, batch=4000, environments=8, gamma=0.995, delta=0.05),
 }
 
 
