@@ -1,0 +1,160 @@
+"""What page 11 claims and its cells do not assert."""
+
+import numpy as np
+import pytest
+
+from trpo_lite import lqr, mdp
+from trpo_lite.bound import kl as kl_rows
+from trpo_lite.course import n11 as lesson
+from trpo_lite.line_search import line_search
+from trpo_lite.surrogate import surrogate
+
+THETA = lesson.POLICY.theta
+
+
+@pytest.fixture(scope="module")
+def full():
+    """(L, KL / delta, gain of J, change of log sigma) of 1000 full steps at .1."""
+    rows = []
+    for sample in lesson.samples(1000):
+        step = lesson.full_step(sample, 0.1)
+        L, kl = sample.evaluate(THETA + step)
+        rows.append((L, kl / 0.1, lesson.gain(THETA + step), step[1]))
+    return np.array(rows).T
+
+
+def test_the_gallery_shows_what_its_titles_say(full):
+    L, kl, J, _ = full[:, list(lesson.CASES.values())]
+    assert kl[0] > 1 and L[0] > 0 and J[0] > 0
+    assert L[1] < 0 and J[1] < 0
+    assert kl[2] < 1 and L[2] > 0 and J[2] < 0
+    for case, i in lesson.CASES.items():
+        t, ray_L, ray_kl, ray_J = lesson.ray(case, 0.1)
+        assert [y[0] for y in (t, ray_L, ray_kl, ray_J)] == pytest.approx([0] * 4)
+        at_one = [np.interp(1, t, y) for y in (ray_L, ray_kl / 0.1, ray_J)]
+        np.testing.assert_allclose(at_one, full[:3, i], rtol=0.02)
+    # "goes wrong from its first inch"; "fine at a quarter of its length"
+    assert (lesson.ray("J down", 0.1)[3][1:] < 0).all()
+    t, L, _, J = lesson.ray("L down", 0.1)
+    assert np.interp(0.25, t, L) > 0 and np.interp(0.25, t, J) > 0
+
+
+def test_the_sample_is_a_sample_of_the_world():
+    """TD errors: right on average in every state, and the states are the policy's."""
+    sample = lesson.samples(1000)[0]
+    rng = np.random.default_rng(7)
+    many = lesson.draw_samples(lesson.POLICY, 1, 100_000, rng)[0]
+    exact = lqr.advantage(
+        lesson.WORLD, lesson.GAIN, lesson.STD, many.rows, many.actions
+    )
+    left = many.advantages - exact
+    for power in (0, 1, 2):
+        terms = left * many.rows[:, 0] ** power
+        assert abs(terms.mean()) < 4 * terms.std() / np.sqrt(len(terms))
+    assert len(sample.advantages) == 250
+
+
+def test_kl_exceeds_delta_exactly_when_sigma_shrinks(full):
+    _, kl, J, y = full
+    assert ((kl > 1) == (y < 0)).all()
+    assert not ((kl <= 1) & (full[0] > 0) & (J >= 0)).any()
+    formula = y + (np.exp(-2 * y) * (1 + 0.2 - 2 * y**2) - 1) / 2
+    np.testing.assert_allclose(kl * 0.1, formula, atol=1e-9)
+
+
+def test_first_order_says_that_some_try_passes():
+    for sample in lesson.samples(1000)[:50]:
+        step = lesson.full_step(sample, 0.1)
+        promise = sample.gradient() @ step
+        L, kl = sample.evaluate(THETA + 1e-4 * step)
+        assert promise > 0
+        assert L / promise == pytest.approx(1e-4, rel=0.05)
+        assert kl == pytest.approx(1e-8 * 0.1, rel=0.01)
+
+
+def test_wilsons_interval():
+    low, high = lesson.interval([0] * 1000)[1:]
+    assert low == 0 and high == pytest.approx(0.0038, abs=1e-4)
+    p, low, high = lesson.interval([1] * 40 + [0] * 60)
+    assert (p, low, high) == pytest.approx((0.4, 0.3094, 0.4980), abs=1e-3)
+
+
+def test_road_and_ice_passes_both_tests_and_falls():
+    """Exact L and KL at the accepted p = .694, without the page's search."""
+    world = mdp.road_and_ice()
+    old = mdp.evaluate(world, mdp.shared_policy(0.1))
+    d = old.visitation / old.visitation.sum()
+    logit = np.log(1 / 9) + 0.64 * np.sqrt(2 / 0.09)
+    pi = mdp.shared_policy(1 / (1 + np.exp(-logit)))
+    assert surrogate(old, pi) > 4
+    assert d @ kl_rows(old.pi, pi) < 0.8
+    assert mdp.evaluate(world, pi).performance < old.performance - 0.1
+
+
+def reached(case, delta, alpha):
+    sample = lesson.samples(1000)[lesson.CASES[case]]
+    step = lesson.full_step(sample, delta)
+    return line_search(sample.evaluate, THETA, step, delta, alpha)
+
+
+def test_the_widgets_questions_have_answers():
+    deltas = lesson.along.controls["delta"].values
+    second = [d for d in deltas if reached("L down", d, 0.8).backtracks == 1]
+    assert second == [0.001, 0.01, 0.03]
+    assert not reached("L down", 1.0, 0.95).accepted
+    assert reached("L down", 1.0, 0.8).accepted
+    for d in deltas:
+        assert {reached("J down", d, a).backtracks for a in (0.3, 0.8, 0.95)} == {0}
+    assert any(reached("KL violated", d, 0.95).backtracks > 1 for d in deltas)
+
+
+def test_the_picture_holds_every_try_and_each_control_moves_it():
+    def marks(**settings):
+        figure = lesson.draw_ray(**{**lesson.along.defaults, **settings})
+        lines = [line.get_xydata() for axes in figure.axes for line in axes.lines]
+        words = [text.get_text() for axes in figure.axes for text in axes.texts]
+        return lines, words
+
+    lines, words = marks()
+    found = reached("L down", 0.1, 0.8)
+    kl = [trial.kl / 0.1 for trial in found.tried]
+    np.testing.assert_allclose(lines[7][:, 1], kl[:-1])  # right: crosses
+    np.testing.assert_allclose(lines[8], [[0.8**3, kl[-1]]])  # and the dot
+    assert "accepted at j = 3" in words[0]
+    assert "none passes" in marks(delta=1.0, alpha=0.95)[1][0]
+    for change in ({"case": "J down"}, {"delta": 0.3}, {"alpha": 0.5}):
+        assert marks(**change)[1] != words or any(
+            a.shape != b.shape or not np.allclose(a, b)
+            for a, b in zip(lines, marks(**change)[0], strict=True)
+        )
+
+
+def test_each_suspect_has_its_own_symptom():
+    found = {f.__name__: lesson.symptoms(f, 200) for f in lesson.suspects.values()}
+    right = found["right_search"]
+    assert right["over"] == right["down"] == 0 < right["kept"]
+    assert found["overwritten"]["log"] == 1 and found["overwritten"]["over"] > 0.5
+    assert found["overwritten"]["down"] > right["kept"] > 0
+    bug = found["not_restored"]
+    assert bug["kept"] == 0 and bug["down"] == right["kept"]
+    bug = found["accumulating"]
+    assert bug["over"] == bug["down"] == 0 and bug["tries"] == 3
+    assert bug["mean"] >= right["mean"]
+    assert found["no_kl_test"]["log"] < 0.5 and found["no_kl_test"]["over"] > 0.5
+    bug = found["other_direction"]
+    assert bug["log"] == 1 and bug["over"] > 0.5 and bug["down"] == 0
+
+
+def test_the_right_suspect_is_the_packages_search():
+    for sample in lesson.samples(1000)[:60]:
+        step = lesson.full_step(sample, 1.0)
+        theta, _ = lesson.right_search(sample, step, 1.0, 0.8, 3)
+        end = line_search(sample.evaluate, THETA, step, 1.0, 0.8, 2)
+        np.testing.assert_array_equal(theta, end.theta)
+
+
+def test_more_rows_do_not_lower_the_largest_kl():
+    few, many = (lesson.with_and_without(1.0, rows, 100) for rows in (25, 250))
+    assert few["max"] == pytest.approx(many["max"], rel=0.01)
+    assert many["J searched"] < many["J full"]
+    assert lesson.with_and_without(0.01, 250, 100)["down"] == 0

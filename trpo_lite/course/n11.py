@@ -1,0 +1,577 @@
+"""Notebook 11: real updates that fail, the line search, and its bugs."""
+
+# ruff: noqa: SIM300 (L is the surrogate, no constant)
+
+from dataclasses import dataclass
+from functools import cache
+from math import exp, log
+
+import numpy as np
+
+from trpo_lite import lqr
+from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.widgets import Choice, Slider, Steps, Widget
+from trpo_lite.line_search import line_search
+from trpo_lite.natural_gradient import natural_step
+from trpo_lite.policies import LinearGaussian
+from trpo_lite.style import BLUE, GREY, INK, RED
+from trpo_lite.trpo import Sample
+
+WORLD = lqr.scalar_lqr(noise=0.3)  # Var w = .3
+GAIN, STD, DELTA = -0.58, 0.1, 0.1
+POLICY = LinearGaussian(np.array([GAIN, log(STD)]), 1)
+STEPS = 25  # of one run
+
+# numbers of updates of `samples(1000)`: one for each way to fail
+CASES = {"KL violated": 0, "L down": 993, "J down": 59}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What an update reads of a batch: states [M, 1] and actions [M, 1]."""
+
+    observations: np.ndarray
+    actions: np.ndarray
+
+    def __len__(self):
+        return len(self.observations)
+
+
+def draw_samples(policy, count, rows, rng):
+    """`count` independent samples of `rows` steps of `policy`, with TD errors.
+
+    Runs of 25 steps; A = r + gamma v(s') - v(s) with the exact v: right on average.
+    """
+    k, sigma = float(policy.theta[0]), exp(policy.theta[1])
+    runs = count * rows // STEPS
+    s, u, r = lqr.sample_trajectories(WORLD, k, sigma, runs, STEPS, rng)
+    v = lqr.value(WORLD, k, sigma, s.reshape(-1, 1)).reshape(runs, STEPS + 1)
+    A = (r + WORLD.gamma * v[:, 1:] - v[:, :-1]).reshape(count, rows)
+    s, u = (x.reshape(count, rows, 1) for x in (s[:, :-1], u))
+    return [Sample(policy, Rows(s[i], u[i]), A[i]) for i in range(count)]
+
+
+@cache
+def samples(count, rows=250, seed=0):
+    """`draw_samples` of the page's policy, drawn once."""
+    return draw_samples(POLICY, count, rows, np.random.default_rng(seed))
+
+
+def full_step(sample, delta):
+    """The natural step from this sample, [2]."""
+    return natural_step(sample.gradient(), POLICY.fisher(sample.rows), delta).step
+
+
+def gain(theta):
+    """J(theta) - J(old), exactly; theta = (k, log sigma)."""
+    return lqr.improvement(WORLD, (GAIN, STD), (theta[0], exp(theta[1])))
+
+
+def interval(hits):
+    """A share and its 95 % interval after Wilson, which works near 0 and 1 too."""
+    hits = np.asarray(hits, bool)
+    n, p, z = hits.size, hits.mean(), 1.96
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return float(p), float(max(0, middle - half)), float(min(1, middle + half))
+
+
+def share(hits):
+    """'41 % (38 to 44)': `interval` in words."""
+    p, low, high = (100 * x for x in interval(hits))
+    return f"{p:5.1f} % ({low:.1f} to {high:.1f})"
+
+
+# figures
+
+
+@cache
+def ray(case, delta, points=61, end=1.1):
+    """(t [T], L [T], KL [T], gain of J [T]) at theta_k + t step for one of `CASES`."""
+    sample = samples(1000)[CASES[case]]
+    step = full_step(sample, delta)
+    t = np.linspace(0, end, points)
+    thetas = [POLICY.theta + x * step for x in t]
+    L, kl = np.array([sample.evaluate(theta) for theta in thetas]).T
+    return t, L, kl, np.array([gain(theta) for theta in thetas])
+
+
+def draw_gallery():
+    """L of the sample and true J along the full step, for the three cases -> Figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 3.7), layout="constrained")
+    panels = figure.subplots(1, 3, sharex=True)
+    for axes, case in zip(panels, CASES, strict=True):
+        t, L, kl, J = ray(case, DELTA)
+        outside = t[kl > DELTA]
+        if outside.size:
+            axes.axvspan(outside[0], t[-1], color=GREY, alpha=0.3, linewidth=0)
+        L = L / (1 - WORLD.gamma)
+        axes.axhline(0, color=INK, linewidth=1)
+        axes.plot(t, L, color=BLUE)
+        axes.plot(t, J, "--", color=RED)
+        full = np.argmin(np.abs(t - 1))
+        axes.plot(t[full], L[full], "o", color=BLUE, markersize=8)
+        axes.plot(t[full], J[full], "s", color=RED, markersize=8)
+        low, high = min(L.min(), J.min()), max(L.max(), J.max())
+        pad = 0.12 * (high - low)
+        axes.set(xlim=(0, 1.1), ylim=(low - pad, high + pad), title=case)
+        axes.set_xticks([0, 0.5, 1])
+        axes.locator_params(axis="y", nbins=5)
+        axes.set_xlabel("share of the full step")
+    panels[0].set_ylabel("gain (reward)")
+    panels[0].text(0.05, 0.17, "promised, L", color=BLUE)
+    panels[0].text(0.32, 0.02, "true, J", color=RED)
+    panels[0].text(0.99, 0.132, "KL > δ", rotation=90, ha="center", va="center")
+    return figure
+
+
+LOWEST = -1.6  # where the left picture ends
+
+
+def draw_ray(case, delta, alpha):
+    """Left L, right KL, over the share of the full step, with every try -> Figure.
+
+    L is drawn as a share of what the full step promises, KL in units of delta: so the
+    axes stay. Tries below the left picture's end are drawn at its edge.
+    """
+    from matplotlib.figure import Figure
+
+    sample = samples(1000)[CASES[case]]
+    step = full_step(sample, delta)
+    promise = sample.gradient() @ step
+    t, L, kl, _ = ray(case, delta)
+    found = line_search(sample.evaluate, POLICY.theta, step, delta, alpha)
+    figure = Figure(figsize=(7.5, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    curves = (left, t, L / promise), (right, t**2, kl / delta)
+    tried = np.array([(x.scale, x.surrogate / promise, x.kl / delta)
+                      for x in found.tried]).T  # fmt: skip
+    tried[1] = np.maximum(tried[1], LOWEST + 0.06)
+    last = len(found.tried) - found.accepted  # crosses before, a dot from here on
+    for (axes, taylor, true), y in zip(curves, tried[1:], strict=True):
+        axes.plot(t, taylor, ":", color=INK, linewidth=1.5)
+        axes.plot(t, true, color=INK, linewidth=1.7)
+        axes.plot(tried[0, :last], y[:last], "X", color=RED, markersize=9)
+        axes.plot(tried[0, last:], y[last:], "o", color=BLUE, markersize=11)
+        axes.set(xlim=(0, 1.1), xlabel="share of the full step", title=" ")
+    left.axhline(0, color=GREY, linewidth=2)
+    right.axhline(1, color=GREY, linewidth=2)
+    left.set(ylim=(LOWEST, 1.15), ylabel="L / promise of the full step")
+    right.set(ylim=(0, 2.3), ylabel="mean KL / δ")
+    ending = f"accepted at j = {found.backtracks}" if found.accepted else "none passes"
+    above = dict(fontsize=13, va="bottom")
+    left.text(0, 1.2, f"{len(found.tried)} tried, {ending}", **above)
+    right.text(0, 2.34, f"true gain of J: {gain(found.theta) + 0.0:+.4f}", **above)
+    return figure
+
+
+along = Widget(
+    draw_ray,
+    "Left the sample's L, right its KL, over the share of the full step. The red "
+    "crosses are tries that failed a test, the blue dot is the accepted one, where L "
+    "is above 0 and KL below delta.",
+    {
+        "case": Choice("update", tuple(CASES), "L down"),
+        "delta": Steps("limit δ", (0.001, 0.01, 0.03, 0.1, 0.3, 1.0), 0.1),
+        "alpha": Slider("shrink α", 0.3, 0.95, 0.05, 0.8),
+    },
+    fixed_axes=True,
+)
+
+
+# the bug hunt: searches that are wrong in one place each
+# (sample, step, delta, alpha, tries) -> (theta, what the log says of it)
+
+
+def right_search(sample, step, delta, alpha, tries):
+    """As on the page."""
+    for j in range(tries):
+        theta = POLICY.theta + alpha**j * step
+        L, kl = sample.evaluate(theta)
+        if L > 0 and kl <= delta:
+            return theta, (L, kl, j + 1)
+    return POLICY.theta, (0.0, 0.0, tries)
+
+
+def overwritten(sample, step, delta, alpha, tries):
+    """The full step is assigned after the search."""
+    theta, log_line = right_search(sample, step, delta, alpha, tries)
+    theta = POLICY.theta + step
+    return theta, log_line
+
+
+def not_restored(sample, step, delta, alpha, tries):
+    """No "else theta_k": the last try stays in the policy."""
+    for j in range(tries):
+        theta = POLICY.theta + alpha**j * step
+        L, kl = sample.evaluate(theta)
+        if L > 0 and kl <= delta:
+            break
+    return theta, (L, kl, j + 1)
+
+
+def accumulating(sample, step, delta, alpha, tries):
+    """An accepted try becomes the new start, and the loop goes on."""
+    theta, best, shown = POLICY.theta, 0.0, 0.0
+    for j in range(tries):
+        candidate = theta + alpha**j * step
+        L, kl = sample.evaluate(candidate)
+        if L > best and kl <= delta:
+            theta, best, shown = candidate, L, kl
+    return theta, (best, shown, tries)
+
+
+def no_kl_test(sample, step, delta, alpha, tries):
+    """Only L is tested."""
+    for j in range(tries):
+        theta = POLICY.theta + alpha**j * step
+        L, kl = sample.evaluate(theta)
+        if L > 0:
+            return theta, (L, kl, j + 1)
+    return POLICY.theta, (0.0, 0.0, tries)
+
+
+def other_direction(sample, step, delta, alpha, tries):
+    """KL(new || old) is tested, and logged."""
+    for j in range(tries):
+        theta = POLICY.theta + alpha**j * step
+        L, _ = sample.evaluate(theta)
+        kl = reverse_kl(sample, theta)
+        if L > 0 and kl <= delta:
+            return theta, (L, kl, j + 1)
+    return POLICY.theta, (0.0, 0.0, tries)
+
+
+def reverse_kl(sample, theta):
+    """Mean KL(new || old) over the sample's states."""
+    return float(POLICY.with_theta(theta).kl(sample.rows, POLICY).mean())
+
+
+suspects = {
+    "A": no_kl_test,
+    "B": accumulating,
+    "C": right_search,
+    "D": not_restored,
+    "E": overwritten,
+    "F": other_direction,
+}
+
+
+def symptoms(search, count=400, delta=1.0, alpha=0.8, tries=3):
+    """What one search does to the same updates: a dict of shares and means."""
+    rows = []
+    for sample in samples(1000)[:count]:
+        theta, (_, said, used) = search(
+            sample, full_step(sample, delta), delta, alpha, tries
+        )
+        L, kl = sample.evaluate(theta)
+        kept = np.array_equal(theta, POLICY.theta)
+        rows.append((said <= delta, kl > delta, kl / delta, L <= 0 and not kept,
+                     kept, used))  # fmt: skip
+    said, over, ratio, down, kept, used = np.array(rows, float).T
+    return {"log": said.mean(), "over": over.mean(), "mean": ratio.mean(),
+            "max": ratio.max(), "down": down.mean(), "kept": kept.mean(),
+            "tries": used.mean()}  # fmt: skip
+
+
+def with_and_without(delta, rows, count=200):
+    """What full and searched steps do, from `count` samples of `rows` steps: a dict."""
+    found = []
+    for sample in samples(count, rows, seed=1):
+        step = full_step(sample, delta)
+        end = line_search(sample.evaluate, POLICY.theta, step, delta)
+        first = end.tried[0]
+        falls = gain(POLICY.theta + step) < 0, gain(end.theta) < 0
+        found.append((first.kl / delta, first.surrogate <= 0, *falls))
+    ratio, down, full, searched = np.array(found, float).T
+    return {"over": (ratio > 1).mean(), "max": ratio.max(), "down": down.mean(),
+            "J full": full.mean(), "J searched": searched.mean()}  # fmt: skip
+
+
+# exercises
+
+
+@dataclass(frozen=True)
+class Ray:
+    """A made-up world to search in: theta -> (L, KL), both quadratic around `old`."""
+
+    old: np.ndarray
+    slope: np.ndarray
+    bend: float
+    curvature: float
+
+    def __call__(self, theta):
+        step = theta - self.old
+        size = step @ step
+        return self.slope @ step - self.bend * size, self.curvature * size / 2
+
+
+def accepted_stub(L, kl, delta):
+    """Which candidates pass both tests: L, kl [N] -> bool [N]."""
+    finite = np.isfinite(L) & np.isfinite(kl)
+    return finite & ...
+
+
+def accepted_reference(L, kl, delta):
+    """Which candidates pass both tests: L, kl [N] -> bool [N]."""
+    finite = np.isfinite(L) & np.isfinite(kl)
+    return finite & (L > 0) & (kl <= delta)
+
+
+def accepts_zero(L, kl, delta):
+    return np.isfinite(L) & np.isfinite(kl) & (L >= 0) & (kl <= delta)
+
+
+def strict_limit(L, kl, delta):
+    return np.isfinite(L) & np.isfinite(kl) & (L > 0) & (kl < delta)
+
+
+def only_kl(L, kl, delta):
+    return np.isfinite(L) & np.isfinite(kl) & (kl <= delta)
+
+
+def only_l(L, kl, delta):
+    return np.isfinite(L) & np.isfinite(kl) & (L > 0)
+
+
+def either(L, kl, delta):
+    return np.isfinite(L) & np.isfinite(kl) & ((L > 0) | (kl <= delta))
+
+
+def loose_limit(L, kl, delta):
+    return np.isfinite(L) & np.isfinite(kl) & (L > 0) & (kl <= 1.5 * delta)
+
+
+def a_loss(L, kl, delta):
+    return np.isfinite(L) & np.isfinite(kl) & (L < 0) & (kl <= delta)
+
+
+def accepted_cases(rng):
+    first = np.array([0.3, 0.0, -0.2, 0.1, np.nan, 0.2, np.inf, 0.2, 0.4, 0.0])
+    kl = np.array([0.3, 0.05, 0.05, 0.1, 0.02, np.nan, 0.01, 0.01, 0.13, 0.3])
+    L = rng.standard_normal(12)
+    return [(first, kl, 0.1), (L, rng.uniform(0, 0.02, 12), 0.01)]
+
+
+accepted = Exercise(
+    name="accepted",
+    minutes=4,
+    difficulty=1,
+    stub=accepted_stub,
+    reference=accepted_reference,
+    mistakes={
+        "L = 0 is accepted: that is the slide's test, which also passes a step "
+        "that gains nothing": accepts_zero,
+        "KL = delta is rejected, and the limit allows it": strict_limit,
+        "the test of L is missing": only_kl,
+        "the test of KL is missing": only_l,
+        "one test is enough here: both must pass": either,
+        "1.5 delta is Baselines' limit; here it is delta": loose_limit,
+        "L is maximised here, it is not a loss": a_loss,
+    },
+    hints=(
+        "Two comparisons, joined as arrays.",
+        "L must be above 0, KL at most delta; & joins arrays and needs brackets.",
+        "finite & (L > 0) & (kl <= delta)",
+    ),
+    cases=accepted_cases,
+)
+
+
+def searched_stub(evaluate, theta, step, delta, alpha, tries):
+    """theta_{k+1} after a line search from theta, [n]."""
+    for j in range(tries):
+        theta = theta + alpha**j * step
+        L, kl = evaluate(theta)
+        if L > 0 and kl <= delta:
+            return theta
+    return theta
+
+
+def searched_reference(evaluate, theta, step, delta, alpha, tries):
+    """theta_{k+1} after a line search from theta, [n]."""
+    for j in range(tries):
+        candidate = theta + alpha**j * step
+        L, kl = evaluate(candidate)
+        if L > 0 and kl <= delta:
+            return candidate
+    return theta
+
+
+def last_try_kept(evaluate, theta, step, delta, alpha, tries):
+    for j in range(tries):
+        candidate = theta + alpha**j * step
+        L, kl = evaluate(candidate)
+        if L > 0 and kl <= delta:
+            break
+    return candidate
+
+
+def still_adds_up(evaluate, theta, step, delta, alpha, tries):
+    candidate = theta
+    for j in range(tries):
+        candidate = candidate + alpha**j * step
+        L, kl = evaluate(candidate)
+        if L > 0 and kl <= delta:
+            return candidate
+    return theta
+
+
+def full_on_failure(evaluate, theta, step, delta, alpha, tries):
+    for j in range(tries):
+        candidate = theta + alpha**j * step
+        L, kl = evaluate(candidate)
+        if L > 0 and kl <= delta:
+            return candidate
+    return theta + step
+
+
+def same_shrink(evaluate, theta, step, delta, alpha, tries):
+    for _ in range(tries):
+        candidate = theta + alpha * step
+        L, kl = evaluate(candidate)
+        if L > 0 and kl <= delta:
+            return candidate
+    return theta
+
+
+def ray_cases(rng):
+    """Rays whose searches accept at once, after some tries, and never."""
+    cases = []
+    for n, bend, tries in ((2, 0.4, 6), (3, 2.5, 8), (4, 60.0, 3), (2, 0.01, 5)):
+        old, slope = rng.standard_normal(n), rng.standard_normal(n)
+        slope /= np.linalg.norm(slope)
+        world = Ray(old, slope, bend, 1.0)
+        delta = 10.0 if bend == 0.01 else 0.1
+        cases.append((world, old, slope + 0.0, delta, 0.7, tries))
+    return cases
+
+
+searched = Exercise(
+    name="searched",
+    minutes=8,
+    difficulty=2,
+    stub=searched_stub,
+    reference=searched_reference,
+    mistakes={
+        "one bug is left: if no try passes, the last one is returned": last_try_kept,
+        "one bug is left: each try starts from the one before": still_adds_up,
+        "if no try passes, this takes the full step, untested": full_on_failure,
+        "every try is alpha times the step: the power j is missing": same_shrink,
+    },
+    hints=(
+        "Follow the name theta through the loop. What does it mean at j = 1?",
+        "A try needs a name of its own; theta must still be theta_k at the end.",
+        "candidate = theta + alpha**j * step; test and return candidate; after the "
+        "loop return theta.",
+    ),
+    cases=ray_cases,
+)
+
+
+def demanding_stub(evaluate, theta, g, step, delta, alpha, tries):
+    """The first try that passes both tests, else theta, [n]."""
+    ...  # your code
+
+
+def demanding_reference(evaluate, theta, g, step, delta, alpha, tries):
+    """The first try that passes both tests, else theta, [n]."""
+    for j in range(tries):
+        part = alpha**j * step
+        L, kl = evaluate(theta + part)
+        if L >= 0.1 * (g @ part) and kl <= delta:
+            return theta + part
+    return theta
+
+
+def demand(evaluate, theta, g, step, delta, alpha, tries, passes):
+    for j in range(tries):
+        part = alpha**j * step
+        L, kl = evaluate(theta + part)
+        if passes(L, kl, g @ part):
+            return theta + part
+    return theta
+
+
+def constant_promise(evaluate, theta, g, step, delta, alpha, tries):
+    full = g @ step
+    return demand(evaluate, theta, g, step, delta, alpha, tries,
+                  lambda L, kl, promise: L >= 0.1 * full and kl <= delta)  # fmt: skip
+
+
+def whole_promise(evaluate, theta, g, step, delta, alpha, tries):
+    return demand(evaluate, theta, g, step, delta, alpha, tries,
+                  lambda L, kl, promise: L >= promise and kl <= delta)  # fmt: skip
+
+
+def without_kl(evaluate, theta, g, step, delta, alpha, tries):
+    return demand(evaluate, theta, g, step, delta, alpha, tries,
+                  lambda L, kl, promise: L >= 0.1 * promise)  # fmt: skip
+
+
+def without_promise(evaluate, theta, g, step, delta, alpha, tries):
+    return demand(evaluate, theta, g, step, delta, alpha, tries,
+                  lambda L, kl, promise: L > 0 and kl <= delta)  # fmt: skip
+
+
+def last_part_kept(evaluate, theta, g, step, delta, alpha, tries):
+    for j in range(tries):
+        part = alpha**j * step
+        L, kl = evaluate(theta + part)
+        if L >= 0.1 * (g @ part) and kl <= delta:
+            break
+    return theta + part
+
+
+def one_try_less(evaluate, theta, g, step, delta, alpha, tries):
+    return demanding_reference(evaluate, theta, g, step, delta, alpha, tries - 1)
+
+
+def demanding_cases(rng):
+    cases = []
+    for n, bend, length, delta, alpha, tries in (
+        (2, 0.93, 1.0, 10.0, 0.96, 4),  # L > 0 at once, a tenth of the promise later
+        (3, 0.3, 1.0, 0.1, 0.7, 6),  # KL decides
+        (2, 9.0, 1.0, 10.0, 0.5, 6),  # a small L, in proportion to a small step
+        (4, 60.0, 1.0, 0.1, 0.7, 3),  # nothing passes
+        (2, 4.0, 1.0, 10.0, 0.6, 4),  # the last try passes
+    ):
+        old, slope = rng.standard_normal(n), rng.standard_normal(n)
+        slope /= np.linalg.norm(slope)
+        world = Ray(old, slope, bend, 1.0)
+        cases.append((world, old, slope, length * slope, delta, alpha, tries))
+    return cases
+
+
+demanding = Exercise(
+    name="demanding",
+    minutes=12,
+    difficulty=3,
+    stub=demanding_stub,
+    reference=demanding_reference,
+    mistakes={
+        "the promise must shrink with the step: g times the shortened step": (
+            constant_promise
+        ),
+        "a tenth of the promise is enough": whole_promise,
+        "the test of KL is missing, as in the code that this rule comes from": (
+            without_kl
+        ),
+        "this asks only for L > 0": without_promise,
+        "if no try passes, theta must come back, not the last try": last_part_kept,
+        "one try is missing: j = 0, ..., tries - 1": one_try_less,
+    },
+    hints=(
+        "The page's search with another test. What does a shortened step promise?",
+        "part = alpha**j * step promises g @ part; evaluate(theta + part) gives L, KL.",
+        "if L >= 0.1 * (g @ part) and kl <= delta: return theta + part; after the "
+        "loop: return theta.",
+    ),
+    cases=demanding_cases,
+)
+
+exercises = (accepted, searched, demanding)
+progress = Progress(exercises)
+widgets = (along,)
