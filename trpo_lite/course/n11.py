@@ -177,7 +177,6 @@ along = Widget(
         "delta": Steps("limit δ", (0.001, 0.01, 0.03, 0.1, 0.3, 1.0), 0.1),
         "alpha": Slider("shrink α", 0.3, 0.95, 0.05, 0.8),
     },
-    fixed_axes=True,
 )
 
 
