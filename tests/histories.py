@@ -14,12 +14,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import sys
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course.data import FOLDER
 from trpo_lite.policies import LinearSoftmax
+from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
+from trpo_lite.trpo import trpo_update
 
 
 def seconds(function, repeats=7):
@@ -74,7 +77,84 @@ def cg_cost(
     }
 
 
-MEASUREMENTS = {f.__name__: f for f in (cg_cost,)}
+@dataclass
+class Rows:
+    """Observations [N, k] and actions [N], which is all that an update reads."""
+
+    observations: np.ndarray
+    actions: np.ndarray
+
+    def __len__(self):
+        return len(self.actions)
+
+
+def update_cost(
+    dense=(8, 12, 16, 24, 32), free=(8, 16, 32, 100, 316, 1000), rows=1000, repeats=7
+):
+    """One update of a softmax with k features and k actions, several ways (page 13).
+
+    dense, free : the k of the way with a matrix and of the others; n = k^2 parameters.
+    Returns n, dense (the matrix from n products, its inverse, the step) and n_free,
+    gradient (of L - beta KL on all rows), minibatch (on a quarter), product (F v), trpo
+    (10 products and the line search), ppo (10 epochs of 4 minibatches), in seconds.
+    """
+    rng = np.random.default_rng(0)
+
+    def world(k):
+        policy = LinearSoftmax(0.1 * rng.standard_normal(k * k) / np.sqrt(k), k)
+        seen = rng.standard_normal((rows, k))
+        return policy, Rows(seen, policy.sample(seen, rng)), rng.standard_normal(rows)
+
+    times = {
+        x: [] for x in ("dense", "gradient", "minibatch", "product", "trpo", "ppo")
+    }
+
+    def measure(name, function):
+        times[name].append(seconds(function, repeats))
+
+    for k in dense:
+        policy, batch, _ = world(k)
+        product, g = policy.fisher(batch.observations), rng.standard_normal(k * k)
+
+        def with_matrix(product=product, g=g):
+            matrix = np.array([product(e) for e in np.eye(len(g))])
+            x = np.linalg.inv(matrix + 0.1 * np.eye(len(g))) @ g
+            return np.sqrt(0.02 / (g @ x)) * x
+
+        measure("dense", with_matrix)
+    for k in free:
+        policy, batch, A = world(k)
+        moved = 1e-3 * rng.standard_normal(k * k)
+        log_prob = policy.log_prob(batch.observations, batch.actions)
+
+        def first_order(m, policy=policy, batch=batch, A=A, log_prob=log_prob,
+                        moved=moved):  # fmt: skip
+            new = policy.with_theta(policy.theta + moved)  # nothing remembered
+            seen, actions = batch.observations[:m], batch.actions[:m]
+            return penalty_gradient(policy, new, seen, actions, log_prob[:m], A[:m], 1)
+
+        measure("gradient", lambda f=first_order: f(rows))
+        measure("minibatch", lambda f=first_order: f(rows // 4))
+        product, v = policy.fisher(batch.observations), rng.standard_normal(k * k)
+        measure("product", lambda F=product, v=v: F(v))
+        args = policy, batch, A
+        measure("trpo", lambda a=args: trpo_update(*a, damping=0.1, cg_tolerance=0.0))
+        measure("ppo", lambda a=args: ppo_penalty_update(*a, rng=rng))
+    return {
+        "n": np.square(dense),
+        "n_free": np.square(free),
+        "rows": np.array(rows),
+        **{name: np.array(values) for name, values in times.items()},
+    }
+
+
+MEASUREMENTS = {
+    f.__name__: f
+    for f in (
+        cg_cost,
+        update_cost,
+    )
+}
 
 
 def save(name, arrays, folder=FOLDER):

@@ -1,0 +1,171 @@
+"""What page 13 claims and its cells do not assert."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tests import histories
+from trpo_lite.bound import kl
+from trpo_lite.course import n13 as lesson
+from trpo_lite.course.data import load
+from trpo_lite.exact import penalized_step
+from trpo_lite.mdp import evaluate, random_mdp, random_policy, shared_policy
+from trpo_lite.policies import TabularSoftmax
+from trpo_lite.ppo import adapt_beta
+from trpo_lite.surrogate import surrogate
+
+
+@pytest.mark.parametrize("p", [0.1, 0.385, 0.8])
+@pytest.mark.parametrize("beta", [0.03, 0.3, 3.0, 300.0])
+def test_priced_p_beats_a_fine_grid(p, beta):
+    old = evaluate(lesson.ROAD, shared_policy(p))
+
+    def objective(x):
+        pi = shared_policy(x)
+        return 0.1 * surrogate(old, pi) - beta * kl(old.pi[0], pi[0])
+
+    best = lesson.priced_p(p, beta)
+    grid = np.linspace(1e-4, 1 - 1e-4, 4001)
+    assert objective(best) >= max(map(objective, grid)) - 1e-12
+    assert 0 < best < 1
+
+
+def test_limited_p_is_the_better_end_of_the_region():
+    for p in (0.1, 0.38, 0.6):
+        new = lesson.limited_p(p, 0.05)
+        assert kl([1 - p, p], [1 - new, new]) == pytest.approx(0.05, rel=1e-9)
+        assert (new > p) == (lesson.road_value(p + 1e-4) > lesson.road_value(p))
+
+
+def test_no_price_lowers_j_on_a_table():
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        world = random_mdp(rng)
+        old = evaluate(world, random_policy(rng, 6, 3))
+        pi = penalized_step(old, 10 ** rng.uniform(-3, 1)).pi
+        assert evaluate(world, pi).performance >= old.performance
+        assert (pi * old.advantage).sum(-1).min() > -1e-12
+
+
+def test_kl_of_a_small_step_is_half_over_beta_squared():
+    world, *_ = lesson.toy_sample(10)
+    old = evaluate(world, np.full((6, 3), 1 / 3))
+    d = old.visitation / old.visitation.sum()
+    std = np.sqrt(d @ (old.pi * old.advantage**2).sum(-1))
+    size = penalized_step(old, 100 * std).mean_kl
+    assert size == pytest.approx(0.5e-4, rel=0.02)
+
+
+def test_the_sentence_oscillates_or_freezes():
+    run = lesson.road_run(lesson.as_on_the_slide, 0.3, 30)
+    assert np.allclose(run[:5, 1], [0.662, 0.121, 0.907, 0.023, 0.981], atol=6e-4)
+    assert (np.diff(run[2:, 2]) > 0).all()  # ever further
+    assert 0 < run[-1, 3] < 0.01 and run[-2, 3] < -3.3
+    frozen = lesson.road_run(lesson.as_on_the_slide, 3.0, 30)
+    assert frozen[-1, 3] == pytest.approx(1.257, abs=1e-3)
+    assert frozen[-1, 2] < 1e-12
+
+
+def test_no_first_beta_but_a_lucky_one_helps_the_sentence():
+    for beta in lesson.rules.controls["beta"].values:
+        run = lesson.road_run(lesson.as_on_the_slide, beta, 30)
+        assert run[-1, 0] < 1e-5 or run[-1, 0] > 1e5  # it runs away each time
+        if beta != 1.0:
+            assert run[-1, 3] < 1.3
+
+
+def test_the_papers_rule_reaches_the_best_and_does_not_stay():
+    best = max(lesson.road_value(p) for p in np.linspace(0, 1, 1001))
+    assert best == pytest.approx(1.98476, abs=1e-5)
+    for beta in lesson.rules.controls["beta"].values:
+        run = lesson.road_run(adapt_beta, beta, 400)
+        assert run[:20, 3].max() > best - 0.01  # it arrives
+        assert run[40:, 3].min() < 0  # and leaves
+        assert run[40:, 2].max() > 10 * lesson.DELTA
+        long, short = run[:, 2] > 0.075, run[:, 2] < 0.05 / 1.5
+        end = adapt_beta(run[-1, 0], run[-1, 2], 0.05)
+        assert long.sum() - short.sum() == np.log2(end / beta)
+        assert run[:, 2].mean() > 5 * lesson.DELTA
+    assert 0.03 < np.median(lesson.road_run(adapt_beta, 0.3, 600)[:, 2]) < 0.07
+
+
+def test_the_limit_stays():
+    run = lesson.road_run(None, 0.3, 200)
+    assert run[:, 2].max() <= lesson.DELTA * (1 + 1e-9)
+    assert run[1:, 3].min() > 1.6
+
+
+def test_the_price_at_which_the_best_p_is_left():
+    best, h = 0.38999, 1e-4
+    J = [lesson.road_value(best + x) for x in (-h, 0, h)]
+    least = 0.1 * abs(J[0] - 2 * J[1] + J[2]) / h**2 * best * (1 - best) / 2
+    assert least == pytest.approx(0.32, abs=0.005)
+    for beta, comes_back in ((0.9 * least, False), (1.1 * least, True)):
+        p = best + 0.01
+        for _ in range(200):
+            p = lesson.priced_p(p, beta)
+        assert (abs(p - best) < 1e-3) == comes_back
+
+
+def test_many_steps_arrive_at_the_exact_policy():
+    rng = np.random.default_rng(0)
+    theta, A, beta = rng.normal(size=4), rng.normal(size=4), 0.8
+    p = lesson.softmax(theta)
+    pi = lesson.softmax(lesson.many_steps.reference(theta, A, beta, 0.5, 4000))
+    lam = A + beta * p / pi  # the same lambda for every action
+    assert np.ptp(lam) < 1e-8
+
+
+def test_penalised_gradient_against_differences():
+    for theta, p, A, beta in lesson.gradient_cases(np.random.default_rng(1)):
+
+        def objective(x, p=p, A=A, beta=beta):
+            return lesson.softmax(x) @ A - beta * kl(p, lesson.softmax(x))
+
+        g = lesson.penalised_gradient.reference(theta, p, A, beta)
+        for i, e in enumerate(np.eye(len(theta))):
+            slope = (objective(theta + 1e-6 * e) - objective(theta - 1e-6 * e)) / 2e-6
+            assert g[i] == pytest.approx(slope, abs=1e-8)
+
+
+def test_sample_has_the_exact_advantages():
+    world, policy, rows, A = lesson.toy_sample(500)
+    assert isinstance(policy, TabularSoftmax) and len(rows) == 500 == len(A)
+    old = evaluate(world, policy.probabilities())
+    assert np.allclose(A, old.advantage[rows.observations, rows.actions])
+
+
+def test_stored_costs_say_what_the_page_says():
+    cost = load("update_cost")
+    small = histories.update_cost(dense=(2,), free=(2, 3), rows=12, repeats=1)
+    assert small.keys() == cost.keys() and small["n_free"].tolist() == [4, 9]
+    assert np.min(cost["trpo"] / cost["gradient"]) > 1.5
+    assert np.max(cost["trpo"] / cost["gradient"]) < 6
+    assert (cost["ppo"] > 2 * cost["trpo"]).all()
+    at = cost["n_free"] == 1024
+    assert 100 < cost["dense"][-1] / cost["gradient"][at][0] < 1000
+
+
+def drawn(figure):
+    return [
+        np.asarray(line.get_xydata()).round(9).tolist()
+        for axes in figure.axes
+        for line in axes.lines
+    ]
+
+
+@pytest.mark.parametrize("widget", lesson.widgets, ids=("penalty", "rules"))
+def test_every_setting_draws_another_picture(widget):
+    values = widget.controls["beta"].values
+    pictures = [drawn(widget.draw(beta=value)) for value in values]
+    assert all(a != b for a, b in pairwise(pictures))
+
+
+def test_penalty_picture_shows_the_numbers():
+    words = [text.get_text() for text in lesson.draw_penalty(0.3).axes[0].texts]
+    assert "best p = 0.66, KL = 0.693" in words and "J changes by +0.08" in words
+    gains = {b: lesson.road_value(lesson.priced_p(0.1, b))
+             for b in lesson.penalty.controls["beta"].values}  # fmt: skip
+    assert max(gains, key=gains.get) == 0.6
+    assert gains[0.1] < lesson.road_value(0.1)
