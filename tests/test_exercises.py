@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Widget
+from trpo_lite.course.widgets import Renderer, Widget
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(
@@ -189,6 +189,15 @@ def test_widget_draws_at_its_defaults_and_at_every_end(widget):
             assert x or y or not axes.axison, "an axis without a label"
         assert any(x and y for x, y in labels) or not figure.axes[0].axison
     assert len(counts) == 1, "the number of axes changes with the settings"
+
+
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_widget_shows_no_axes_of_another_setting(widget):
+    render = Renderer(widget.draw(**widget.defaults), widget.alt)
+    pictures = [render(widget.draw(**settings)) for settings in widget.settings()]
+    for settings, picture in zip(widget.settings(), pictures, strict=True):
+        render.grounds.clear()
+        assert render(widget.draw(**settings)) == picture, settings
 
 
 @pytest.mark.parametrize("widget", WIDGETS)

@@ -176,32 +176,85 @@ class Renderer:
     """Figures to SVG text, fast: the layout is solved once, for the first figure.
 
     Every later figure with as many axes gets the same positions: solving takes half the
-    time of a picture, and axes that stay in place are easier to compare.
+    time of a picture, and axes that stay in place are easier to compare. Most of the
+    rest goes into ticks, grids and labels: figures whose axes look alike share them.
+    They are the ground, and all other artists are drawn on it.
     """
 
     def __init__(self, figure, alt):
-        self.alt = alt
+        self.alt, self.grounds = alt, {}
         figure.draw_without_rendering()
         self.positions = [axes.get_position() for axes in figure.axes]
         self.first = self(figure)
 
     def __call__(self, figure):
-        import matplotlib
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-
         if len(figure.axes) == len(self.positions):
             figure.set_layout_engine("none")
             for axes, position in zip(figure.axes, self.positions, strict=True):
                 axes.set_position(position)
-        text = io.StringIO()
-        # text as text is half the size; one salt gives equal marks equal ids, in this
-        # picture and in its neighbours
-        options = {"svg.fonttype": "none", "svg.hashsalt": "trpo_lite"}
-        with matplotlib.rc_context(options):
-            FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
-        svg = text.getvalue()
+        ground, others = _split(figure)
+        look = tuple(_look(axes) for axes in figure.axes)
+        if look not in self.grounds:
+            self.grounds[look] = _svg_without(figure, others)
+        below, above = self.grounds[look], _svg_without(figure, ground)
+        svg = below.removesuffix("</svg>") + above[above.index(">") + 1 :]
+        # wider tick labels than the first figure's reach beyond its edge
+        svg = svg.replace("<svg", '<svg style="overflow: visible; margin: 0 1em"', 1)
         label = html.escape(self.alt, quote=True)
-        return f'<div role="img" aria-label="{label}">{svg[svg.index("<svg") :]}</div>'
+        return f'<div role="img" aria-label="{label}">{svg}</div>'
+
+
+def _split(figure):
+    """The artists of the ground, and all others: two lists."""
+    ground, others = [figure.patch], []
+    for artist in figure.get_children():
+        if artist not in (figure.patch, *figure.axes):
+            others.append(artist)
+    for axes in figure.axes:
+        own = axes.patch, axes.xaxis, axes.yaxis
+        ground.extend(own)
+        others.extend(artist for artist in axes.get_children() if artist not in own)
+    return ground, others
+
+
+def _look(axes):
+    """What the ground shows of `axes`, as a key: limits, ticks, labels and place.
+
+    Colours and sizes of ticks are not in it: no setting may change them.
+    """
+    shown = [axes.get_xlim(), axes.get_ylim(), axes.get_position().bounds, axes.axison]
+    for axis in (axes.xaxis, axes.yaxis) if axes.axison else ():
+        shown.append((axis.get_scale(), axis.get_visible(), axis.get_label_text()))
+        for ticks, places in (
+            (axis.major, axis.get_majorticklocs()),
+            (axis.minor, axis.get_minorticklocs()),
+        ):
+            shown += [tuple(places), tuple(ticks.formatter.format_ticks(places))]
+    return tuple(shown)
+
+
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # half a kilobyte
+
+
+def _svg_without(figure, hidden):
+    """The figure's <svg> element, drawn while the artists `hidden` are invisible."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    # text as text is half the size; one salt gives equal marks equal ids, in this
+    # picture and in its neighbours
+    options = {"svg.fonttype": "none", "svg.hashsalt": "trpo_lite"}
+    text, hidden = io.StringIO(), [artist for artist in hidden if artist.get_visible()]
+    for artist in hidden:
+        artist.set_visible(False)
+    try:
+        with matplotlib.rc_context(options):
+            FigureCanvasSVG(figure).print_svg(text, metadata=NO_METADATA)
+    finally:
+        for artist in hidden:
+            artist.set_visible(True)
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :].rstrip()
 
 
 # ipywidgets gives a slider's handle no accessible name and, for listed values, only
