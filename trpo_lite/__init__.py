@@ -8,7 +8,7 @@ Reading order, which is also the order of the notebooks:
     exact               exact trust-region steps on a finite MDP
     rollout, advantage  samples, and what they say about A
     natural_gradient, conjugate_gradient, line_search
-    trpo, ppo           whole updates: (policy, batch, advantages) -> (policy, diagnostics)
+    trpo, ppo           whole updates: policy, batch, advantages -> policy, diagnostics
     train               whole runs, saved and loaded without pickle
     plots, style        figures (these import matplotlib; nothing above does)
     course              exercises, quizzes and widgets of the notebooks
