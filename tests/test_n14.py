@@ -1,0 +1,157 @@
+"""What page 14 claims and its cells do not assert."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from trpo_lite.bound import kl
+from trpo_lite.course import n14 as lesson
+from trpo_lite.course.widgets import Renderer
+from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
+from trpo_lite.ppo import ppo_clip_update
+from trpo_lite.surrogate import clip_active, clipped_terms
+
+P = np.linspace(0.001, 0.999, 999)
+
+
+def on_the_road(p_old, p, clip=0.2):
+    """(L, L^CLIP) at p, summed over states and actions."""
+    old = evaluate(road_and_ice(gamma=0.9), shared_policy(p_old))
+    weight, r = old.visitation[:, None] * old.pi, shared_policy(p) / old.pi
+    terms = clipped_terms(r.ravel(), old.advantage.ravel(), clip).reshape(2, 2)
+    return (weight * r * old.advantage).sum(), (weight * terms).sum()
+
+
+def test_the_top_of_the_clipped_objective_lies_where_slow_is_clipped():
+    L, L_clip = np.array([on_the_road(0.1, p) for p in P]).T
+    assert P[L_clip.argmax()] == pytest.approx(0.28)
+    assert (L_clip <= L + 1e-12).all()
+    inside = (P > 0.08) & (P < 0.12)  # all ratios: the same value and the same slope
+    np.testing.assert_allclose(L_clip[inside], L[inside], atol=1e-12)
+    assert np.diff(L_clip[P >= 0.28]).max() < 0
+
+
+@pytest.mark.parametrize("p_old", [0.1, 0.03, 0.01, 0.005, 0.001])
+def test_the_ratio_there_has_no_bound_and_kl_has(p_old):
+    top = 1 - 0.8 * (1 - p_old)  # where slow's ratio is 1 - eps
+    at, *near = (on_the_road(p_old, p)[1] for p in (top, top - 1e-3, top + 1e-3))
+    assert at > max(near)
+    assert top / p_old == pytest.approx(0.8 + 0.2 / p_old)
+    assert kl(shared_policy(p_old)[0], shared_policy(top)[0]) < -np.log(0.8)
+
+
+def parts(figure):
+    """Per panel: y data of the lines by label or place, and the texts."""
+    found = []
+    for axes in figure.axes:
+        lines = {line.get_label(): line.get_xydata().copy() for line in axes.lines}
+        arrow, tip = axes.lines[-3], axes.lines[-2]
+        found.append((lines, arrow, tip, axes.texts[-1].get_text()))
+    return found
+
+
+@pytest.mark.parametrize("clip", [0.05, 0.2, 0.35, 0.5])
+@pytest.mark.parametrize("size", [0.25, 1.0, 1.5])
+@pytest.mark.parametrize("step", range(0, 41))
+def test_the_arrow_is_the_slope(clip, size, step):
+    ratio = 0.05 * step
+    panels = parts(lesson.draw_clipped(clip, size, ratio))
+    for (_, arrow, tip, says), A in zip(panels, (size, -size), strict=True):
+        if min(abs(ratio - 1 - clip), abs(ratio - 1 + clip)) < 1e-6:
+            ratios = np.array([1.0])  # at a kink the side of r = 1 counts
+        else:
+            ratios = np.array([ratio])
+        flat = clip_active(ratios, np.array([A]), clip)[0]
+        assert arrow.get_visible() == tip.get_visible() == (not flat)
+        x, y = arrow.get_xydata().T
+        height = clipped_terms(np.array([ratio]), np.array([A]), clip)[0]
+        assert y == pytest.approx([height, height])
+        if flat:
+            assert "no arrow" in says
+        else:
+            assert np.sign(x[1] - x[0]) == np.sign(A)
+            assert abs(x[1] - x[0]) == pytest.approx(0.4 * size)
+            assert float(re.search(r"[+−][\d.]+", says)[0].replace("−", "-")) == A
+
+
+def test_the_three_lines_of_each_panel():
+    for (lines, *_), A in zip(
+        parts(lesson.draw_clipped(0.3, 0.5, 1.0)), (0.5, -0.5), strict=True
+    ):
+        for label, at in (
+            ("r A", lambda r: r * A),  # noqa: B023
+            ("clip(r) A", lambda r: np.clip(r, 0.7, 1.3) * A),  # noqa: B023
+            ("the minimum", lambda r: clipped_terms(r, np.full(len(r), A), 0.3)),  # noqa: B023
+        ):
+            r, y = lines[label].T
+            np.testing.assert_allclose(y, at(r), atol=1e-12)
+            assert r[0] == 0 and r[-1] > 2
+
+
+def test_one_update_equals_the_package():
+    policy, batch, A = lesson.first_batch()
+    new, said = ppo_clip_update(
+        policy, batch, A, minibatches=8, learning_rate=0.01, normalize=False,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    s, a = batch.observations, batch.actions
+    r = np.exp(new.log_prob(s, a) - policy.log_prob(s, a))
+    np.testing.assert_allclose(lesson.cloud("min, as on the slide")[-1], r, rtol=1e-9)
+    flat, wrong = lesson.shares(r, A, lesson.KEEP["min, as on the slide"])
+    assert flat == clip_active(r, A, 0.2).mean()
+    assert flat + wrong == pytest.approx(said.clip_fraction)
+
+
+def test_without_the_minimum_more_samples_end_up_wrong():
+    A = lesson.first_batch()[2]
+    wrong = {
+        name: lesson.shares(lesson.cloud(name)[-1], A, keep)[1]
+        for name, keep in lesson.KEEP.items()
+    }
+    assert wrong["no min"] > 1.5 * wrong["min, as on the slide"]
+    assert wrong["max for min"] > wrong["no min"]
+
+
+def test_the_masks_are_the_slopes_of_their_objectives():
+    rng = np.random.default_rng(0)
+    r, A, h = rng.uniform(0, 2, 4000), rng.normal(size=4000), 1e-7
+    use = np.abs(np.abs(r - 1) - 0.2) > 1e-5
+
+    def slope(term):
+        return (term(r + h) - term(r - h)) / (2 * h)
+
+    def inside(r):
+        return np.clip(r, 0.8, 1.2) * A
+
+    objectives = {
+        "min, as on the slide": lambda r: np.minimum(r * A, inside(r)),
+        "no min": inside,
+        "max for min": lambda r: np.maximum(r * A, inside(r)),
+    }
+    for name, term in objectives.items():
+        expected = np.where(lesson.KEEP[name](r, A), A, 0)
+        np.testing.assert_allclose(slope(term)[use], expected[use], atol=1e-6)
+
+
+def test_the_cloud_shades_what_has_no_gradient():
+    shaded = {"min, as on the slide": 2, "no min": 4, "max for min": 2}
+    for name, corners in shaded.items():
+        axes = lesson.draw_cloud(10, name).axes[0]
+        assert sum(patch.get_visible() for patch in axes.patches) == corners
+        alive, dead = (line.get_xydata() for line in axes.lines[:2])
+        keep = lesson.KEEP[name]
+        assert keep(*alive.T).all() and not keep(*dead.T).any()
+        assert len(alive) + len(dead) == len(lesson.first_batch()[2][::12])
+
+
+@pytest.mark.parametrize("widget", lesson.widgets, ids=["clipped", "samples"])
+def test_a_key_press_is_drawn_in_time(widget):
+    render = Renderer(widget.draw(**widget.defaults), "x")
+    took = []
+    for settings in list(widget.settings()) * 3:
+        start = time.process_time()
+        render(widget.draw(**settings))
+        took.append(time.process_time() - start)
+    assert min(took) < 0.025
