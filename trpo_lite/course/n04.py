@@ -1,6 +1,6 @@
 """Notebook 04: KL and TV, the lower bound on many pairs, and the MM staircase."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -416,56 +416,74 @@ def staircase(gamma, p_0=0.1, steps=8):
 def truth(gamma, low=0.0, high=1.0, n=81):
     """J(p) on n points of [low, high]: (p [n], J [n])."""
     p, mdp = np.linspace(low, high, n), road_and_ice(gamma)
-    return p, np.array([evaluate(mdp, shared_policy(x)).performance for x in p])
+    pi = np.stack([1 - p, p], -1)  # the same in both states
+    P, r = np.einsum("na,sat->nst", pi, mdp.P), pi @ mdp.R.T
+    v = np.linalg.solve(np.eye(mdp.n_states) - gamma * P, r[..., None])
+    return p, v[..., 0] @ mdp.start
+
+
+BOUNDS = 8, 2  # how many bounds the two panels show
+
+
+@cache
+def _stairs_figure():
+    """(figure, lines of both panels by name): built once, as that takes longest."""
+    figure, panels = _figure(8.0, 3.6, columns=2)
+    parts = []
+    for axes, shown in zip(panels, BOUNDS, strict=True):
+        thick = dict(color=style.INK, linestyle="-", linewidth=2.6)
+        part = {"J": axes.plot([], [], label="J(p)", **thick)[0]}
+        for k in range(shown):
+            line = style.line(k % 3)
+            label = f"bound at p{'₀₁₂₃₄₅₆₇'[k]}"
+            part["M", k] = axes.plot([], [], linewidth=1.5, label=label, **line)[0]
+            look = dict(color=line["color"])
+            part["rise", k] = axes.plot([], [], linewidth=1.5, **look)[0]
+            if axes is panels[1]:
+                part["top", k] = axes.plot([], [], "^", zorder=4, **look)[0]
+        dots = dict(color=style.INK, markersize=5, zorder=4)
+        part["dots"] = axes.plot([], [], "o", **dots)[0]
+        axes.set_xlabel("p = Pr(fast)")
+        parts.append(part)
+    whole, zoom = panels
+    whole.set(ylabel="discounted return J", title="J and its lower bounds")
+    thin = dict(color=style.INK, linestyle="-", linewidth=0.9)
+    parts[0]["box"] = whole.plot([], [], **thin)[0]
+    zoom.set_title("zoom on two steps")
+    zoom.locator_params(axis="x", nbins=4)
+    zoom.locator_params(axis="y", nbins=5)
+    zoom.legend(loc="lower right", fontsize=11)
+    return figure, parts
 
 
 def draw_staircase(gamma):
-    """J(p), the bounds that touch it, and a zoom on the first steps -> Figure."""
+    """J(p), the bounds that touch it, a zoom on two steps -> the one, moved, Figure."""
     points, J_at = staircase(gamma)
-    figure, (whole, zoom) = _figure(8.0, 3.6, columns=2)
+    figure, parts = _stairs_figure()
+    whole, zoom = figure.axes
     first = points[1] - points[0]
     low, high = points[0] - 0.5 * first, points[2] + 0.5 * first
-    for axes, window, shown in (
-        (whole, (0.0, 1.0), len(points) - 1),
-        (zoom, (low, high), 2),
-    ):
-        p, J = truth(gamma, *window, n=81 if axes is whole else 41)
-        thick = dict(color=style.INK, linestyle="-", linewidth=2.6)
-        axes.plot(p, J, label="J(p)" if axes is zoom else None, **thick)
+    windows = (0.0, 1.0, 81), (low, high, 41)
+    for part, shown, window in zip(parts, BOUNDS, windows, strict=True):
+        p, J = truth(gamma, *window)
+        part["J"].set_data(p, J)
+        near = p[(p > 0) & (p < 1)]
         for k in range(shown):
-            line = style.line(k % 3)
-            near = p[(p > 0) & (p < 1)]
-            M, *_ = bound_on_road_and_ice(near, points[k], gamma)
-            name = f"bound at p{'₀₁'[k]}" if axes is zoom else None
-            axes.plot(near, J_at[k] + M, linewidth=1.5, label=name, **line)
             there = points[k + 1]
-            top, *_ = bound_on_road_and_ice(np.array([there]), points[k], gamma)
-            rise = [J_at[k] + top[0], J_at[k + 1]]
-            axes.plot([there, there], rise, color=line["color"], linewidth=1.5)
-            if axes is zoom:
-                axes.plot([there], rise[:1], "^", color=line["color"], zorder=4)
-        axes.plot(points, J_at, "o", color=style.INK, markersize=5, zorder=4)
+            M, *_ = bound_on_road_and_ice(np.append(near, there), points[k], gamma)
+            M += J_at[k]
+            part["M", k].set_data(near, M[:-1])
+            part["rise", k].set_data([there, there], [M[-1], J_at[k + 1]])
+            if part is parts[1]:
+                part["top", k].set_data([there], M[-1:])
+        part["dots"].set_data(points, J_at)
     peak = truth(gamma)[1].max()
-    whole.set(
-        xlim=(0, 1),
-        ylim=(-0.3 * peak, 1.12 * peak),
-        xlabel="p = Pr(fast)",
-        ylabel="discounted return J",
-        title="J and its lower bounds",
-    )
+    whole.set(xlim=(0, 1), ylim=(-0.3 * peak, 1.12 * peak))
     rise = J_at[2] - J_at[0]
-    zoom.set(
-        xlim=(low, high),
-        ylim=(J_at[0] - 1.7 * rise, J_at[2] + 0.3 * rise),
-        xlabel="p = Pr(fast)",
-        title="zoom on two steps",
-    )
-    zoom.locator_params(axis="x", nbins=4)
-    zoom.locator_params(axis="y", nbins=5)
-    bottom, top = zoom.get_ylim()
-    box = [low, high, high, low, low], [bottom, bottom, top, top, bottom]
-    whole.plot(*box, color=style.INK, linestyle="-", linewidth=0.9)
-    zoom.legend(loc="lower right", fontsize=11)
+    bottom, top = J_at[0] - 1.7 * rise, J_at[2] + 0.3 * rise
+    zoom.set(xlim=(low, high), ylim=(bottom, top))
+    corners = [low, high, high, low, low], [bottom, bottom, top, top, bottom]
+    parts[0]["box"].set_data(*corners)
     return figure
 
 
