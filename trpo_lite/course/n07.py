@@ -92,6 +92,19 @@ def centred(pi, x):
 
 
 @cache
+def pair_runs(gamma, n, steps):
+    """(states [n, T + 2], rewards [n, T + 1]) of runs from each of `PAIRS`, a list."""
+    world, rng, found = road_and_ice(gamma), np.random.default_rng(0), []
+    for s, a in PAIRS:
+        after = replace(world, start=world.P[s, a])
+        runs = sample_trajectories(after, shared_policy(FAST), n, steps, rng)
+        states = np.column_stack([np.full(n, s), runs.states])
+        rewards = np.column_stack([np.full(n, world.R[s, a]), runs.rewards])
+        found.append((states, rewards))
+    return found
+
+
+@cache
 def tables(values, gamma=0.9, n=1000, steps=120):
     """(A [4], centred E[GAE] [K, 4], sampled sd [K, 4], pair weights [4]) over LAMBDAS.
 
@@ -107,13 +120,8 @@ def tables(values, gamma=0.9, n=1000, steps=120):
     mean = [centred(pi, expected_gae(world, pi, V, lam)).ravel() for lam in LAMBDAS]
     weights = np.ones((steps + 1, len(LAMBDAS)))
     weights[1:] = (gamma * LAMBDAS) ** np.arange(1, steps + 1)[:, None]
-    rng = np.random.default_rng(0)
     spread = []
-    for s, a in PAIRS:
-        after = replace(world, start=world.P[s, a])
-        runs = sample_trajectories(after, pi, n, steps, rng)
-        states = np.column_stack([np.full(n, s), runs.states])
-        rewards = np.column_stack([np.full(n, world.R[s, a]), runs.rewards])
+    for states, rewards in pair_runs(gamma, n, steps):
         delta = rewards + gamma * V[states[:, 1:]] - V[states[:, :-1]]
         spread.append((delta @ weights).std(0))
     share = (old.visitation[:, None] * pi).ravel() * (1 - gamma)
