@@ -439,6 +439,7 @@ def road_gain(p, p_old=0.1):
 # figures
 
 
+@cache
 def returns(bug=None, updates=12):
     """J of the policies of a run, [K+1]."""
     return np.array([performance(theta) for theta in course(bug, updates)[0]])
@@ -476,26 +477,23 @@ WARD = {
 LOW, HIGH = -0.3, 2.3
 
 
-def draw_patient(patient):
-    """Left J over updates beside the healthy run, right KL / delta -> Figure.
-
-    Numbers below 0 and above 2.3 stand at the edges, at `LOW` and at `HIGH`.
-    """
+@cache
+def _patient_figure():
+    """(figure, what moves in it): built once, as that takes longest; all runs, too."""
     from matplotlib.figure import Figure
 
-    thetas, said, measured, tries = course(WARD[patient])
-    k = np.arange(1, len(said) + 1)
+    for bug in WARD.values():
+        returns(bug)
     figure = Figure(figsize=(7.5, 3.8))  # a constrained layout takes twice as long
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(0.095, 0.145, 0.985, 0.915, 0.34)
     left.plot(returns(), "--", color=INK, linewidth=1.5)
-    left.plot(returns(WARD[patient]), color=RED)
     left.set(xlim=(0, 12), ylim=(-22, -9.5), xlabel="update")
     left.set_ylabel("J (expected discounted return)")
     left.text(6.2, -20.4, "dashed: healthy")
     right.axhline(1, color=GREY, linewidth=2)
-    right.plot(k, at_edges(measured), "o", color=RED, markersize=10, fillstyle="none")
-    right.plot(k, at_edges(said), "x", color=BLUE, markersize=7, markeredgewidth=2)
+    ring = dict(marker="o", markersize=10, fillstyle="none")
+    cross = dict(marker="x", markersize=7, markeredgewidth=2)
     right.set(xlim=(0, 12.8), ylim=(-0.45, 2.45), xlabel="update")
     right.set_ylabel("mean KL / δ", labelpad=1)
     for axes in (left, right):
@@ -503,12 +501,32 @@ def draw_patient(patient):
     right.set_yticks([LOW, 0, 1, 2, HIGH], ["below", "0", "1", "2", "above"])
     right.text(0.4, 1.8, "× as logged", color=BLUE)
     right.text(0.4, 1.6, "○ as measured", color=RED)
-    sigma = np.exp(thetas[:, 2])
-    text = f"σ from {sigma[0]:.2f} to {sigma[-1]:.2f}"
-    left.text(0, -9.2, text, fontsize=13, va="bottom")
+    above = dict(fontsize=13, va="bottom")
+    return figure, {
+        "J": left.plot([], [], "-", color=RED)[0],
+        "measured": right.plot([], [], linestyle="none", color=RED, **ring)[0],
+        "said": right.plot([], [], linestyle="none", color=BLUE, **cross)[0],
+        "sigma": left.text(0, -9.2, "", **above),
+        "tries": right.text(0, 2.5, "", **above),
+    }
+
+
+def draw_patient(patient):
+    """Left J over updates beside the healthy run, right KL / delta -> the one Figure.
+
+    Numbers below 0 and above 2.3 stand at the edges, at `LOW` and at `HIGH`.
+    """
+    thetas, said, measured, tries = course(WARD[patient])
+    figure, parts = _patient_figure()
+    k = np.arange(len(thetas))
+    parts["J"].set_data(k, returns(WARD[patient]))
+    parts["measured"].set_data(k[1:], at_edges(measured))
+    parts["said"].set_data(k[1:], at_edges(said))
+    sigma = np.exp(thetas[[0, -1], 2])
+    parts["sigma"].set_text(f"σ from {sigma[0]:.2f} to {sigma[1]:.2f}")
     few, many = tries.min(), tries.max()
-    text = f"tries {few}" + (f" to {many}" if many > few else "") + " of 11"
-    right.text(0, 2.5, text, fontsize=13, va="bottom")
+    span = f"{few} to {many}" if many > few else f"{few}"
+    parts["tries"].set_text(f"tries {span} of 11")
     return figure
 
 
