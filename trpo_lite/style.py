@@ -45,7 +45,6 @@ SETTINGS = {
     "axes.spines.right": False,
     "axes.titlelocation": "left",
     "axes.titlepad": 8,
-    "axes.titley": 1.0,  # not placed anew at each drawing, a quarter of its time
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.formatter.useoffset": False,
