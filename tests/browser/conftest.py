@@ -77,12 +77,12 @@ def lab(chromium, tmp_path_factory):
     home = tmp_path_factory.mktemp("lab")
     pages = home / "notebooks"
     shutil.copytree(NOTEBOOKS, pages)
-    # every cell in the page at once: a cell out of sight has sliders too
+    # every cell is in the page, those out of sight unpainted: JupyterLab's default
     tracker = (
         home / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
     )
     tracker.parent.mkdir(parents=True)
-    tracker.write_text('{"windowingMode": "none"}')
+    tracker.write_text('{"windowingMode": "contentVisibility"}')
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
