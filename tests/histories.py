@@ -18,11 +18,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trpo_lite import lqr
 from trpo_lite.conjugate_gradient import conjugate_gradient
+from trpo_lite.course import n10, n12
 from trpo_lite.course.data import FOLDER
 from trpo_lite.policies import LinearSoftmax
 from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
-from trpo_lite.trpo import trpo_update
+from trpo_lite.train import train
+from trpo_lite.trpo import npg_update, trpo_update
+
+# page 12: what is exchanged in TRPO, and how
+RAW = dict(normalize_observations=False)
+ABLATIONS = {
+    "TRPO": ("trpo", {}),
+    "no line search": ("npg", {}),
+    "one CG iteration": ("trpo", dict(cg_iterations=1)),
+    "raw inputs": ("trpo", RAW),
+    "raw, one CG iteration": ("trpo", dict(cg_iterations=1, **RAW)),
+    "plain gradient, .3": ("pg", dict(learning_rate=0.3)),
+    "plain gradient, 3": ("pg", dict(learning_rate=3.0)),
+    "plain gradient, 30": ("pg", dict(learning_rate=30.0)),
+    "δ = 1": ("trpo", dict(delta=1.0)),
+    "δ = 1, no line search": ("npg", dict(delta=1.0)),
+}
 
 
 def seconds(function, repeats=7):
@@ -148,11 +166,110 @@ def update_cost(
     }
 
 
+def runs(env_id, algorithm, seeds, columns, **settings):
+    """Runs of `train`: {column: [seeds, K] float32}, K batches each."""
+    rows = {name: [] for name in columns}
+    batches = settings["steps"] // settings["batch"]  # all runs have at least so many
+    for seed in range(seeds):
+        history = train(env_id, algorithm, seed=seed, progress=False, **settings)
+        for name in columns:
+            rows[name].append(history[name][:batches])
+    return {name: np.float32(values) for name, values in rows.items()}
+
+
+RETURN_AND_STEP = ("return_mean", "kl", "surrogate")
+DASHBOARD = (
+    *("return_mean", "kl", "surrogate", "predicted_surrogate", "backtracks"),
+    *("cg_residual", "entropy", "explained_variance", "max_ratio"),
+)
+
+
+def trpo_acrobot(seeds=10, batches=20, batch=8000):
+    """TRPO on Acrobot, its preset but for the batch (page 12); columns [seeds, K]."""
+    columns = ("steps", *DASHBOARD, "episodes")
+    settings = dict(batch=batch, steps=batches * batch)
+    return runs("Acrobot-v1", "trpo", seeds, columns, **settings)
+
+
+def trpo_ablations(seeds=10, batches=36, batch=4096):
+    """TRPO on CartPole with a part exchanged (page 12): [variants, seeds, K].
+
+    Returns variant (names), delta [variants], steps [K], and the columns.
+    """
+    same = dict(batch=batch, environments=16, steps=batches * batch, until=np.inf)
+    found = [
+        runs(
+            "CartPole-v1", algorithm, seeds, ("steps", *RETURN_AND_STEP),
+            **{**same, "delta": 0.05, **changed},
+        )
+        for algorithm, changed in ABLATIONS.values()
+    ]  # fmt: skip
+    return {
+        "variant": np.array(list(ABLATIONS)),
+        "delta": np.float32([c.get("delta", 0.05) for _, c in ABLATIONS.values()]),
+        "steps": found[0]["steps"][0],
+        **{name: np.stack([x[name] for x in found]) for name in RETURN_AND_STEP},
+    }
+
+
+def trpo_after(seeds=10, batches=30):
+    """TRPO on CartPole that goes on after 500, for two delta (page 12).
+
+    Returns delta [2] and the dashboard's columns [2, seeds, K].
+    """
+    deltas, batch = (0.1, 0.01), 16384
+    settings = dict(batch=batch, steps=batches * batch, until=np.inf)
+    columns = ("steps", *DASHBOARD)
+    found = [
+        runs("CartPole-v1", "trpo", seeds, columns, delta=delta, **settings)
+        for delta in deltas
+    ]
+    stacked = {name: np.stack([x[name] for x in found]) for name in columns}
+    return {"delta": np.array(deltas), **stacked}
+
+
+def trpo_mass(seeds=30, updates=25, episodes=20, delta=0.5):
+    """Exact J on the mass of page 10, with and without line search (page 12).
+
+    Returns trpo, npg [seeds, updates + 1] (-inf from where the gain is unstable), and
+    the optimum.
+    """
+    world, _ = n10.mass()
+    J = {
+        update.__name__.split("_")[0]: np.float32(
+            [
+                n12.mass_run(update, seed, updates, episodes, delta)
+                for seed in range(seeds)
+            ]
+        )
+        for update in (trpo_update, npg_update)
+    }
+    best = lqr.performance(world, lqr.optimal_gain(world), 0.0)
+    return {**J, "optimum": np.array(best)}
+
+
+def trpo_guard(seeds=10, updates=28, guard=2.0):
+    """Returns on CartPole with and without a guard against noise (page 12).
+
+    Returns guard and, [seeds, updates], plain and guarded.
+    """
+    found = {
+        name: np.float32([n12.cartpole_run(i, updates, factor) for i in range(seeds)])
+        for name, factor in (("plain", 0.0), ("guarded", guard))
+    }
+    return {"guard": np.array(guard), **found}
+
+
 MEASUREMENTS = {
     f.__name__: f
     for f in (
         cg_cost,
         update_cost,
+        trpo_acrobot,
+        trpo_ablations,
+        trpo_after,
+        trpo_mass,
+        trpo_guard,
     )
 }
 

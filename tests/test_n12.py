@@ -1,0 +1,227 @@
+"""What page 12 claims and its cells do not assert."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import histories
+from trpo_lite.advantage import gae, normalize
+from trpo_lite.course import n12 as lesson
+from trpo_lite.course.data import load
+from trpo_lite.policies import LinearGaussian, LinearSoftmax, TabularSoftmax
+from trpo_lite.rollout import collect
+from trpo_lite.train import train
+from trpo_lite.trpo import npg_update, trpo_update
+
+PAGE = Path(__file__).resolve().parent.parent / "notebooks" / "12_trpo.ipynb"
+
+
+def cells(prefix):
+    page = json.loads(PAGE.read_text(encoding="utf-8"))
+    return ["".join(c["source"]) for c in page["cells"] if c["id"].startswith(prefix)]
+
+
+def test_the_six_items_are_at_most_forty_lines():
+    code = cells("six-")
+    lines = [line for cell in code for line in cell.splitlines() if line.strip()]
+    assert len(code) == 5 and len(lines) <= 40
+
+
+def test_the_forty_lines_train_like_the_package_does():
+    """The page's loop against `cartpole_run`, which calls trpo_update."""
+    from trpo_lite.advantage import LinearValue
+    from trpo_lite.policies import linear_features, make_policy
+    from trpo_lite.train import make_environment
+
+    names = dict(np=np, gae=gae, normalize=normalize, collect=collect)
+    for cell in cells("six-"):
+        exec(cell, names)
+    env = make_environment("CartPole-v1", 64)
+    run = names["trpo"](env, make_policy(env, linear_features(4)), LinearValue(),
+                        0.995, 0.97, 0.1, 16384, np.random.default_rng(3))  # fmt: skip
+    returns = [next(run)[1].episode_returns.mean() for _ in range(3)]
+    env.close()
+    np.testing.assert_allclose(returns, lesson.cartpole_run(3, 3, 0.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["table", "softmax", "gaussian"])
+def test_promise_of_noise_by_monte_carlo(kind):
+    rng, delta, rows = np.random.default_rng(0), 0.05, 2000
+    policy, s, n = {  # n: parameters, less those that change no probability
+        "table": (TabularSoftmax.zeros(3, 4), rng.integers(3, size=rows), 9),
+        "softmax": (LinearSoftmax.zeros(5, 2), rng.normal(size=(rows, 5)), 5),
+        "gaussian": (LinearGaussian.zeros(3, 1), rng.normal(size=(rows, 3)), 4),
+    }[kind]
+
+    class Rows:
+        observations, actions = s, policy.sample(s, rng)
+
+        def __len__(self):
+            return rows
+
+    promises = []
+    for _ in range(200):
+        A_hat = normalize(rng.normal(size=rows))
+        _, said = trpo_update(policy, Rows(), A_hat, delta, damping=1e-9)
+        promises.append(said.predicted_surrogate)
+    rms = np.sqrt(np.mean(np.square(promises)))
+    assert rms == pytest.approx(lesson.noise_promise(delta, n, rows), rel=0.08)
+
+
+def test_after_500():
+    after = load("trpo_after")
+    assert after["delta"].tolist() == [0.1, 0.01]
+    falls = []
+    for R in after["return_mean"]:
+        first, low = lesson.first_then_lowest(R)
+        assert (first >= 0).all()
+        falls.append(low)
+    assert np.mean(falls[0] < 400) >= 0.7 and np.min(falls[0]) < 100
+    assert np.min(falls[1]) > 2 * np.min(falls[0])
+    # always a full step: signal or not
+    ratio = after["kl"] / after["delta"][:, None, None]
+    assert ratio.max() <= 1.0001
+    for solved in (after["return_mean"] >= 490, after["return_mean"] < 400):
+        assert np.median(ratio[solved]) > 0.7
+
+
+def test_the_run_on_the_dashboard():
+    run = lesson.columns(load("trpo_after"), 0, 4)
+    R = run["return_mean"]
+    assert (R[4:8] == 500).all() and 110 < R[8:].min() < 130 and (R[10:13] == 500).all()
+    fall = int(R.argmin() if R[0] > 130 else 4 + R[4:].argmin())
+    assert run["entropy"][fall] < 0.5 * run["entropy"][fall - 1]
+    assert run["explained_variance"][fall] < 0.1 < 0.9 < run["explained_variance"][7]
+    noise = lesson.noise_promise(0.1, 5, 16384)
+    assert np.median(run["predicted_surrogate"][R == 500]) < 2 * noise
+    assert run["predicted_surrogate"][:2].min() > 10 * noise
+    assert run["backtracks"].max() <= 2 and run["log_residual"].max() < -8
+    assert run["max_ratio"][-1] > 100
+
+
+def test_ablations_say_what_the_page_says():
+    store = load("trpo_ablations")
+    names = store["variant"].tolist()
+    assert tuple(names) == lesson.VARIANTS == tuple(histories.ABLATIONS)
+    reached, late, over = {}, {}, {}
+    for i, name in enumerate(names):
+        first, _ = lesson.first_then_lowest(store["return_mean"][i])
+        reached[name] = np.sum(first >= 0)
+        late[name] = np.nanmean(store["return_mean"][i][:, -10:])
+        over[name] = store["kl"][i] / store["delta"][i]
+    assert reached["TRPO"] == reached["one CG iteration"] == 10
+    assert reached["raw, one CG iteration"] == 0 < 6 < reached["raw inputs"]
+    assert late["no line search"] < late["TRPO"] - 50
+    assert over["TRPO"].max() < 1.0001 < over["no line search"].max() < 1.45
+    assert 0.15 < np.mean(over["no line search"] > 1) < 0.3
+    assert max(late, key=late.get) == "plain gradient, 3"
+    assert late["δ = 1"] < 300 and late["δ = 1, no line search"] < 300
+    down = store["surrogate"][names.index("δ = 1, no line search")] <= 0
+    assert down.mean() > 0.1
+    # the plain gradient's steps shrink by themselves, the natural ones do not
+    for name, still in (("plain gradient, 3", False), ("TRPO", True)):
+        solved = store["return_mean"][names.index(name)] > 490
+        assert (np.nanmedian(over[name][solved]) > 0.5) == still
+
+
+def test_what_the_line_search_saves():
+    store = load("trpo_mass")
+    J = {name: store[name] for name in ("trpo", "npg")}
+    lost = {name: np.sum(x[:, -1] == -np.inf) for name, x in J.items()}
+    first_gap = store["optimum"] - J["trpo"][0, 0]
+    deepest = {k: ((store["optimum"] - x) / first_gap)[:, 5:].max(1)
+               for k, x in J.items()}  # fmt: skip
+    assert lost["trpo"] < lost["npg"]
+    assert 2 * np.sum(deepest["trpo"] > 1) <= np.sum(deepest["npg"] > 1)
+    assert 2 * np.median(deepest["trpo"]) < np.median(deepest["npg"])
+
+
+def test_acrobot_and_its_failing_seed():
+    swing = load("trpo_acrobot")
+    R = swing["return_mean"]
+    assert len(R) == 10
+    failed = int(np.argmin(R[:, -1]))
+    assert failed == 6 and np.nanmax(R[failed]) == -500
+    others = np.delete(R[:, -1], failed)
+    assert np.median(others) > -95 and others.min() > -150
+    assert (swing["explained_variance"][failed, 1:] > 0.99).all()
+    assert swing["entropy"][failed, -1] < 0.55 * swing["entropy"][failed, 0]
+    ratio = swing["predicted_surrogate"] / lesson.noise_promise(0.05, 14, 8000)
+    assert np.median(ratio[failed]) < 1
+    assert 1 < np.median(np.delete(ratio, failed, 0)[:, :8]) < 2
+    assert np.median(swing["kl"][failed]) > 0.03  # full steps all the same
+    for seed in (4, 8):  # nothing but -500 in the first three batches
+        assert np.nanmax(R[seed, :3]) == -500
+
+
+def test_the_guard():
+    guard = load("trpo_guard")
+    low = {k: lesson.first_then_lowest(guard[k])[1] for k in ("plain", "guarded")}
+    assert np.sum(low["plain"] < 400) >= 7 and np.sum(low["guarded"] < 400) == 0
+
+
+def test_histories_come_out_the_same_in_small():
+    small = histories.trpo_after(seeds=1, batches=1)
+    stored = load("trpo_after")
+    assert small.keys() == stored.keys()
+    first = stored["return_mean"][:, 0, 0]
+    np.testing.assert_allclose(small["return_mean"][:, 0, 0], first, rtol=1e-5)
+    small = histories.trpo_mass(seeds=1, updates=1)
+    assert small.keys() == load("trpo_mass").keys()
+    small = histories.trpo_ablations(seeds=1, batches=1)
+    assert small.keys() == load("trpo_ablations").keys()
+    assert small["return_mean"].shape == (len(lesson.VARIANTS), 1, 1)
+    assert histories.trpo_guard(seeds=1, updates=1).keys() == load("trpo_guard").keys()
+
+
+def test_stored_files_are_small():
+    for name in ("acrobot", "ablations", "after", "mass", "guard"):
+        assert (histories.FOLDER / f"trpo_{name}.npz").stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("name", lesson.stored.controls)
+def test_each_control_moves_the_runs(name):
+    drawn = []
+    control = lesson.stored.controls[name]
+    for value in control.ends[:2]:
+        figure = lesson.draw_run(**{**lesson.stored.defaults, name: value})
+        drawn.append(figure.axes[0].lines[1].get_ydata().copy())
+    assert not np.array_equal(*drawn, equal_nan=True)
+
+
+def test_the_widget_shows_the_stored_numbers():
+    store = load("trpo_ablations")
+    figure = lesson.draw_run("no line search", 3)
+    left, right = figure.axes
+    i = lesson.VARIANTS.index("no line search")
+    assert np.array_equal(left.lines[1].get_ydata(), store["return_mean"][i, 3],
+                          equal_nan=True)  # fmt: skip
+    good, bad = (right.lines[k].get_ydata() for k in (0, 1))
+    ratio = store["kl"][i, 3] / store["delta"][i]
+    np.testing.assert_allclose(np.sort([*good, *bad]), np.sort(ratio), rtol=1e-5)
+    assert len(bad) == np.sum(store["surrogate"][i, 3] <= 0)
+
+
+def test_flat_advantages_are_the_package_s():
+    rng = np.random.default_rng(0)
+    env = lesson.mass_environment(5)
+    batch, _ = collect(env, lesson.mass_policy(), 100, rng)
+    env.close()
+    td = batch.to_grid(batch.rewards)
+    goes_on = batch.to_grid(~batch.truncated, fill=False)
+    zero = np.zeros(len(batch))
+    came = lesson.flat_advantages.reference(td, goes_on, 0.95, 0.97)
+    np.testing.assert_allclose(came, gae(batch, zero, zero, 0.95, 0.97))
+
+
+def test_small_runs_of_train_agree_with_the_acrobot_preset():
+    history = train("Acrobot-v1", batch=800, steps=800, seed=0, progress=False)
+    assert history.settings["delta"] == 0.05  # what the page says
+
+
+def test_figures_of_the_page_draw():
+    assert lesson.draw_mass({"a": [-3.0, -2.0], "b": [-3.0]}, -1.0, -3.0).axes
+    assert lesson.draw_mass_search(load("trpo_mass")).axes
+    assert lesson.mass_run(npg_update, 0, 1, 2, 0.01).shape == (2,)
