@@ -228,36 +228,33 @@ def trpo_after(seeds=10, batches=30):
     return {"delta": np.array(deltas), **stacked}
 
 
-def trpo_mass(seeds=30, updates=25, episodes=20, delta=0.5):
+def trpo_mass(seeds=30, updates=25, episodes=(10, 20), delta=0.5):
     """Exact J on the mass of page 10, with and without line search (page 12).
 
-    Returns trpo, npg [seeds, updates + 1] (-inf from where the gain is unstable), and
-    the optimum.
+    Returns episodes (in a batch), trpo, npg [len(episodes), seeds, updates + 1] (-inf
+    from where the gain is unstable), and the optimum.
     """
     world, _ = n10.mass()
     J = {
         update.__name__.split("_")[0]: np.float32(
             [
-                n12.mass_run(update, seed, updates, episodes, delta)
-                for seed in range(seeds)
+                [n12.mass_run(update, i, updates, n, delta) for i in range(seeds)]
+                for n in episodes
             ]
         )
         for update in (trpo_update, npg_update)
     }
     best = lqr.performance(world, lqr.optimal_gain(world), 0.0)
-    return {**J, "optimum": np.array(best)}
+    return {"episodes": np.array(episodes), **J, "optimum": np.array(best)}
 
 
-def trpo_guard(seeds=10, updates=28, guard=2.0):
-    """Returns on CartPole with and without a guard against noise (page 12).
+def trpo_guard(seeds=12, updates=28, guards=(0.0, 1.0, 2.0, 3.0)):
+    """Returns on CartPole with several guards against noise; 0 is none (page 12).
 
-    Returns guard and, [seeds, updates], plain and guarded.
+    Returns guard [G] and return_mean [G, seeds, updates].
     """
-    found = {
-        name: np.float32([n12.cartpole_run(i, updates, factor) for i in range(seeds)])
-        for name, factor in (("plain", 0.0), ("guarded", guard))
-    }
-    return {"guard": np.array(guard), **found}
+    R = [[n12.cartpole_run(i, updates, g) for i in range(seeds)] for g in guards]
+    return {"guard": np.array(guards), "return_mean": np.float32(R)}
 
 
 MEASUREMENTS = {

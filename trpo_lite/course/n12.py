@@ -206,23 +206,23 @@ def draw_ablations(store, variants, title=""):
     )
 
 
-def deepest_gaps(store, name, after=5):
+def deepest_gaps(store, name, i, after=5):
     """The largest gap to the optimum from update `after` on, [seeds], inf if lost.
 
-    In units of the gap at the start.
+    In units of the gap at the start; i is the batch size's place in the store.
     """
-    J = store[name]
+    J = store[name][i]
     return ((store["optimum"] - J) / (store["optimum"] - J[0, 0]))[:, after:].max(1)
 
 
 def draw_mass_search(store):
-    """Deepest gaps of all runs, sorted, with and without line search -> Figure."""
+    """Deepest gaps at 20 episodes, sorted, with and without search -> Figure."""
     figure, axes = plots._figure(size=(6.6, 3.5))
     for name, label, color, mark in (
         ("trpo", "with line search", BLUE, "o"),
         ("npg", "without", RED, "s"),
     ):
-        gaps = np.sort(deepest_gaps(store, name))
+        gaps = np.sort(deepest_gaps(store, name, 1))
         rank, lost = np.arange(1, len(gaps) + 1), np.isinf(gaps)
         look = dict(color=color, linestyle="none", markersize=6)
         axes.plot(rank[~lost], gaps[~lost], mark, label=label, **look)
@@ -263,16 +263,17 @@ def draw_acrobot(store, failed):
 def draw_guard(store):
     """CartPole's returns without and with the guard, a line for each seed -> Figure."""
     figure, cells = plots._figure(1, 2, (7.2, 3.0), sharey=True)
-    for axes, name, title in zip(
-        cells, ("plain", "guarded"), ("every update", "only above noise"), strict=True
+    factors = store["guard"].tolist()
+    for axes, factor, title in zip(
+        cells, (0.0, GUARD), ("every update", f"guard {GUARD:g}"), strict=True
     ):
-        R = store[name]
+        R = store["return_mean"][factors.index(factor)]
         updates = np.arange(R.shape[1])
         axes.plot(updates, R.T, "-", color=GREY, linewidth=1, alpha=0.9)
         axes.plot(updates, R.mean(0), "-", color=BLUE)
         axes.set(title=title, xlabel="batch", ylim=(0, 520))
     cells[0].set_ylabel("mean return")
-    cells[1].text(updates[-1], 60, "mean of ten seeds", color=BLUE, ha="right")
+    cells[1].text(updates[-1], 60, "mean of 12 seeds", color=BLUE, ha="right")
     return figure
 
 
