@@ -3,15 +3,18 @@
 import importlib
 import io
 import json
+import re
 import textwrap
+from collections import Counter
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Renderer, Widget
+from trpo_lite.course.widgets import OPTIONS, Renderer, Widget
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(
@@ -191,13 +194,25 @@ def test_widget_draws_at_its_defaults_and_at_every_end(widget):
     assert len(counts) == 1, "the number of axes changes with the settings"
 
 
+def drawn(svg):
+    """What an SVG text draws, in any order: its elements with their attributes."""
+    svg = re.sub(r"\s+", " ", svg)
+    return Counter(re.findall(r"<(?:path|use|image) [^>]*>|<text.*?</text>", svg))
+
+
 @pytest.mark.parametrize("widget", WIDGETS)
-def test_widget_shows_no_axes_of_another_setting(widget):
+def test_widget_shows_what_matplotlib_draws(widget):
     render = Renderer(widget.draw(**widget.defaults), widget.alt)
-    pictures = [render(widget.draw(**settings)) for settings in widget.settings()]
-    for settings, picture in zip(widget.settings(), pictures, strict=True):
-        render.grounds.clear()
-        assert render(widget.draw(**settings)) == picture, settings
+    for settings in [*widget.settings()] * 2:
+        figure = widget.draw(**settings)
+        picture, whole = render(figure), io.StringIO()
+        with matplotlib.rc_context(OPTIONS):
+            figure.savefig(whole, format="svg")
+        # every mark has one definition in each of the three layers that show it
+        found, expected = drawn(picture), drawn(whole.getvalue())
+        assert set(found) == set(expected), settings
+        more = {e: n for e, n in found.items() if n != expected[e] and " id=" not in e}
+        assert not more, settings
 
 
 @pytest.mark.parametrize("widget", WIDGETS)

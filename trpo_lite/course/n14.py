@@ -34,12 +34,13 @@ def _clipped_figure():
         part["clipped"] = axes.plot([], [], ":", color=VIOLET, label="clip(r) A")[0]
         part["min"] = axes.plot([], [], color=BLUE, linewidth=4, label="the minimum")[0]
         part["start"] = axes.plot([1], [0], "o", color="#e00000", markersize=10)[0]
-        part["arrow"] = axes.plot([], [], "-", color=INK, linewidth=3)[0]
-        part["tip"] = axes.plot([], [], color=INK, markersize=12)[0]
+        part["arrow"] = axes.plot(
+            [], [], color=INK, linewidth=3, markersize=12, markevery=[1]
+        )[0]
         part["at"] = axes.plot([], [], "s", color=INK, markersize=9)[0]
+        text = ("1 + ε", "left") if sign > 0 else ("1 − ε", "right")
         y = low + 0.1 if sign > 0 else high - 0.32
-        part["left"] = axes.text(0, y, "1 − ε", ha="right")
-        part["right"] = axes.text(0, y, "1 + ε", ha="left")
+        part["kink"] = axes.text(0, y, text[0], ha=text[1])
         y = high - 0.3 if sign > 0 else low + 0.12
         part["says"] = axes.text(0.06, y, "", fontweight="bold")
         panels.append(part)
@@ -73,12 +74,8 @@ def draw_clipped(clip, size, ratio):
         end = ratio + 0.4 * slope
         part["at"].set_data([ratio], [y])
         part["arrow"].set_data([ratio, end], [y, y])
-        part["tip"].set_data([end], [y])
-        part["tip"].set_marker(">" if slope > 0 else "<")
-        for name in ("arrow", "tip"):
-            part[name].set_visible(slope != 0)
-        part["left"].set_x(1 - clip - 0.02)
-        part["right"].set_x(1 + clip + 0.02)
+        part["arrow"].set(marker=">" if slope > 0 else "<", visible=slope != 0)
+        part["kink"].set_x(1 + np.sign(advantage) * (clip + 0.02))
         says = f"slope {slope:+.2f}".replace("-", "−") if slope else "slope 0: no arrow"
         part["says"].set_text(says)
     return figure

@@ -13,6 +13,7 @@ the next setting that works.
 import gc
 import html
 import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -177,12 +178,12 @@ class Renderer:
 
     Every later figure with as many axes gets the same positions: solving takes half the
     time of a picture, and axes that stay in place are easier to compare. Most of the
-    rest goes into ticks, grids and labels: figures whose axes look alike share them.
-    They are the ground, and all other artists are drawn on it.
+    rest goes into ticks, grids, labels and legends: figures whose axes look alike share
+    them. They are the ground and the frame, and all other artists are drawn between.
     """
 
     def __init__(self, figure, alt):
-        self.alt, self.grounds = alt, {}
+        self.alt, self.shared = alt, {}
         figure.draw_without_rendering()
         self.positions = [axes.get_position() for axes in figure.axes]
         self.first = self(figure)
@@ -191,48 +192,70 @@ class Renderer:
         if len(figure.axes) == len(self.positions):
             figure.set_layout_engine("none")
             for axes, position in zip(figure.axes, self.positions, strict=True):
-                axes.set_position(position)
-        ground, others = _split(figure)
+                if axes.get_position() != position:
+                    axes.set_position(position)
+        ground, between, frame = _split(figure)
         look = tuple(_look(axes) for axes in figure.axes)
-        if look not in self.grounds:
-            self.grounds[look] = _svg_without(figure, others)
-        below, above = self.grounds[look], _svg_without(figure, ground)
-        svg = below.removesuffix("</svg>") + above[above.index(">") + 1 :]
-        # wider tick labels than the first figure's reach beyond its edge
-        svg = svg.replace("<svg", '<svg style="overflow: visible; margin: 0 1em"', 1)
+        if look not in self.shared:
+            below = _svg_without(figure, between + frame).removesuffix("</svg>")
+            above = _svg_without(figure, ground + between)
+            self.shared[look] = below, above[above.index(">") + 1 :]
+        below, above = self.shared[look]
+        own = _svg_without(figure, ground + frame).removesuffix("</svg>")
+        svg = below + own[own.index(">") + 1 :] + above
         label = html.escape(self.alt, quote=True)
         return f'<div role="img" aria-label="{label}">{svg}</div>'
 
 
 def _split(figure):
-    """The artists of the ground, and all others: two lists."""
-    ground, others = [figure.patch], []
+    """The artists of the ground, those between, and those of the frame: three lists."""
+    from matplotlib.text import Text
+
+    ground, between, frame = [figure.patch], [], []
     for artist in figure.get_children():
         if artist not in (figure.patch, *figure.axes):
-            others.append(artist)
+            between.append(artist)
     for axes in figure.axes:
-        own = axes.patch, axes.xaxis, axes.yaxis
-        ground.extend(own)
-        others.extend(artist for artist in axes.get_children() if artist not in own)
-    return ground, others
+        below = axes.patch, axes.xaxis, axes.yaxis, axes.title
+        above = axes.get_legend(), *axes.spines.values()
+        for artist in axes.get_children():
+            # empty titles show nothing; hidden, they would push the title away
+            if type(artist) is Text and not artist.get_text():
+                continue
+            part = ground if artist in below else frame if artist in above else between
+            part.append(artist)
+    return ground, between, frame
 
 
 def _look(axes):
-    """What the ground shows of `axes`, as a key: limits, ticks, labels and place.
+    """What ground and frame show of `axes`, as a key: limits, ticks, labels and place.
 
-    Colours and sizes of ticks are not in it: no setting may change them.
+    Colours and sizes are not in it: no setting may change them.
     """
     shown = [axes.get_xlim(), axes.get_ylim(), axes.get_position().bounds, axes.axison]
+    shown.append(axes.get_title())
+    if axes.get_legend():
+        shown.append(tuple(text.get_text() for text in axes.get_legend().texts))
     for axis in (axes.xaxis, axes.yaxis) if axes.axison else ():
         shown.append((axis.get_scale(), axis.get_visible(), axis.get_label_text()))
-        for ticks, places in (
-            (axis.major, axis.get_majorticklocs()),
-            (axis.minor, axis.get_minorticklocs()),
-        ):
-            shown += [tuple(places), tuple(ticks.formatter.format_ticks(places))]
+        for ticks in (axis.major, axis.minor):
+            places, texts = ticks.locator, ticks.formatter
+            shown.append((type(places), *getattr(places, "locs", ())))
+            shown.append((type(texts), *getattr(texts, "seq", ())))
     return tuple(shown)
 
 
+STYLE_ELEMENT = re.compile(r"<style.*?</style>", re.DOTALL)
+# what that element says; and tick labels wider than the first figure's may reach beyond
+# its edge
+STYLE = "stroke-linejoin: round; stroke-linecap: butt; overflow: visible; margin: 0 1em"
+# text as text is half the size, and each would name every font of a long list; one salt
+# gives equal marks equal ids, in this picture and in its neighbours
+OPTIONS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "trpo_lite",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
+}
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # half a kilobyte
 
 
@@ -241,20 +264,19 @@ def _svg_without(figure, hidden):
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    # text as text is half the size; one salt gives equal marks equal ids, in this
-    # picture and in its neighbours
-    options = {"svg.fonttype": "none", "svg.hashsalt": "trpo_lite"}
     text, hidden = io.StringIO(), [artist for artist in hidden if artist.get_visible()]
     for artist in hidden:
         artist.set_visible(False)
     try:
-        with matplotlib.rc_context(options):
+        with matplotlib.rc_context(OPTIONS):
             FigureCanvasSVG(figure).print_svg(text, metadata=NO_METADATA)
     finally:
         for artist in hidden:
             artist.set_visible(True)
     svg = text.getvalue()
-    return svg[svg.index("<svg") :].rstrip()
+    # matplotlib's rule for `*` would reach, and restyle, the whole page at each move
+    svg = STYLE_ELEMENT.sub("", svg[svg.index("<svg") :].rstrip())
+    return svg.replace("<svg", f'<svg style="{STYLE}"', 1)
 
 
 # ipywidgets gives a slider's handle no accessible name and, for listed values, only
