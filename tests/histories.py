@@ -185,7 +185,7 @@ DASHBOARD = (
 
 
 def trpo_acrobot(seeds=10, batches=20, batch=8000):
-    """TRPO on Acrobot, its preset but for the batch (page 12); columns [seeds, K]."""
+    """TRPO on Acrobot by its preset (page 12); columns [seeds, K]."""
     columns = ("steps", *DASHBOARD, "episodes")
     settings = dict(batch=batch, steps=batches * batch)
     return runs("Acrobot-v1", "trpo", seeds, columns, **settings)

@@ -423,8 +423,16 @@ def test_command_line_takes_every_setting(tmp_path):
     assert expected.items() <= settings.items()
 
 
+@pytest.fixture
+def sigint():
+    """Not ignored, as it is by a shell's background jobs and all that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to the whole console")
-def test_ctrl_c_saves_what_is_done(tmp_path):
+def test_ctrl_c_saves_what_is_done(tmp_path, sigint):
     command = [sys.executable, "-m", "trpo_lite", "train", "CartPole-v1"]
     options = ["--until", "inf", "--steps", "1e9", "--out", "run.npz"]
     with subprocess.Popen(

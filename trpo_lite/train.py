@@ -158,7 +158,7 @@ PRESETS = {
         until=490.0,
         pg={"learning_rate": 3.0},
     ),
-    "Acrobot": dict(gamma=0.995, delta=0.05, normalize_observations=False),
+    "Acrobot": dict(batch=8000, gamma=0.995, delta=0.05, normalize_observations=False),
     "Pendulum": dict(
         steps=240_000,
         batch=4000,

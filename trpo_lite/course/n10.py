@@ -118,8 +118,8 @@ def draw_paths(F, g, paths):
     for (label, path), (color, style, marker) in zip(paths.items(), looks, strict=True):
         axes.plot(*path.T[::-1], style, marker=marker, color=color, label=label)
     axes.plot(*x_star[::-1], "*", color=INK, markersize=15, zorder=5)
-    axes.annotate("F⁻¹g", x_star[::-1], (-6, 12), textcoords="offset points",
-                  ha="right", fontsize=13)  # fmt: skip
+    axes.annotate("F⁻¹g", x_star[::-1], (-12, 0), textcoords="offset points",
+                  ha="right", va="center", fontsize=13)  # fmt: skip
     axes.set(xlim=(low[1], high[1]), ylim=(low[0], high[0]), aspect="equal")
     axes.set_xlabel("x, log-odds of fast on the ice (nats)")
     axes.set_ylabel("x, log-odds on the road (nats)")

@@ -35,7 +35,7 @@ def _clipped_figure():
         part["min"] = axes.plot([], [], color=BLUE, linewidth=4, label="the minimum")[0]
         part["start"] = axes.plot([1], [0], "o", color="#e00000", markersize=10)[0]
         part["arrow"] = axes.plot(
-            [], [], color=INK, linewidth=3, markersize=12, markevery=[1]
+            [], [], "-", color=INK, linewidth=3, markersize=12, markevery=[1]
         )[0]
         part["at"] = axes.plot([], [], "s", color=INK, markersize=9)[0]
         text = ("1 + ε", "left") if sign > 0 else ("1 − ε", "right")
