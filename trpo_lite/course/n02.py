@@ -342,10 +342,11 @@ def _figure(columns=1, size=(7.2, 3.8), **options):
 
 def _words_above(axes, *lines):
     """Coloured words over the axes, first line on top; cheaper than a legend."""
-    for i, (words, color) in enumerate(reversed(lines)):
-        axes.text(
-            0, 1.03 + 0.09 * i, words, color=color, transform=axes.transAxes, size=12
-        )
+    look = dict(transform=axes.transAxes, size=12)
+    return [
+        axes.text(0, 1.03 + 0.09 * i, words, color=color, **look)
+        for i, (words, color) in enumerate(reversed(lines))
+    ][::-1]
 
 
 @lru_cache(maxsize=1)
@@ -371,36 +372,22 @@ def mixture_curves(target, visits=NEW, points=51):
     return alpha, np.array([s[0] for s in sides]), np.array([s[1].sum() for s in sides])
 
 
-def draw_mixture(alpha, target, visits=NEW):
-    """The four terms, their sum and the true improvement; both sides over alpha."""
+@lru_cache(maxsize=1)
+def _mixture_figure():
+    """(figure, what moves in it): built once, for both widgets."""
     figure, (bars, curves) = _figure(2, (8.0, 3.9), width_ratios=(1.55, 1))
-    improvement, terms = mixture_numbers(alpha, target, visits)
-    heights = np.round([*terms.ravel(), terms.sum(), improvement], 12) + 0.0
     colors = [style.GREY] * 4 + [style.RED, style.BLUE]
-    hatches = [""] * 4 + ["//", ""]
-    drawn = bars.bar(range(6), heights, color=colors, edgecolor="white", width=0.75)
-    for bar, hatch, height in zip(drawn, hatches, heights, strict=True):
-        bar.set_hatch(hatch)
-        x = bar.get_x() + bar.get_width() / 2
-        up = height >= 0
-        words = f"{height:.2f}".replace("-0.00", "0.00").replace("-", "−")
-        bars.text(
-            x,
-            height + (0.15 if up else -0.15),
-            words,
-            ha="center",
-            va="bottom" if up else "top",
-            size=11,
-        )
+    moves = {"bars": bars.bar(range(6), 0, color=colors, edgecolor="white", width=0.75)}
+    moves["bars"][4].set_hatch("//")
+    moves["heights"] = [bars.text(x, 0, "", ha="center", size=11) for x in range(6)]
     bars.axhline(0, color=style.INK, linewidth=0.8)
     bars.set_xticks(range(6), (*TERMS, "sum", "J(π) −\nJ(π_old)"))
     bars.tick_params(axis="x", labelsize=10.5, length=0)
     bars.grid(False, axis="x")
     bars.set(xlabel="term: state, action", ylabel="reward units", ylim=(-6.2, 8.4))
-    grid, left, right = mixture_curves(target, visits)
-    curves.plot(grid, left, linewidth=4, alpha=0.75, **LEFT)
-    curves.plot(grid, right, **RIGHT)
-    curves.plot([alpha] * 2, heights[4:], "o", color=style.INK, markersize=6)
+    moves["left"] = curves.plot([], [], linewidth=4, alpha=0.75, **LEFT)[0]
+    moves["right"] = curves.plot([], [], **RIGHT)[0]
+    moves["dots"] = curves.plot([], [], "o", color=style.INK, markersize=6)[0]
     curves.axhline(0, color=style.INK, linewidth=0.8)
     curves.set(xlabel="mixing weight α", ylim=(-6.2, 8.4), xlim=(-0.04, 1.04))
     curves.set_xticks((0, 0.5, 1))
@@ -411,11 +398,28 @@ def draw_mixture(alpha, target, visits=NEW):
         ("──  J(π) − J(π_old)", style.BLUE),
         ("– –  sum of the terms", style.RED),
     )
-    _words_above(
-        bars,
-        (f"α = {alpha:.2f} towards “{target}”", style.INK),
-        (f"states weighted by {visits}", style.INK),
-    )
+    moves["says"] = _words_above(bars, (" ", style.INK), (" ", style.INK))
+    return figure, moves
+
+
+def draw_mixture(alpha, target, visits=NEW):
+    """The four terms, their sum and the true improvement; both sides over alpha."""
+    figure, moves = _mixture_figure()
+    improvement, terms = mixture_numbers(alpha, target, visits)
+    heights = np.round([*terms.ravel(), terms.sum(), improvement], 12) + 0.0
+    columns = zip(moves["bars"], moves["heights"], heights, strict=True)
+    for x, (bar, words, height) in enumerate(columns):
+        up = height >= 0
+        bar.set_height(height)
+        words.set_text(f"{height:.2f}".replace("-0.00", "0.00").replace("-", "−"))
+        words.set(va="bottom" if up else "top")
+        words.set_position((x, height + (0.15 if up else -0.15)))
+    grid, left, right = mixture_curves(target, visits)
+    moves["left"].set_data(grid, left)
+    moves["right"].set_data(grid, right)
+    moves["dots"].set_data([alpha] * 2, heights[4:])
+    moves["says"][0].set_text(f"α = {alpha:.2f} towards “{target}”")
+    moves["says"][1].set_text(f"states weighted by {visits}")
     return figure
 
 
