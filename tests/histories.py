@@ -14,7 +14,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import sys
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from trpo_lite.course import n10, n12
 from trpo_lite.course.data import FOLDER
 from trpo_lite.policies import LinearSoftmax
 from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
+from trpo_lite.rollout import Rows
 from trpo_lite.train import train
 from trpo_lite.trpo import npg_update, trpo_update
 
@@ -93,17 +93,6 @@ def cg_cost(
         "iterations": np.array(iterations),
         **{name: np.array(values) for name, values in times.items()},
     }
-
-
-@dataclass
-class Rows:
-    """Observations [N, k] and actions [N], which is all that an update reads."""
-
-    observations: np.ndarray
-    actions: np.ndarray
-
-    def __len__(self):
-        return len(self.actions)
 
 
 def update_cost(

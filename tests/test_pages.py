@@ -411,7 +411,7 @@ def code_fits_the_page(page):
         for output in cell["outputs"]:
             if output["output_type"] == "stream":
                 for line in "".join(output["text"]).splitlines():
-                    if len(line) > 100:
+                    if len(line) > 76:  # the printed page would break it
                         yield f"cell {cell['id']}: prints a line of {len(line)}"
 
 
@@ -696,6 +696,7 @@ BROKEN = [
     (links_resolve, replaced("idea", "$x$", "[x](#Nowhere)")),
     (links_resolve, replaced("idea", "$x$", "[x](http://example.org)")),
     (code_fits_the_page, replaced("same", "assert", "# " + "x" * 75 + "\nassert")),
+    (code_fits_the_page, set_item("same", "outputs", [printed("x" * 77)])),
     (code_fits_the_page, replaced("same", "assert", "pass\n" * 15 + "assert")),
     (code_fits_the_page, prints("x" * 120)),
     (nothing_is_hidden_from_nbval, replaced("same", "assert", "# NBVAL_SKIP\nassert")),

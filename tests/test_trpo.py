@@ -1,7 +1,5 @@
 """Whole updates: the constraint, the sample's gain and the exact J of small worlds."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
@@ -13,6 +11,7 @@ from trpo_lite.policies import (
     TabularSoftmax,
     linear_features,
 )
+from trpo_lite.rollout import Rows
 from trpo_lite.trpo import Sample, npg_update, policy_gradient_update, trpo_update
 
 UPDATES = pytest.mark.parametrize(
@@ -20,17 +19,6 @@ UPDATES = pytest.mark.parametrize(
     [policy_gradient_update, npg_update, trpo_update],
     ids=["pg", "npg", "trpo"],
 )
-
-
-@dataclass
-class Rows:
-    """All that an update reads of a batch."""
-
-    observations: np.ndarray
-    actions: np.ndarray
-
-    def __len__(self):
-        return len(self.actions)
 
 
 def tabular(seed=0, n=4000, concentration=1.0):

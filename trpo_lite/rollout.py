@@ -45,6 +45,17 @@ class RunningMoments:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """What an update reads of a batch, for samples that are no episodes."""
+
+    observations: np.ndarray  #: [M, D], or [M] integers
+    actions: np.ndarray  #: [M, m], or [M] integers
+
+    def __len__(self):
+        return len(self.actions)
+
+
+@dataclass(frozen=True)
 class Batch:
     """M real steps, flat, row by row over a grid of T vector steps and N environments.
 

@@ -1,6 +1,5 @@
 """Notebook 09: the natural step, Peters & Schaal's fields, and runs from samples."""
 
-from dataclasses import dataclass
 from functools import cache
 from math import hypot
 
@@ -9,6 +8,7 @@ import numpy as np
 from trpo_lite import lqr, mdp
 from trpo_lite.course.engine import Exercise, Progress
 from trpo_lite.course.widgets import Choice, Steps, Widget
+from trpo_lite.rollout import Rows
 from trpo_lite.style import BLUE, INK, RED, line
 
 START = (-0.1, 0.3)  # k and sigma: the path whose gap the page prints
@@ -202,17 +202,6 @@ def draw_step(g, H, delta, at):
 
 
 # runs from samples
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What an update reads of a batch: states [N] and actions [N]."""
-
-    observations: np.ndarray
-    actions: np.ndarray
-
-    def __len__(self):
-        return len(self.actions)
 
 
 def sample(world, pi, runs, rng, horizon=60):

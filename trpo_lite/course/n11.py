@@ -14,6 +14,7 @@ from trpo_lite.course.widgets import Choice, Slider, Steps, Widget
 from trpo_lite.line_search import line_search
 from trpo_lite.natural_gradient import natural_step
 from trpo_lite.policies import LinearGaussian
+from trpo_lite.rollout import Rows
 from trpo_lite.style import BLUE, GREY, INK, RED
 from trpo_lite.trpo import Sample
 
@@ -24,17 +25,6 @@ STEPS = 25  # of one run
 
 # numbers of updates of `samples(1000)`: one for each way to fail
 CASES = {"KL violated": 0, "L down": 993, "J down": 59}
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What an update reads of a batch: states [M, 1] and actions [M, 1]."""
-
-    observations: np.ndarray
-    actions: np.ndarray
-
-    def __len__(self):
-        return len(self.observations)
 
 
 def draw_samples(policy, count, rows, rng):

@@ -1,6 +1,5 @@
 """Notebook 13: a price on KL, its maximiser, and rules that adapt the price."""
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -17,20 +16,10 @@ from trpo_lite.mdp import (
 )
 from trpo_lite.policies import TabularSoftmax
 from trpo_lite.ppo import adapt_beta
+from trpo_lite.rollout import Rows
 from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET
 
 DELTA = 0.05  # the target of the page's runs
-
-
-@dataclass
-class Rows:
-    """States [N] and actions [N], which is all that an update reads of a batch."""
-
-    observations: np.ndarray
-    actions: np.ndarray
-
-    def __len__(self):
-        return len(self.actions)
 
 
 def toy_sample(count, seed=1):
