@@ -94,7 +94,7 @@ def words_above(axes, *lines):
 
     lines : pairs (words, the colour of what they name). Returns the texts, in order.
     """
-    texts = [
+    return [
         axes.annotate(
             words,
             (0, 1),
@@ -103,9 +103,8 @@ def words_above(axes, *lines):
             textcoords="offset points",
             color=style.ink(color),
         )
-        for i, (words, color) in enumerate(reversed(lines))
+        for i, (words, color) in zip(reversed(range(len(lines))), lines)
     ]
-    return texts[::-1]
 
 
 def lines(x, curves, xlabel="", ylabel="", title="", logy=False):

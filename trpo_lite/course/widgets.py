@@ -332,8 +332,8 @@ if (!window.trpoLiteSliders) {
     }
     for (const list of document.querySelectorAll('.widget-dropdown select'))
       set(list, 'data-lm-suppress-shortcuts', 'true');
-    for (const output of document.querySelectorAll('.jupyter-widgets'))
-      if (!output.childElementCount && output.textContent.startsWith('Error displaying'))
+    for (const output of document.querySelectorAll('.jupyter-widgets:not(:has(*))'))
+      if (output.textContent.startsWith('Error displaying'))
         output.textContent = 'ASLEEP';
   };
   window.trpoLiteSliders = new MutationObserver(name);
