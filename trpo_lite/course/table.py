@@ -1,7 +1,7 @@
 """The one way of showing a table of numbers on a page.
 
     rows = [(p, L(p), (estimate, half)) for ...]
-    table(("p", "L", "estimate"), rows, (".1f", ".2f", ".2f"))
+    table("p | L | estimate", rows, (".1f", ".2f", ".2f"))
 
 shows a text for a terminal and an HTML table for a page, slides and a site. A pair is a
 mean and the half-width of its interval: `0.01 ± 0.04`.
@@ -18,7 +18,8 @@ NEGATIVE_ZERO = re.compile(r"-[0.,]+(e[+-]\d+)?%?")
 def table(header, rows, formats=None, caption=""):
     """Display `rows` under `header`: numbers to the right, text to the left.
 
-    header : a name for each column; "\\n" in a name breaks it into lines.
+    header : the columns' names, or one text with " | " between them; "\\n" in a name
+        breaks it into lines.
     rows : sequences with an entry for each column: a number, a pair (mean,
         half-width), a text, or None, which is shown as a dash, and so is NaN.
     formats : for each column the format of its numbers, such as ".2f", "d" or ".0%";
@@ -27,6 +28,7 @@ def table(header, rows, formats=None, caption=""):
     """
     from IPython.display import display
 
+    header = header.split(" | ") if isinstance(header, str) else header
     cells, numeric = _cells(header, rows, formats)
     bundle = {
         "text/plain": _text(header, cells, numeric, caption),
@@ -65,16 +67,17 @@ def _cell(i, name, value, spec):
     try:
         if _is_pair(value):
             mean, half = value
-            return f"{_number(mean, spec)} ± {_number(half, spec)}"
+            return f"{number(mean, spec)} ± {number(half, spec)}"
         if value is None or _is_number(value):
-            return _number(value, spec)
+            return number(value, spec)
         return str(value)
     except (TypeError, ValueError) as error:
         where = f"row {i}, column {name!r}"
         raise ValueError(f"{where}: {value!r} with format {spec!r}: {error}") from None
 
 
-def _number(value, spec):
+def number(value, spec=""):
+    """`value` by the format `spec`, without a sign on a zero; a dash if missing."""
     if value is None or value != value:
         return MISSING
     spec = spec or ("d" if isinstance(value, Integral) else ".10g")
