@@ -8,7 +8,6 @@ figure can be read without its colours.
 
 COLORS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
 BLUE, ORANGE, RED, PURPLE, GREY, VIOLET = COLORS
-FILLS = (ORANGE, GREY)  # for areas only
 INK = "#333333"  # text, axes and reference lines
 # words in the colour of a curve need 4.5:1 on white; the other three colours have it
 TEXT = {BLUE: "#2b66dc", ORANGE: "#9a5b00", GREY: "#6c6c72"}
