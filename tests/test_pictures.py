@@ -13,6 +13,7 @@ from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
+from tests.converted import CONVERTED
 from trpo_lite import style
 from trpo_lite.course.widgets import Picture, Renderer, Widget
 
@@ -21,12 +22,10 @@ LESSONS = {
     path.stem: importlib.import_module(f"trpo_lite.course.{path.stem}")
     for path in sorted((ROOT / "trpo_lite/course").glob("n[0-9][0-9].py"))
 }
-# pages in the new form; the others follow, and then this set goes
-CONVERTED = {"n03"}
+NAMES = [name for name in LESSONS if name[1:] in CONVERTED]
 WIDGETS = [
     pytest.param(widget, id=f"{name}.{widget.draw.__name__}")
-    for name in LESSONS
-    if name in CONVERTED
+    for name in NAMES
     for widget in LESSONS[name].widgets
 ]
 
@@ -126,7 +125,7 @@ def boxes_in_a_browser(svg):
 # --- every picture and widget
 
 
-@pytest.mark.parametrize("name", [name for name in LESSONS if name in CONVERTED])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_lists_its_pictures_and_widgets(name):
     lesson = LESSONS[name]
     made = [v for v in vars(lesson).values() if isinstance(v, Picture)]
@@ -137,7 +136,7 @@ def test_a_lesson_lists_its_pictures_and_widgets(name):
         assert callable(picture.alt) or len(picture.alt) > 20
 
 
-@pytest.mark.parametrize("name", [name for name in LESSONS if name in CONVERTED])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_page_shows_every_picture_with_its_alt_text(name, monkeypatch):
     """Run the page's cells; what `show` is given is what a rule can look at."""
     drawn = []
