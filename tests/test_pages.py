@@ -496,22 +496,35 @@ def tree_of(cell):
 
 
 def tables_are_not_made_by_hand(page):
-    """No loop prints numbers in columns: formats with a width, such as 6.2f."""
+    """No columns by formats with a width, such as 6.2f, line after line; no heads."""
     for cell in page.code():
-        for loop in ast.walk(tree_of(cell)):
-            if not isinstance(loop, ast.For):
-                continue
-            parts = [
-                part
-                for call in ast.walk(loop)
-                if isinstance(call, ast.Call)
-                and getattr(call.func, "id", "") == "print"
-                for part in ast.walk(call)
-                if isinstance(part, ast.FormattedValue) and part.format_spec
-            ]
-            formats = [ast.unparse(part.format_spec)[2:-1] for part in parts]
-            if any(re.match(r"(.?[<>=^])?[-+ ]?#?0?[1-9]", text) for text in formats):
-                yield f"cell {cell['id']} prints a table by hand: use table(...)"
+        tree = tree_of(cell)
+        rows = [call for call in ast.walk(tree) if prints_columns(call)]
+        loops = [node for node in ast.walk(tree) if isinstance(node, ast.For)]
+        looped = any(call in rows for loop in loops for call in ast.walk(loop))
+        if looped or len(rows) > 2 or any(map(prints_a_head, ast.walk(tree))):
+            yield f"cell {cell['id']} prints a table by hand: use table(...)"
+
+
+def is_print(node):
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+
+
+def prints_columns(node):
+    return is_print(node) and any(
+        re.match(r"(.?[<>=^])?[-+ ]?#?0?[1-9]", ast.unparse(part.format_spec)[2:-1])
+        for part in ast.walk(node)
+        if isinstance(part, ast.FormattedValue) and part.format_spec
+    )
+
+
+def prints_a_head(node):
+    """A text with three words or more, set apart by several spaces."""
+    return is_print(node) and any(
+        len(re.split(r" {2,}", str(argument.value).strip())) > 2
+        for argument in node.args
+        if isinstance(argument, ast.Constant)
+    )
 
 
 def cells_hold_no_alt_text(page):
@@ -872,6 +885,8 @@ BROKEN = [
             "print(f'{x:24s} {x:.2f}')",
         )
     ),
+    (tables_are_not_made_by_hand, adds("print(f'{1:6.2f}')\n" * 3)),
+    (tables_are_not_made_by_hand, adds("print('  p     L     eta')")),
 ]
 
 

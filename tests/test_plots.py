@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from tests.test_pictures import empty_boxes, pale_words
 from trpo_lite import plots, style
 
 STEPS = np.arange(1, 31) * 1000.0
@@ -128,6 +129,11 @@ def test_no_word_leaves_the_picture(figures):
                     inside = box.x0 > -1 and box.x1 < width + 1
                     inside &= box.y0 > -1 and box.y1 < height + 1
                     assert inside, (name, word.get_text(), box)
+
+
+def test_every_word_can_be_read(figures):
+    for name, figure in figures.items():
+        assert [*pale_words(figure), *empty_boxes(figure)] == [], name
 
 
 def test_every_axis_is_labelled(figures):
