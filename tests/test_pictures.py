@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
@@ -56,7 +57,8 @@ def shown(text):
         return True
     if not axes.get_visible():
         return False
-    return axes.axison or text in axes.texts or text is axes.title
+    of_axis = [*axes.xaxis.findobj(Text), *axes.yaxis.findobj(Text)]
+    return axes.axison or text not in of_axis
 
 
 def pale_words(figure, least=4.5):
@@ -70,8 +72,6 @@ def pale_words(figure, least=4.5):
     alphas = [text.get_alpha() for text in words]
     for text in words:
         text.set_alpha(0)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]

@@ -52,9 +52,10 @@ def _cells(header, rows, formats):
             raise ValueError(
                 f"row {i} has {len(row)} entries, expected {width} as in the header"
             )
-    numeric = []
-    for column in zip(*rows):
-        numeric.append(all(v is None or _is_number(v) or _is_pair(v) for v in column))
+    numeric = [
+        all(v is None or _is_number(v) or _is_pair(v) for v in column)
+        for column in zip(*rows)
+    ]
     cells = [
         [_cell(i, name, value, spec) for name, value, spec in zip(header, row, formats)]
         for i, row in enumerate(rows)

@@ -190,7 +190,9 @@ class Widget(Picture):
                 message = ""
             except Exception as reason:
                 text = html.escape(f"{type(reason).__name__}: {reason}")
-                message = f'<pre role="alert" style="color: #b00020">{text}</pre>'
+                # on white, to be read in a dark theme too
+                look = "color: #b00020; background: white"
+                message = f'<pre role="alert" style="{look}">{text}</pre>'
             if error.value != message:
                 error.value = message
 
