@@ -205,13 +205,13 @@ def fisher(seeds):
         ),
     ):
         vector = rng.standard_normal(policy.size)
-        one = fastest(lambda: policy.log_prob(observations, actions), 5)  # noqa: B023
+        one = fastest(lambda: policy.at(observations).log_prob(actions), 5)  # noqa: B023
         product = fastest(
-            lambda: policy.fisher_vector_product(observations, vector),  # noqa: B023
+            lambda: policy.at(observations).fisher_product(vector),  # noqa: B023
             5,
         )
         tracemalloc.start()
-        policy.fisher_vector_product(observations, vector)
+        policy.at(observations).fisher_product(vector)
         peak = tracemalloc.get_traced_memory()[1] / 1e6
         tracemalloc.stop()
         met &= show(

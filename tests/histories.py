@@ -21,9 +21,10 @@ from trpo_lite import lqr
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n10, n12
 from trpo_lite.course.data import FOLDER
+from trpo_lite.files import save_arrays
 from trpo_lite.policies import LinearSoftmax
 from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
-from trpo_lite.rollout import Rows
+from trpo_lite.rollout import Samples
 from trpo_lite.train import train
 from trpo_lite.trpo import npg_update, trpo_update
 
@@ -70,7 +71,7 @@ def cg_cost(
 
     def world(k):
         policy = LinearSoftmax(0.1 * rng.standard_normal(k * k), k)
-        product = policy.fisher(rng.standard_normal((rows, k)))
+        product = policy.at(rng.standard_normal((rows, k))).fisher_product
         return (lambda v: product(v) + 0.1 * v), rng.standard_normal(k * k)
 
     times = {name: [] for name in ("build", "inverse", "solve", "cg")}
@@ -110,7 +111,8 @@ def update_cost(
     def world(k):
         policy = LinearSoftmax(0.1 * rng.standard_normal(k * k) / np.sqrt(k), k)
         seen = rng.standard_normal((rows, k))
-        return policy, Rows(seen, policy.sample(seen, rng)), rng.standard_normal(rows)
+        batch = Samples(seen, policy.sample(seen, rng))
+        return policy.at(seen), batch, rng.standard_normal(rows)
 
     times = {
         x: [] for x in ("dense", "gradient", "minibatch", "product", "trpo", "ppo")
@@ -120,8 +122,7 @@ def update_cost(
         times[name].append(seconds(function, repeats))
 
     for k in dense:
-        policy, batch, _ = world(k)
-        product, g = policy.fisher(batch.observations), rng.standard_normal(k * k)
+        product, g = world(k)[0].fisher_product, rng.standard_normal(k * k)
 
         def with_matrix(product=product, g=g):
             matrix = np.array([product(e) for e in np.eye(len(g))])
@@ -130,21 +131,21 @@ def update_cost(
 
         measure("dense", with_matrix)
     for k in free:
-        policy, batch, A = world(k)
-        moved = 1e-3 * rng.standard_normal(k * k)
-        log_prob = policy.log_prob(batch.observations, batch.actions)
+        old, batch, A = world(k)
+        theta = old.policy.theta + 1e-3 * rng.standard_normal(k * k)
+        log_prob = old.log_prob(batch.actions)
 
-        def first_order(m, policy=policy, batch=batch, A=A, log_prob=log_prob,
-                        moved=moved):  # fmt: skip
-            new = policy.with_theta(policy.theta + moved)  # nothing remembered
-            seen, actions = batch.observations[:m], batch.actions[:m]
-            return penalty_gradient(policy, new, seen, actions, log_prob[:m], A[:m], 1)
+        def first_order(m, old=old, batch=batch, A=A, log_prob=log_prob,
+                        theta=theta):  # fmt: skip
+            old = old.policy.at(batch.observations[:m])
+            new, actions = old.with_theta(theta), batch.actions[:m]
+            return penalty_gradient(old, new, actions, log_prob[:m], A[:m], 1)
 
         measure("gradient", lambda f=first_order: f(rows))
         measure("minibatch", lambda f=first_order: f(rows // 4))
-        product, v = policy.fisher(batch.observations), rng.standard_normal(k * k)
+        product, v = old.fisher_product, rng.standard_normal(k * k)
         measure("product", lambda F=product, v=v: F(v))
-        args = policy, batch, A
+        args = old.policy, batch, A
         measure("trpo", lambda a=args: trpo_update(*a, damping=0.1, cg_tolerance=0.0))
         measure("ppo", lambda a=args: ppo_penalty_update(*a, rng=rng))
     return {
@@ -269,10 +270,7 @@ def save(name, arrays, folder=FOLDER):
                 f"{name}: {key} has dtype {value.dtype}, expected numbers or text"
             )
     path = folder / f"{name}.npz"
-    part = path.with_suffix(".npz.part")
-    with part.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    part.replace(path)
+    save_arrays(path, arrays, compressed=True)
     return path
 
 

@@ -87,8 +87,8 @@ def test_singular_softmax_fisher_gives_the_pseudo_inverse_solution():
         (linear, rng.standard_normal((50, 4))),
     ):
         actions = policy.sample(observations, rng)
-        g = policy.score_sum(observations, actions, rng.standard_normal(50))
-        fvp = policy.fisher(observations)
+        g = policy.at(observations).score_sum(actions, rng.standard_normal(50))
+        fvp = policy.at(observations).fisher_product
         fisher = np.array([fvp(e) for e in np.eye(12)])
         rank = np.linalg.matrix_rank(fisher)
         assert rank < 12
@@ -124,7 +124,7 @@ def test_bad_input():
         conjugate_gradient(lambda v: np.nan * v, b)
     with pytest.raises(ValueError, match="b must be finite"):
         conjugate_gradient(lambda v: v, np.array([1.0, np.nan]))
-    with pytest.raises(ValueError, match="iterations must be >= 1, got 0"):
+    with pytest.raises(ValueError, match="iterations must be an integer >= 1, got 0"):
         conjugate_gradient(lambda v: v, b, iterations=0)
     with pytest.raises(ValueError, match=r"matvec returned shape \(3,\)"):
         conjugate_gradient(lambda v: np.ones(3), b)

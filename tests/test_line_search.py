@@ -109,7 +109,7 @@ def test_bad_input():
     for backtrack in (0, 1, 1.5):
         with pytest.raises(ValueError, match="backtrack must be in"):
             line_search(evaluate, OLD, STEP, 0.1, backtrack=backtrack)
-    with pytest.raises(ValueError, match="max_backtracks must be >= 0"):
+    with pytest.raises(ValueError, match="max_backtracks must be an integer >= 0"):
         line_search(evaluate, OLD, STEP, 0.1, max_backtracks=-1)
     with pytest.raises(ValueError, match="step has shape"):
         line_search(evaluate, OLD, np.ones(3), 0.1)

@@ -531,7 +531,7 @@ def test_make_env_draws_the_start_and_the_noise_of_the_world():
 def test_make_env_refuses_bad_input():
     with pytest.raises(TypeError, match="lqr must be an LQR, got str"):
         world.make_env("CartPole-v1")
-    with pytest.raises(ValueError, match="horizon must be a whole number >= 1, got 0"):
+    with pytest.raises(ValueError, match="horizon must be an integer >= 1, got 0"):
         world.make_env(scalar_lqr(), horizon=0)
     env = world.make_env(scalar_lqr())
     with pytest.raises(ValueError, match="before reset"):

@@ -365,7 +365,7 @@ def test_bad_policies_and_counts_are_named():
     pi = world.uniform_policy(mdp)
     with pytest.raises(ValueError, match="horizon must be an integer >= 1, got 0"):
         world.state_distributions(mdp, pi, 0)
-    with pytest.raises(ValueError, match=r"n must be an integer >= 1, got 2\.5"):
+    with pytest.raises(TypeError, match=r"n must be an integer, got 2\.5"):
         world.sample_trajectories(mdp, pi, 2.5, 3, np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"slip must be in \[0, 1\], got 2"):
         world.chain(slip=2)

@@ -108,8 +108,8 @@ def test_the_step_figure_touches_its_ellipse():
     steps = edge - [-0.1, 0.3]
     np.testing.assert_allclose(np.einsum("ni,ij,nj->n", steps, H, steps) / 2, 0.01)
     best = natural_step_exact(g, H, 0.01)
-    assert (steps @ g).max() <= best.predicted_improvement * (1 + 1e-12)
-    assert (steps @ g).max() > 0.999 * best.predicted_improvement
+    assert (steps @ g).max() <= best.predicted_surrogate * (1 + 1e-12)
+    assert (steps @ g).max() > 0.999 * best.predicted_surrogate
 
 
 def test_the_multiplier_is_the_gain_per_unit_of_delta():
@@ -118,7 +118,7 @@ def test_the_multiplier_is_the_gain_per_unit_of_delta():
     H = lqr.fisher(world, -0.1, 0.3)
     price = np.sqrt(g @ np.linalg.solve(H, g) / 0.02)
     gains = [
-        natural_step_exact(g, H, 0.01 + h).predicted_improvement for h in (-1e-6, 1e-6)
+        natural_step_exact(g, H, 0.01 + h).predicted_surrogate for h in (-1e-6, 1e-6)
     ]
     assert np.diff(gains)[0] / 2e-6 == pytest.approx(price, rel=1e-6)
 
@@ -149,7 +149,7 @@ def test_the_tables_natural_direction_is_the_advantage_where_it_goes():
     np.testing.assert_allclose(new, weights, atol=1e-14)
     # F x = g, with the Fisher product of the package over every state, weighted by d
     x = e.advantage.ravel() / (1 - world.gamma)
-    each = [policy.fisher_vector_product(np.array([s]), x) for s in range(5)]
+    each = [policy.at(np.array([s])).fisher_product(x) for s in range(5)]
     Fx = (1 - world.gamma) * e.visitation @ np.array(each)
     g = (e.visitation[:, None] * e.pi * e.advantage).ravel()
     np.testing.assert_allclose(Fx, g, atol=1e-12)

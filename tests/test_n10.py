@@ -113,7 +113,9 @@ def test_the_mixed_up_hessian_by_hand():
         old = LinearGaussian(np.zeros(2), 1)
 
         def gradient(theta, old=old):
-            return old.kl_gradient(np.ones((4, 1)), old.with_theta(theta))
+            return old.at(np.ones((4, 1))).kl_gradient(
+                old.with_theta(theta).at(np.ones((4, 1)))
+            )
 
         theta, h = np.array([mean, 0.0]), 1e-5
         numeric = [

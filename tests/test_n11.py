@@ -45,11 +45,11 @@ def test_the_sample_is_a_sample_of_the_world():
     rng = np.random.default_rng(7)
     many = lesson.draw_samples(lesson.POLICY, 1, 100_000, rng)[0]
     exact = lqr.advantage(
-        lesson.WORLD, lesson.GAIN, lesson.STD, many.rows, many.actions
+        lesson.WORLD, lesson.GAIN, lesson.STD, many.observations, many.actions
     )
     left = many.advantages - exact
     for power in (0, 1, 2):
-        terms = left * many.rows[:, 0] ** power
+        terms = left * many.observations[:, 0] ** power
         assert abs(terms.mean()) < 4 * terms.std() / np.sqrt(len(terms))
     assert len(sample.advantages) == 250
 

@@ -10,8 +10,12 @@ from tests import histories
 from trpo_lite.advantage import gae, normalize
 from trpo_lite.course import n12 as lesson
 from trpo_lite.course.data import load
-from trpo_lite.policies import LinearGaussian, LinearSoftmax, TabularSoftmax
-from trpo_lite.rollout import Rows, collect
+from trpo_lite.policies import (
+    LinearGaussian,
+    LinearSoftmax,
+    TabularSoftmax,
+)
+from trpo_lite.rollout import Samples, collect
 from trpo_lite.train import train
 from trpo_lite.trpo import npg_update, trpo_update
 
@@ -32,8 +36,9 @@ def test_the_six_items_are_at_most_forty_lines():
 def test_the_forty_lines_train_like_the_package_does():
     """The page's loop against `cartpole_run`, which calls trpo_update."""
     from trpo_lite.advantage import LinearValue
-    from trpo_lite.policies import linear_features, make_policy
-    from trpo_lite.train import make_environment
+    from trpo_lite.environments import make_environment
+    from trpo_lite.features import linear_features
+    from trpo_lite.spaces import make_policy
 
     names = dict(np=np, gae=gae, normalize=normalize, collect=collect)
     for cell in cells("six-"):
@@ -55,7 +60,7 @@ def test_promise_of_noise_by_monte_carlo(kind):
         "gaussian": (LinearGaussian.zeros(3, 1), rng.normal(size=(rows, 3)), 4),
     }[kind]
 
-    batch, promises = Rows(s, policy.sample(s, rng)), []
+    batch, promises = Samples(s, policy.sample(s, rng)), []
     for _ in range(200):
         A_hat = normalize(rng.normal(size=rows))
         _, said = trpo_update(policy, batch, A_hat, delta, damping=1e-9)

@@ -95,7 +95,7 @@ def test_one_update_equals_the_package():
         rng=np.random.default_rng(0),
     )  # fmt: skip
     s, a = batch.observations, batch.actions
-    r = np.exp(new.log_prob(s, a) - policy.log_prob(s, a))
+    r = np.exp(new.at(s).log_prob(a) - policy.at(s).log_prob(a))
     np.testing.assert_allclose(lesson.cloud("min, as on the slide")[-1], r, rtol=1e-9)
     flat, wrong = lesson.shares(r, A, lesson.KEEP["min, as on the slide"])
     assert flat == clip_active(r, A, 0.2).mean()

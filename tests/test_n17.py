@@ -7,9 +7,9 @@ from trpo_lite import lqr, mdp
 from trpo_lite.advantage import gae
 from trpo_lite.course import n17 as lesson
 from trpo_lite.course.n17 import BUGS, DELTA, HEALTHY, THETA, update
+from trpo_lite.environments import make_environment
 from trpo_lite.rollout import collect as collect_rows
 from trpo_lite.surrogate import clipped_terms
-from trpo_lite.train import make_environment
 
 LATE = lesson.course(updates=9)[0][-1]
 
@@ -155,7 +155,7 @@ def test_errand_is_exact():
 def test_td_errors_are_gae_at_lambda_0():
     rows, v = lesson.errand()
 
-    class Rows:
+    class Samples:
         rewards, terminated, truncated = rows.rewards, rows.terminated, rows.truncated
         valid = np.ones((6, 1), bool)
 
@@ -167,7 +167,7 @@ def test_td_errors_are_gae_at_lambda_0():
 
     v = np.full(6, v)
     np.testing.assert_allclose(
-        gae(Rows(), v, v, 0.9, 0.0), lesson.td_errors(rows, v, v, 0.9)
+        gae(Samples(), v, v, 0.9, 0.0), lesson.td_errors(rows, v, v, 0.9)
     )
 
 

@@ -33,7 +33,7 @@ def test_no_feasible_candidate_climbs_higher():
     quadratic = np.einsum("ni,ij,nj->n", candidates, fisher, candidates)
     candidates *= np.sqrt(2 * 0.02 / quadratic)[:, None]
     best = (candidates @ g).max()
-    assert 0.9 * natural.predicted_improvement < best < natural.predicted_improvement
+    assert 0.9 * natural.predicted_surrogate < best < natural.predicted_surrogate
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 3, 6])
@@ -46,7 +46,7 @@ def test_matrix_free_with_damping(iterations):
     assert step @ damped @ step / 2 == pytest.approx(delta)  # at every iteration
     assert natural.predicted_kl == pytest.approx(step @ fisher @ step / 2)
     assert natural.predicted_kl < delta
-    assert natural.predicted_improvement == pytest.approx(g @ step)
+    assert natural.predicted_surrogate == pytest.approx(g @ step)
     assert natural.gx == pytest.approx(g @ natural.direction)
     residual = np.linalg.norm(g - damped @ natural.direction)
     assert natural.cg.residuals[-1] == pytest.approx(residual, abs=1e-12)
@@ -115,7 +115,7 @@ def test_tabular_softmax_makes_multiplicative_weights(seed):
     policy = TabularSoftmax.from_probabilities(pi)
 
     def fvp(v):  # exact: each state's own product, weighted by d
-        each = [policy.fisher_vector_product([s], v) for s in range(mdp.n_states)]
+        each = [policy.at([s]).fisher_product(v) for s in range(mdp.n_states)]
         return d @ np.array(each)
 
     x = natural_step(g, fvp, 0.01, iterations=50, tolerance=1e-14).direction
@@ -132,7 +132,7 @@ def test_zero_gradient_gives_a_zero_step():
         natural_step_exact(np.zeros(3), np.eye(3), 0.1),
     ):
         assert np.array_equal(natural.step, np.zeros(3))
-        assert natural.predicted_improvement == natural.predicted_kl == 0
+        assert natural.predicted_surrogate == natural.predicted_kl == 0
 
 
 def test_singular_fisher():

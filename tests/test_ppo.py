@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.test_trpo import (
-    Rows,
+    Samples,
     exact_lqr,
     gain,
     gaussian,
@@ -61,9 +61,9 @@ def test_clip_gradient_against_finite_differences(kind, clip):
     policy, batch, _ = kind(n=300)
     advantages = rng(2).standard_normal(300)
     new = away(policy, 0.8)
-    data = batch.observations, batch.actions
-    log_prob = policy.log_prob(*data)
-    ratio = probability_ratio(new.log_prob(*data), log_prob)
+    s, a = batch.observations, batch.actions
+    log_prob = policy.at(s).log_prob(a)
+    ratio = probability_ratio(new.at(s).log_prob(a), log_prob)
     active = clip_active(ratio, advantages, clip)
     assert (active & (advantages > 0)).any() and (active & (advantages < 0)).any()
     outside = np.abs(ratio - 1) > clip
@@ -71,10 +71,10 @@ def test_clip_gradient_against_finite_differences(kind, clip):
 
     def objective(p):
         return clipped_surrogate(
-            probability_ratio(p.log_prob(*data), log_prob), advantages, clip
+            probability_ratio(p.at(s).log_prob(a), log_prob), advantages, clip
         )
 
-    got = clip_gradient(new, *data, log_prob, advantages, clip)
+    got = clip_gradient(new.at(s), a, log_prob, advantages, clip)
     expected = differences(objective, new)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-7)
     assert np.linalg.norm(expected) > 1e-3
@@ -84,30 +84,26 @@ def test_clip_gradient_against_finite_differences(kind, clip):
 def test_penalty_gradient_against_finite_differences(kind):
     policy, batch, advantages = kind(n=300)
     new, beta = away(policy), 3.0
-    data = batch.observations, batch.actions
+    s, a = batch.observations, batch.actions
+    old = policy.at(s)
 
     def objective(p):
-        kl = policy.kl(batch.observations, p).mean()
+        kl = old.kl(p.at(s)).mean()
         return gain(policy, p, batch, advantages) - beta * kl
 
-    log_prob = policy.log_prob(*data)
-    got = penalty_gradient(policy, new, *data, log_prob, advantages, beta)
+    log_prob = old.log_prob(a)
+    got = penalty_gradient(old, new.at(s), a, log_prob, advantages, beta)
     np.testing.assert_allclose(got, differences(objective, new), rtol=1e-5, atol=1e-7)
 
 
 def test_at_home_both_gradients_are_the_policy_gradient():
     policy, batch, advantages = softmax()
-    data = batch.observations, batch.actions
-    weights = advantages / len(batch)
-    expected = policy.score_sum(*data, weights)
-    log_prob = policy.log_prob(*data)
+    old, data = policy.at(batch.observations), (batch.actions,)
+    expected = old.score_sum(*data, advantages / len(batch))
+    data += old.log_prob(*data), advantages
+    np.testing.assert_allclose(clip_gradient(old, *data, 0.2), expected)
     np.testing.assert_allclose(
-        clip_gradient(policy, *data, log_prob, advantages, 0.2), expected
-    )
-    np.testing.assert_allclose(
-        penalty_gradient(policy, policy, *data, log_prob, advantages, 5.0),
-        expected,
-        atol=1e-15,
+        penalty_gradient(old, old, *data, 5.0), expected, atol=1e-15
     )
 
 
@@ -234,15 +230,17 @@ def test_diagnostics_of_the_new_policy(update):
     new, diagnostics = update(policy, batch, advantages, learning_rate=0.05, rng=rng())
     truth = gain(policy, new, batch, advantages)  # in the units that were given
     assert diagnostics.surrogate == pytest.approx(truth)
-    kl = policy.kl(batch.observations, new).mean()
+    kl = policy.at(batch.observations).kl(new.at(batch.observations)).mean()
     assert diagnostics.kl == pytest.approx(kl)
-    data = batch.observations, batch.actions
-    ratio = probability_ratio(new.log_prob(*data), policy.log_prob(*data))
+    s, a = batch.observations, batch.actions
+    ratio = probability_ratio(new.at(s).log_prob(a), policy.at(s).log_prob(a))
     assert diagnostics.max_ratio == pytest.approx(ratio.max())
     if update is ppo_clip_update:
         outside = ((ratio < 0.8) | (ratio > 1.2)).mean()
         assert diagnostics.clip_fraction == pytest.approx(outside) and outside > 0
-    assert diagnostics.entropy == pytest.approx(new.entropy(batch.observations).mean())
+    assert diagnostics.entropy == pytest.approx(
+        new.at(batch.observations).entropy().mean()
+    )
     assert diagnostics.stop == "epochs" and diagnostics.epochs == 10
 
 
@@ -268,7 +266,7 @@ def test_target_kl_stops_the_epochs():
 def test_clipping_holds_back_only_what_moved_the_right_way():
     """One sample, A > 0: its ratio stops just outside 1 + eps, and so does theta."""
     policy = LinearGaussian(np.array([0.0, 0.0]), 1)
-    batch = Rows(np.ones((1, 1)), np.ones((1, 1)))
+    batch = Samples(np.ones((1, 1)), np.ones((1, 1)))
     new, diagnostics = ppo_clip_update(
         policy,
         batch,
@@ -343,13 +341,15 @@ def test_an_update_that_is_not_finite_is_refused(update):
 def test_mismatched_and_empty_batches(update):
     policy, batch, advantages = softmax()
     with pytest.raises(ValueError, match="batch is empty"):
-        update(policy, Rows(batch.observations[:0], batch.actions[:0]), [], rng=rng())
+        update(
+            policy, Samples(batch.observations[:0], batch.actions[:0]), [], rng=rng()
+        )
     with pytest.raises(ValueError, match="advantages has shape"):
         update(policy, batch, advantages[:-1], rng=rng())
     with pytest.raises(ValueError, match="advantages must be finite"):
         update(policy, batch, np.full(500, np.inf), rng=rng())
     with pytest.raises(TypeError, match="needs a Discrete space"):
-        update(policy, Rows(batch.observations, np.ones((500, 1))), advantages)
+        update(policy, Samples(batch.observations, np.ones((500, 1))), advantages)
     with pytest.raises(TypeError, match="acts on a Box"):
         update(LinearGaussian.zeros(3, 1), batch, advantages)
 
@@ -363,7 +363,7 @@ def test_bad_settings(update):
 
     with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator"):
         call(rng=None)
-    with pytest.raises(ValueError, match="epochs must be >= 1, got 0"):
+    with pytest.raises(ValueError, match="epochs must be an integer >= 1, got 0"):
         call(epochs=0)
     with pytest.raises(ValueError, match="minibatches must be in 1 to 500"):
         call(minibatches=501)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from trpo_lite import lqr
+from trpo_lite.features import linear_features
 from trpo_lite.mdp import evaluate, optimal_policy, random_mdp
 from trpo_lite.policies import (
     LinearGaussian,
     LinearSoftmax,
     TabularSoftmax,
-    linear_features,
 )
-from trpo_lite.rollout import Rows
+from trpo_lite.rollout import Samples
 from trpo_lite.trpo import Sample, npg_update, policy_gradient_update, trpo_update
 
 UPDATES = pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def rows_of(mdp, policy, n, rng):
     old = evaluate(mdp, policy.probabilities())
     states = rng.choice(mdp.n_states, n, p=old.visitation * (1 - mdp.gamma))
     actions = policy.sample(states, rng)
-    return Rows(states, actions), old.advantage[states, actions]
+    return Samples(states, actions), old.advantage[states, actions]
 
 
 WORLD = lqr.scalar_lqr(noise=0.3)
@@ -51,7 +51,7 @@ def lqr_rows(policy, n, rng):
     states, actions, _ = lqr.sample_trajectories(WORLD, gain, std, n, 80, rng)
     t = np.minimum(rng.geometric(1 - WORLD.gamma, n) - 1, 79)
     s, u = states[np.arange(n), t], actions[np.arange(n), t]
-    return Rows(s, u), lqr.advantage(WORLD, gain, std, s, u)
+    return Samples(s, u), lqr.advantage(WORLD, gain, std, s, u)
 
 
 def exact_lqr(policy):
@@ -64,15 +64,14 @@ def softmax(seed=0, n=500):
     features = linear_features(3)
     policy = LinearSoftmax(0.5 * rng.standard_normal(4 * 3), 3, features)
     observations = rng.standard_normal((n, 3))
-    batch = Rows(observations, policy.sample(observations, rng))
+    batch = Samples(observations, policy.sample(observations, rng))
     return policy, batch, rng.standard_normal(n) + 0.5
 
 
 def gain(policy, new, batch, advantages):
     """mean((r - 1) A) written out."""
-    difference = new.log_prob(*vars(batch).values()) - policy.log_prob(
-        *vars(batch).values()
-    )
+    s, a = batch.observations, batch.actions
+    difference = new.at(s).log_prob(a) - policy.at(s).log_prob(a)
     return np.mean(np.expm1(difference) * advantages)
 
 
@@ -132,7 +131,7 @@ def test_kl_within_delta_and_a_gain(delta, kind):
         policy, batch, advantages = kind(seed, n=200)
         new, diagnostics = trpo_update(policy, batch, advantages, delta=delta)
         assert diagnostics.stop == "accepted"
-        kl = policy.kl(batch.observations, new).mean()
+        kl = policy.at(batch.observations).kl(new.at(batch.observations)).mean()
         assert kl == pytest.approx(diagnostics.kl, rel=1e-6)
         assert 0 < kl <= delta * (1 + 1e-12)
         truth = gain(policy, new, batch, advantages)
@@ -164,7 +163,7 @@ def test_the_line_search_has_the_last_word():
     new, diagnostics = trpo_update(policy, batch, advantages, delta=2.0)
     j = diagnostics.backtracks
     assert diagnostics.stop == "accepted" and j > 0
-    assert policy.kl(batch.observations, new).mean() <= 2.0
+    assert policy.at(batch.observations).kl(new.at(batch.observations)).mean() <= 2.0
     expected = policy.theta + 0.8**j * (full.theta - policy.theta)
     np.testing.assert_allclose(new.theta, expected, rtol=1e-12)
 
@@ -184,15 +183,17 @@ def test_kl_is_old_first():
     """Halving the noise costs more one way: only KL(old || new) is reported."""
     policy, batch, advantages = failing_step()
     new, diagnostics = trpo_update(policy, batch, advantages, delta=2.0)
-    reverse = new.kl(batch.observations, policy).mean()
-    assert diagnostics.kl == pytest.approx(policy.kl(batch.observations, new).mean())
+    reverse = new.at(batch.observations).kl(policy.at(batch.observations)).mean()
+    assert diagnostics.kl == pytest.approx(
+        policy.at(batch.observations).kl(new.at(batch.observations)).mean()
+    )
     assert abs(reverse - diagnostics.kl) > 0.1
 
 
 def test_a_positive_mean_of_a_passes_nothing_by_itself():
     """mean(r A) > 0 at a step that loses; mean((r - 1) A) is what must be > 0."""
     policy, batch, advantages = softmax()
-    sample = Sample(policy, batch, advantages + 10)
+    sample = Sample.of(policy, batch, advantages + 10)
     assert sample.evaluate(policy.theta) == (0.0, 0.0)
     surrogate, _ = sample.evaluate(policy.theta - 0.01 * sample.gradient())
     assert surrogate < 0
@@ -209,7 +210,7 @@ def test_the_gradient_is_that_of_the_gain(kind):
         - gain(policy, policy.with_theta(policy.theta - e), batch, advantages) / 2e-6
         for e in 1e-6 * np.eye(policy.size)
     ]
-    g = Sample(policy, batch, advantages).gradient()
+    g = Sample.of(policy, batch, advantages).gradient()
     np.testing.assert_allclose(g, expected, atol=1e-8)
     new, diagnostics = policy_gradient_update(policy, batch, advantages, 0.1)
     np.testing.assert_allclose(new.theta - policy.theta, 0.1 * g, rtol=1e-12)
@@ -219,9 +220,9 @@ def test_the_gradient_is_that_of_the_gain(kind):
 
 def test_the_step_solves_the_damped_system():
     policy, batch, advantages = softmax()
-    g = Sample(policy, batch, advantages).gradient()
+    g = Sample.of(policy, batch, advantages).gradient()
     columns = [
-        policy.fisher_vector_product(batch.observations, e) for e in np.eye(policy.size)
+        policy.at(batch.observations).fisher_product(e) for e in np.eye(policy.size)
     ]
     damped = np.array(columns) + 0.05 * np.eye(policy.size)
     x = np.linalg.solve(damped, g)
@@ -239,9 +240,9 @@ def test_the_step_solves_the_damped_system():
 def test_diagnostics_of_the_new_policy(update):
     policy, batch, advantages = softmax()
     new, diagnostics = update(policy, batch, advantages)
-    entropy = new.entropy(batch.observations).mean()
+    entropy = new.at(batch.observations).entropy().mean()
     assert diagnostics.entropy == pytest.approx(entropy)
-    both = (p.log_prob(batch.observations, batch.actions) for p in (new, policy))
+    both = (p.at(batch.observations).log_prob(batch.actions) for p in (new, policy))
     ratio = np.exp(np.subtract(*both))
     assert diagnostics.max_ratio == pytest.approx(ratio.max())
     assert new.features is policy.features
@@ -297,21 +298,21 @@ def test_natural_updates_survive_advantages_of_any_size(update):
 def test_mismatched_and_empty_batches(update):
     policy, batch, advantages = softmax()
     with pytest.raises(ValueError, match="batch is empty"):
-        update(policy, Rows(batch.observations[:0], batch.actions[:0]), [])
-    with pytest.raises(ValueError, match=r"advantages has shape \(499,\).*\(500\)"):
+        update(policy, Samples(batch.observations[:0], batch.actions[:0]), [])
+    with pytest.raises(ValueError, match=r"advantages has shape \(499,\).*\(500,\)"):
         update(policy, batch, advantages[:-1])
     with pytest.raises(ValueError, match="observations has 499 rows, expected 500"):
-        update(policy, Rows(batch.observations[1:], batch.actions), advantages)
+        update(policy, Samples(batch.observations[1:], batch.actions), advantages)
     with pytest.raises(ValueError, match="advantages must be finite"):
         update(policy, batch, np.full(500, np.nan))
     with pytest.raises(ValueError, match=r"batch.observations must be finite"):
-        update(policy, Rows(np.nan * batch.observations, batch.actions), advantages)
+        update(policy, Samples(np.nan * batch.observations, batch.actions), advantages)
 
 
 @UPDATES
 def test_discrete_policy_on_box_rows_and_the_reverse(update):
     policy, batch, advantages = softmax()
-    numbers = Rows(batch.observations, np.ones((500, 1)))
+    numbers = Samples(batch.observations, np.ones((500, 1)))
     with pytest.raises(TypeError, match="needs a Discrete space"):
         update(policy, numbers, advantages)
     gaussian_policy = LinearGaussian.zeros(3, 1)

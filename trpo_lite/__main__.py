@@ -5,7 +5,9 @@ import dataclasses
 import os
 import sys
 
-from trpo_lite.train import ALGORITHMS, History, Settings, evaluate_policy, train
+from trpo_lite.history import History
+from trpo_lite.settings import ALGORITHMS, Settings
+from trpo_lite.train import evaluate_policy, train
 
 
 class Parser(argparse.ArgumentParser):

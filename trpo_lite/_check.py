@@ -4,7 +4,17 @@ import numpy as np
 
 
 def finite(name, value, shape=None):
-    """`value` as a float64 array; ValueError unless finite and of `shape`.
+    """`value` as a float64 array; ValueError unless finite and of `shape`."""
+    array = shaped(name, value, shape)
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"{name} must be finite, found {array[~np.isfinite(array)][0]}"
+        )
+    return array
+
+
+def shaped(name, value, shape=None):
+    """`value` as a float64 array; ValueError unless of `shape` (None: any).
 
     An entry of `shape` that is None matches any length.
     """
@@ -13,12 +23,9 @@ def finite(name, value, shape=None):
         array.ndim != len(shape)
         or any(n is not None and n != m for n, m in zip(shape, array.shape))
     ):
-        expected = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        lengths = ["any" if n is None else str(n) for n in shape]
+        expected = f"({lengths[0]},)" if len(shape) == 1 else f"({', '.join(lengths)})"
         raise ValueError(f"{name} has shape {array.shape}, expected {expected}")
-    if not np.isfinite(array).all():
-        raise ValueError(
-            f"{name} must be finite, found {array[~np.isfinite(array)][0]}"
-        )
     return array
 
 
@@ -27,6 +34,51 @@ def frozen(array):
     array = np.array(array)
     array.flags.writeable = False
     return array
+
+
+def set_frozen(instance, **arrays):
+    """Set read-only copies of the arrays on an instance of a frozen dataclass."""
+    for name, array in arrays.items():
+        object.__setattr__(instance, name, frozen(array))
+
+
+def integer(name, value):
+    """`value` as an int; TypeError unless it is one (True is none)."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    return int(value)
+
+
+def count(name, value, least=1):
+    """`value` as an int >= `least`; TypeError or ValueError otherwise."""
+    if integer(name, value) < least:
+        raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
+    return int(value)
+
+
+def not_negative(name, value):
+    """`value` as a float; ValueError unless it is finite and >= 0."""
+    number = float(value)
+    if not (np.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
+    return number
+
+
+def fraction(name, value):
+    """`value` as a float; ValueError unless 0 <= value <= 1."""
+    number = float(value)
+    if not 0 <= number <= 1:
+        raise ValueError(f"{name} must be in [0, 1], got {value!r}")
+    return number
+
+
+def one_of(name, value, choices):
+    """`value`; ValueError unless it is among `choices`."""
+    if value not in choices:
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}"
+        )
+    return value
 
 
 def positive(name, value):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trpo_lite._check import discount, finite
+from trpo_lite._check import discount, finite, fraction
 
 
 def discounted_sum(x, discount, continues=None):
@@ -39,8 +39,7 @@ def gae(batch, v, next_v, gamma, lam):
     lam : in [0, 1]; 0 trusts v alone, 1 trusts the rewards alone
     """
     gamma = discount("gamma", gamma)
-    if not 0 <= lam <= 1:
-        raise ValueError(f"lam must be in [0, 1], got {lam!r}")
+    lam = fraction("lam", lam)
     if len(batch) == 0:
         raise ValueError("batch is empty: there is nothing to estimate from")
     v = finite("v", v, (len(batch),))
@@ -76,24 +75,25 @@ def explained_variance(prediction, target):
 class LinearValue:
     """A value function that is linear in its weights, fitted by ridge regression.
 
-    Features of an observation s [D] at time t: 1, s, all products s_i s_j, and
-    powers of t; s and t are first standardised by the rows fitted to, and cut at
-    `clip` standard deviations. With `n_states`, observations are integers and the
-    features are one per state. Predicts 0 until fitted. Immutable.
+    Features of an observation s [D] at time t: 1, powers of t, s, and the products
+    s_i s_j; s and t are first standardised by the rows fitted to, and cut at `clip`
+    standard deviations. All D (D + 1) / 2 products are used up to D = `all_products`;
+    beyond, the squares alone, so that time and memory grow as D^2 and D, not as D^4
+    and D^2. With `n_states`, observations are integers, the features one per state,
+    and no matrix is formed. Predicts 0 until fitted. Immutable.
     """
 
     n_states: int | None = None
     time_degree: int = 3
     ridge: float = 1e-5
     clip: float = 5.0
+    all_products: int = 32
     weights: np.ndarray | None = None
     mean: np.ndarray | None = None
     std: np.ndarray | None = None
 
     def features(self, observations, time):
         """[K, N]: a row for each feature, since these are computed one by one."""
-        if self.n_states is not None:
-            return np.eye(self.n_states)[:, observations]
         x = np.vstack([np.asarray(observations).T, time])
         x = (x - self.mean[:, None]) / self.std[:, None]
         np.clip(x, -self.clip, self.clip, out=x)
@@ -101,22 +101,31 @@ class LinearValue:
         powers = [np.ones_like(t)]
         for _ in range(self.time_degree):  # NumPy 2.0's t**3 differs from call to call
             powers.append(powers[-1] * t)
-        return np.vstack([*powers, s, *(s[i] * s[i:] for i in range(len(s)))])
+        few = len(s) <= self.all_products
+        products = (s[i] * s[i:] for i in range(len(s))) if few else (s * s,)
+        return np.vstack([*powers, s, *products])
 
     def predict(self, observations, time):
         """Values [N] of `observations` [N, D] (or [N] integers) at `time` [N]."""
         if self.weights is None:
             return np.zeros(len(observations))
+        if self.n_states is not None:
+            return self.weights[observations]
         return self.weights @ self.features(observations, time)
 
     def fit(self, observations, time, targets):
         """A new baseline, min ||w @ features - targets||^2 / N + ridge ||w||^2."""
         targets = finite("targets", targets, (len(observations),))
-        new = self
-        if self.n_states is None:
-            x = np.column_stack([observations, time])
-            std = x.std(0)
-            new = replace(self, mean=x.mean(0), std=np.where(std > 1e-8, std, 1.0))
+        if self.n_states is not None:  # one feature a row: the equations fall apart
+            n = len(observations)
+            visits = np.bincount(observations, minlength=self.n_states)
+            sums = np.bincount(observations, targets, self.n_states)
+            with np.errstate(invalid="ignore"):  # 0/0 without visits and ridge
+                weights = (sums / n) / (visits / n + self.ridge)
+            return replace(self, weights=np.where(visits > 0, weights, 0.0))
+        x = np.column_stack([observations, time])
+        std = x.std(0)
+        new = replace(self, mean=x.mean(0), std=np.where(std > 1e-8, std, 1.0))
         f = new.features(observations, time)
         k, n = f.shape
         gram = f @ f.T / n + self.ridge * np.eye(k)

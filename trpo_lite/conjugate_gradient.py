@@ -34,8 +34,7 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
     Source: Hestenes and Stiefel 1952; the slide "Full algorithm", item 4.
     """
     b = _check.finite("b", b, (None,))
-    if iterations < 1:
-        raise ValueError(f"iterations must be >= 1, got {iterations!r}")
+    iterations = _check.count("iterations", iterations)
     x = np.zeros_like(b)
     r = b.copy()
     p = b.copy()

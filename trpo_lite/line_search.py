@@ -26,6 +26,7 @@ class LineSearch:
     backtracks: int  #: how often the step was shortened
     tried: tuple[Trial, ...]
     stop: str  #: "accepted", "max_backtracks" or "zero step"
+    found: tuple | None = None  #: what `evaluate` said of theta; None unless accepted
 
 
 def line_search(evaluate, theta, step, delta, backtrack=0.8, max_backtracks=10):
@@ -36,8 +37,8 @@ def line_search(evaluate, theta, step, delta, backtrack=0.8, max_backtracks=10):
 
     Parameters
     ----------
-    evaluate : function theta [n] -> (L, mean KL); never called with a theta that
-        isn't finite
+    evaluate : function theta [n] -> (L, mean KL), and more if it likes, which the
+        result hands on as `found`; never called with a theta that isn't finite
     theta, step : [n]
     delta : KL limit in nats, > 0
     backtrack : in (0, 1), the lecture's alpha
@@ -51,21 +52,21 @@ def line_search(evaluate, theta, step, delta, backtrack=0.8, max_backtracks=10):
     delta = _check.positive("delta", delta)
     if not 0 < backtrack < 1:
         raise ValueError(f"backtrack must be in (0, 1), got {backtrack!r}")
-    if max_backtracks < 0:
-        raise ValueError(f"max_backtracks must be >= 0, got {max_backtracks!r}")
+    max_backtracks = _check.count("max_backtracks", max_backtracks, least=0)
     if not step.any():
         return LineSearch(theta, False, 0, (), "zero step")
     tried = []
     for j in range(max_backtracks + 1):
         scale = backtrack**j
         candidate = theta + scale * step
-        surrogate = kl = np.nan
+        found = np.nan, np.nan
         if np.isfinite(candidate).all():
-            surrogate, kl = evaluate(candidate)
+            found = evaluate(candidate)
+        surrogate, kl, *_ = found
         reason = _verdict(surrogate, kl, delta)
         tried.append(Trial(scale, float(surrogate), float(kl), reason))
         if reason == "accepted":
-            return LineSearch(candidate, True, j, tuple(tried), "accepted")
+            return LineSearch(candidate, True, j, tuple(tried), "accepted", found)
     return LineSearch(theta, False, max_backtracks, tuple(tried), "max_backtracks")
 
 

@@ -65,8 +65,7 @@ class LQR:
             "noise": _symmetric("noise", self.noise, n),
             "start": _symmetric("start", self.start, n),
         }
-        for name, array in arrays.items():
-            object.__setattr__(self, name, _check.frozen(array))
+        _check.set_frozen(self, **arrays)
         object.__setattr__(self, "gamma", _check.discount("gamma", self.gamma))
 
     @property
@@ -327,10 +326,9 @@ def make_env(lqr, horizon=200, action_limit=1e3):
     """
     if not isinstance(lqr, LQR):
         raise TypeError(f"lqr must be an LQR, got {type(lqr).__name__}")
-    if int(horizon) != horizon or horizon < 1:
-        raise ValueError(f"horizon must be a whole number >= 1, got {horizon!r}")
+    horizon = _check.count("horizon", horizon)
     limit = _check.positive("action_limit", action_limit)
-    return _env_class()(lqr, int(horizon), limit)
+    return _env_class()(lqr, horizon, limit)
 
 
 @lru_cache(maxsize=1)

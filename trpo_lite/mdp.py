@@ -40,10 +40,8 @@ class TabularMDP:
         P = _check.distributions("P", P)
         R = _check.finite("R", self.R, P.shape[:2])
         start = _check.distributions("start", self.start, P.shape[:1])
-        object.__setattr__(self, "P", _check.frozen(P))
-        object.__setattr__(self, "R", _check.frozen(R))
+        _check.set_frozen(self, P=P, R=R, start=start)
         object.__setattr__(self, "gamma", _check.discount("gamma", self.gamma))
-        object.__setattr__(self, "start", _check.frozen(start))
 
     def __repr__(self):
         return (
@@ -182,7 +180,7 @@ def chain(n=5, gamma=0.9, slip=0.1):
     A step goes the other way with probability `slip`, and stops at both ends.
     Action right in the last state earns 1, action left in the first .1.
     """
-    _count("n", n)
+    _check.count("n", n)
     slip = _probability("slip", slip)
     s = np.arange(n)
     left, right = np.maximum(s - 1, 0), np.minimum(s + 1, n - 1)
@@ -202,8 +200,8 @@ def grid(rows=4, cols=4, gamma=0.9, slip=0.0):
     probability `slip` the step goes in a uniformly random direction.
     State = row * cols + column.
     """
-    _count("rows", rows)
-    _count("cols", cols)
+    _check.count("rows", rows)
+    _check.count("cols", cols)
     slip = _probability("slip", slip)
     n = rows * cols
     row, col = np.divmod(np.arange(n), cols)
@@ -229,7 +227,7 @@ def random_mdp(rng, n_states=6, n_actions=3, gamma=0.9):
 
 def state_distributions(mdp, pi, horizon):
     """Pr(s_t = s) for t = 0 ... horizon-1, [T, S]; sum_t gamma^t of it tends to d."""
-    _count("horizon", horizon)
+    _check.count("horizon", horizon)
     P_pi = _transitions(mdp, _policy(mdp, pi))
     rows = [mdp.start]
     for _ in range(horizon - 1):
@@ -249,8 +247,8 @@ class Trajectories:
 def sample_trajectories(mdp, pi, n, horizon, rng):
     """n paths of `horizon` steps under `pi` [S, A], stepped together: Trajectories."""
     pi = _policy(mdp, pi)
-    _count("n", n)
-    _count("horizon", horizon)
+    _check.count("n", n)
+    _check.count("horizon", horizon)
     act, move = pi.cumsum(-1), mdp.P.cumsum(-1)
     states = np.empty((n, horizon + 1), dtype=np.int64)
     actions = np.empty((n, horizon), dtype=np.int64)
@@ -283,11 +281,6 @@ def _greedy(evaluation):
 
 def _policy(mdp, pi):
     return _check.distributions("pi", pi, (mdp.n_states, mdp.n_actions))
-
-
-def _count(name, value):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
 
 
 def _probability(name, value):

@@ -15,14 +15,14 @@ class NaturalStep:
     step: np.ndarray  #: sqrt(2 delta / g.x) x, [n]
     direction: np.ndarray  #: x, the solution of (F + damping) x = g, [n]
     gx: float  #: g.x
-    predicted_improvement: float  #: g.step
+    predicted_surrogate: float  #: g.step
     predicted_kl: float  #: step.F step / 2, without the damping
     cg: CGResult | None  #: None from `natural_step_exact`
 
 
 def natural_step(
     g,
-    fvp,
+    fisher_product,
     delta,
     damping=0.0,
     iterations=10,
@@ -34,7 +34,7 @@ def natural_step(
     Parameters
     ----------
     g : [n], the gradient of the surrogate; g = 0 gives the step 0
-    fvp : function v [n] -> F v [n]
+    fisher_product : function v [n] -> F v [n]
     delta : KL limit in nats, > 0
     damping : added to the diagonal of F, >= 0; the step's KL is then below delta
     iterations, tolerance : of `solve`, which has conjugate_gradient's signature
@@ -45,11 +45,10 @@ def natural_step(
     """
     g = _check.finite("g", g, (None,))
     delta = _check.positive("delta", delta)
-    if not 0 <= damping < np.inf:
-        raise ValueError(f"damping must be a finite number >= 0, got {damping!r}")
+    damping = _check.not_negative("damping", damping)
 
     def damped(v):
-        return fvp(v) + damping * v
+        return fisher_product(v) + damping * v
 
     size = _size(g)
     cg = solve(damped, g / size, iterations, tolerance)
@@ -98,7 +97,7 @@ def _scaled(g, size, x, delta, damping, cg):
         step=scale * x,
         direction=size * x,
         gx=gx * size * size,
-        predicted_improvement=scale * gx * size,
+        predicted_surrogate=scale * gx * size,
         predicted_kl=predicted_kl,
         cg=cg,
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trpo_lite import _check, advantage
+from trpo_lite.policies import PolicyAt
 from trpo_lite.surrogate import clip_active, probability_ratio
 from trpo_lite.trpo import Sample
 
@@ -49,29 +50,28 @@ def adam_step(state, gradient, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e
     return AdamState(mean, square, count), step
 
 
-def penalty_gradient(
-    policy, new, observations, actions, log_prob_old, advantages, beta
-):
-    """Gradient in new.theta of mean(r A) - beta mean KL(policy || new), [size].
+def penalty_gradient(old, new, actions, log_prob_old, advantages, beta):
+    """Gradient in new's theta of mean(r A) - beta mean KL(old || new), [size].
 
-    grad r = r grad log pi_new. Source: the slide "Idea I"; Schulman et al. 2017, eq. 8.
+    old, new : two policies seen at the same rows [M]; grad r = r grad log pi_new.
+    Source: the slide "Idea I"; Schulman et al. 2017, eq. 8.
     """
-    ratio = probability_ratio(new.log_prob(observations, actions), log_prob_old)
-    weights = ratio * advantages / len(advantages)
-    gain = new.score_sum(observations, actions, weights)
-    return gain - beta * policy.kl_gradient(observations, new)
+    ratio = probability_ratio(new.log_prob(actions), log_prob_old)
+    gain = new.score_sum(actions, ratio * advantages / len(advantages))
+    return gain - beta * old.kl_gradient(new)
 
 
-def clip_gradient(new, observations, actions, log_prob_old, advantages, clip):
-    """Gradient in new.theta of the clipped surrogate, [size].
+def clip_gradient(new, actions, log_prob_old, advantages, clip):
+    """Gradient in new's theta of the clipped surrogate, [size].
 
-    Rows where the clip is active drop out; the others give r A grad log pi_new.
+    new : a policy seen at the rows [M]. Rows where the clip is active drop out; the
+    others give r A grad log pi_new.
     Source: the slide "Idea II"; Schulman et al. 2017, equation 7.
     """
-    ratio = probability_ratio(new.log_prob(observations, actions), log_prob_old)
+    ratio = probability_ratio(new.log_prob(actions), log_prob_old)
     weights = ratio * advantages / len(advantages)
     weights[clip_active(ratio, advantages, clip)] = 0
-    return new.score_sum(observations, actions, weights)
+    return new.score_sum(actions, weights)
 
 
 def adapt_beta(beta, kl, target_kl):
@@ -114,12 +114,11 @@ def ppo_penalty_update(
     """
     beta = _check.positive("beta", beta)
     target_kl = _check.positive("target_kl", target_kl)
-    sample = Sample(policy, batch, advantages)
+    sample = Sample.of(policy, batch, advantages)
 
-    def gradient(new, rows, actions, log_prob_old, scaled):
-        return penalty_gradient(
-            sample.policy, new, rows, actions, log_prob_old, scaled, beta
-        )
+    def gradient(new, *columns):
+        old = new.with_theta(policy.theta)
+        return penalty_gradient(old, new, *columns, beta)
 
     new, diagnostics = _climb(
         sample, gradient, epochs, minibatches, learning_rate, rng, normalize
@@ -160,10 +159,10 @@ def ppo_clip_update(
     clip = _check.positive("clip", clip)
     if target_kl is not None:
         target_kl = _check.positive("target_kl", target_kl)
-    sample = Sample(policy, batch, advantages)
+    sample = Sample.of(policy, batch, advantages)
 
-    def gradient(new, rows, actions, log_prob_old, scaled):
-        return clip_gradient(new, rows, actions, log_prob_old, scaled, clip)
+    def gradient(new, *columns):
+        return clip_gradient(new, *columns, clip)
 
     return _climb(
         sample,
@@ -191,10 +190,9 @@ def _climb(
 ):
     """Adam over shuffled minibatches; (policy, Diagnostics)."""
     learning_rate = _check.positive("learning_rate", learning_rate)
-    if epochs < 1:
-        raise ValueError(f"epochs must be >= 1, got {epochs!r}")
-    count = len(sample.rows)
-    if not 1 <= minibatches <= count:
+    epochs = _check.count("epochs", epochs)
+    count = len(sample.actions)
+    if _check.count("minibatches", minibatches) > count:
         raise ValueError(
             f"minibatches must be in 1 to {count} (rows), got {minibatches!r}"
         )
@@ -203,29 +201,31 @@ def _climb(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         advantages = sample.advantages
         advantages = advantage.normalize(advantages) if normalize else advantages
-        columns = sample.rows, sample.actions, sample.log_prob, advantages
-        first = gradient(sample.policy, *columns)
+        columns = sample.actions, sample.log_prob_old, advantages
+        policy = sample.old.policy
+        theta = policy.theta
+        first = gradient(sample.old, *columns)
         if not first.any():
-            return sample.move(sample.policy.theta, "zero gradient", first, epochs=0)
-        columns = [np.ascontiguousarray(column) for column in columns]  # fast to take
-        new, state, stop = sample.policy, AdamState.zeros(sample.policy.size), "epochs"
-        theta = new.theta
+            return sample.move(theta, "zero gradient", first, epochs=0)
+        state, stop = AdamState.zeros(theta.size), "epochs"
         for epoch in range(1, epochs + 1):
             order = rng.permutation(count)
             for part in np.array_split(order, minibatches):
-                parts = [column.take(part, 0) for column in columns]
-                parts[0].flags.writeable = False  # pi at these rows: computed once
-                g = gradient(new, *parts)
+                rows = sample.old.jacobian.take(part)
+                new = PolicyAt.of(policy.with_theta(theta), rows)
+                g = gradient(new, *(column.take(part, 0) for column in columns))
                 state, step = adam_step(state, g, learning_rate)
                 theta = theta + step
                 if not np.isfinite(theta).all():
                     return sample.move(theta, "not finite", first, epochs=epoch)
-                new = new.with_theta(theta)
             if target_kl is not None and not sample.evaluate(theta)[1] <= target_kl:
                 stop = "target_kl"
                 break
-    fraction = {}
-    if clip is not None:
-        outside = np.abs(sample.at(theta)[1] - 1) > clip
-        fraction["clip_fraction"] = float(outside.mean())
+        fraction = {}
+        if clip is not None:
+            log_prob = sample.old.with_theta(theta).log_prob(sample.actions)
+            outside = (
+                np.abs(probability_ratio(log_prob, sample.log_prob_old) - 1) > clip
+            )
+            fraction["clip_fraction"] = float(outside.mean())
     return sample.move(theta, stop, first, epochs=epoch, **fraction)

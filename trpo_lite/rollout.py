@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from trpo_lite import _check
+from trpo_lite.spaces import policy_kind, to_environment, to_policy
+
 
 @dataclass(frozen=True)
 class RunningMoments:
@@ -45,7 +48,7 @@ class RunningMoments:
 
 
 @dataclass(frozen=True)
-class Rows:
+class Samples:
     """What an update reads of a batch, for samples that are no episodes."""
 
     observations: np.ndarray  #: [M, D], or [M] integers
@@ -94,7 +97,7 @@ class RolloutState:
     env: Any  #: the vector environment that is stepped
     observations: np.ndarray  #: [N, D] or [N]
     needs_reset: np.ndarray  #: [N] bool: the next step of these only resets
-    moments: RunningMoments  #: of all observations acted upon so far
+    moments: RunningMoments  #: of all observations acted upon so far; of [D] only
     returns: np.ndarray  #: [N] of the unfinished episodes
     lengths: np.ndarray  #: [N]
     source: Any = field(repr=False, default=None)  #: the env that `collect` was given
@@ -106,23 +109,13 @@ def vectorize(env):
     TypeError for anything else and for spaces that no policy here can act on;
     ValueError if the environment does not reset itself.
     """
-    from gymnasium import Env, spaces
+    from gymnasium import Env
     from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
     if not isinstance(env, (Env, VectorEnv)):
         raise TypeError(f"env must be a Gymnasium environment, got {env!r}")
-    single = not isinstance(env, VectorEnv)
-    space = env.observation_space if single else env.single_observation_space
-    if not isinstance(space, spaces.Discrete) and not (
-        isinstance(space, spaces.Box) and len(space.shape) == 1
-    ):
-        raise TypeError(f"observations must be Discrete or a Box [D], got {space}")
-    space = env.action_space if single else env.single_action_space
-    if not isinstance(space, spaces.Discrete) and not (
-        isinstance(space, spaces.Box) and len(space.shape) == 1
-    ):
-        raise TypeError(f"actions must be Discrete or a Box [m], got {space}")
-    if single:
+    policy_kind(env)
+    if not isinstance(env, VectorEnv):
         return SyncVectorEnv([lambda: env])
     mode = env.metadata.get("autoreset_mode")
     if mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
@@ -131,18 +124,6 @@ def vectorize(env):
             "expected AutoresetMode.NEXT_STEP or AutoresetMode.SAME_STEP"
         )
     return env
-
-
-def to_environment(env):
-    """A function from a policy's actions to those that the vector `env` accepts.
-
-    Continuous actions are clipped to the Box, discrete ones start where the space does.
-    """
-    space = env.single_action_space
-    if hasattr(space, "n"):
-        return (lambda a: a + space.start) if space.start else (lambda a: a)
-    low, high, dtype = space.low, space.high, space.dtype
-    return lambda a: np.minimum(np.maximum(a, low), high).astype(dtype)
 
 
 def collect(env, policy, steps, rng, state=None):
@@ -167,8 +148,7 @@ def collect(env, policy, steps, rng, state=None):
     """
     from gymnasium.vector import AutoresetMode
 
-    if not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise ValueError(f"steps must be an integer >= 1, got {steps!r}")
+    steps = _check.count("steps", steps)
     if state is None:
         state = _start(env, rng)
     elif env is not state.env and env is not state.source:
@@ -178,7 +158,8 @@ def collect(env, policy, steps, rng, state=None):
     n = env.num_envs
     t_max = -(-steps // n)
 
-    first = _observations(env, state.observations)
+    observe = to_policy(env)
+    first = state.observations
     seen = np.empty((t_max + 1, *first.shape), dtype=first.dtype)
     seen[0] = first
     rewards = np.empty((t_max, n))
@@ -186,13 +167,12 @@ def collect(env, policy, steps, rng, state=None):
     truncated = np.empty((t_max, n), dtype=bool)
     actions, finals = [], []
     sample, step, accepted = policy.sample, env.step, to_environment(env)
-    offset = getattr(env.single_observation_space, "start", 0)
     for t in range(t_max):
         action = sample(seen[t], rng)
         observation, rewards[t], terminated[t], truncated[t], info = step(
             accepted(action)
         )
-        seen[t + 1] = observation - offset if offset else observation
+        seen[t + 1] = observe(observation)
         actions.append(action)
         if same_step and "final_obs" in info:
             finals.append((t, info["final_obs"]))
@@ -206,7 +186,7 @@ def collect(env, policy, steps, rng, state=None):
         following = following.copy()
         for t, final in finals:
             for i in np.flatnonzero(done[t]):
-                following[t, i] = final[i] - offset if offset else final[i]
+                following[t, i] = observe(final[i])
     else:  # the step after an episode's end is a reset, not a step
         valid[0] = ~state.needs_reset
         valid[1:] = ~done[:-1]
@@ -227,14 +207,11 @@ def collect(env, policy, steps, rng, state=None):
         episode_returns=returns,
         episode_lengths=lengths.astype(int),
     )
-    moments = state.moments
-    if batch.observations.ndim == 2:
-        moments = moments.update(batch.observations)
     return batch, replace(
         state,
         observations=seen[-1].copy(),
         needs_reset=needs_reset,
-        moments=moments,
+        moments=state.moments.update(batch.observations),
         returns=left_return,
         lengths=left_length.astype(int),
     )
@@ -243,23 +220,16 @@ def collect(env, policy, steps, rng, state=None):
 def _start(source, rng):
     env = vectorize(source)
     observations, _ = env.reset(seed=int(rng.integers(2**31)))
-    offset = getattr(env.single_observation_space, "start", 0)
     n = env.num_envs
     return RolloutState(
         env=env,
-        observations=observations - offset if offset else observations,
+        observations=to_policy(env)(observations),
         needs_reset=np.zeros(n, dtype=bool),
         moments=RunningMoments.zeros(env.single_observation_space.shape or 0),
         returns=np.zeros(n),
         lengths=np.zeros(n, dtype=int),
         source=source,
     )
-
-
-def _observations(env, observations):
-    """Integers for a Discrete space, float64 for a Box."""
-    discrete = hasattr(env.single_observation_space, "n")
-    return np.asarray(observations, dtype=np.int64 if discrete else np.float64)
 
 
 def _refuse_non_finite(observations, following, rewards):

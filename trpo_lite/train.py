@@ -1,19 +1,12 @@
-"""Whole runs: `train` turns an environment into a policy and the history of its making.
-
-One iteration: collect a batch, estimate advantages, update the policy.
-"""
+"""Whole runs: `train` makes a policy for an environment, and a history of it."""
 
 import dataclasses
-import io
-import json
-import os
-import re
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trpo_lite._check import discount, positive
+from trpo_lite import _check
 from trpo_lite.advantage import (
     LinearValue,
     explained_variance,
@@ -22,304 +15,15 @@ from trpo_lite.advantage import (
     value_targets,
 )
 from trpo_lite.diagnostics import Diagnostics
-from trpo_lite.policies import (
-    Features,
-    check_spaces,
-    fourier_features,
-    from_arrays,
-    linear_features,
-    make_policy,
-    to_arrays,
-)
+from trpo_lite.environments import make_environment
+from trpo_lite.features import Features, fourier_features, linear_features
+from trpo_lite.history import History
+from trpo_lite.policies import LinearGaussian
 from trpo_lite.ppo import ppo_clip_update, ppo_penalty_update
-from trpo_lite.rollout import collect, vectorize
+from trpo_lite.rollout import collect
+from trpo_lite.settings import ALGORITHMS, Settings, preset
+from trpo_lite.spaces import check_spaces, make_policy, n_states, policy_kind, sizes
 from trpo_lite.trpo import npg_update, policy_gradient_update, trpo_update
-
-ALGORITHMS = ("trpo", "npg", "pg", "ppo-penalty", "ppo-clip")
-
-
-def _setting(default, text):
-    return field(default=default, metadata={"help": text})
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Every hyper-parameter of a run; each is a keyword of `train` and a CLI option.
-
-    What is not given comes from the environment's preset, then from the kind of its
-    actions, then from here.
-    """
-
-    steps: int = _setting(200_000, "environment steps in all")
-    batch: int = _setting(4096, "steps in one batch, so in one update")
-    environments: int = _setting(16, "environments stepped side by side")
-    decay: float = _setting(0.0, "share of delta or learning rate gone by the end")
-    until: float = _setting(np.inf, "stop once a batch's mean return reaches this")
-    gamma: float = _setting(0.99, "discount")
-    lam: float = _setting(0.97, "GAE's lambda: 0 trusts the baseline, 1 the rewards")
-    features: str = _setting("linear", "of the observations: linear or fourier")
-    fourier_count: int = _setting(200, "number of random Fourier features")
-    bandwidth: float = _setting(2.0, "their length scale, in standard deviations")
-    normalize_observations: bool = _setting(True, "by running mean and deviation")
-    log_std: float = _setting(0.0, "first log standard deviation of a Gaussian policy")
-    ridge: float = _setting(1e-5, "ridge penalty of the value baseline")
-    delta: float = _setting(0.01, "KL limit of one update (trpo, npg)")
-    damping: float = _setting(1e-3, "added to the Fisher matrix's diagonal")
-    cg_iterations: int = _setting(10, "conjugate gradient steps")
-    cg_tolerance: float = _setting(1e-10, "relative residual at which CG stops")
-    backtrack: float = _setting(0.8, "factor of the line search (trpo)")
-    max_backtracks: int = _setting(10, "tries of the line search (trpo)")
-    learning_rate: float = _setting(0.01, "step size (pg), Adam's (ppo)")
-    epochs: int = _setting(10, "passes over a batch (ppo)")
-    minibatches: int = _setting(8, "gradient steps in a pass (ppo)")
-    clip: float = _setting(0.2, "epsilon, the clip range of the ratio (ppo-clip)")
-    beta: float = _setting(1.0, "first penalty coefficient (ppo-penalty)")
-    target_kl: float = _setting(0.01, "KL that beta is adapted to (ppo-penalty)")
-
-    def __post_init__(self):
-        for f in dataclasses.fields(self):
-            value = getattr(self, f.name)
-            object.__setattr__(self, f.name, _typed(f, value))
-        for name in ("steps", "batch", "environments", "fourier_count"):
-            _at_least_one(name, getattr(self, name))
-        for name in ("cg_iterations", "epochs", "minibatches"):
-            _at_least_one(name, getattr(self, name))
-        for name in ("bandwidth", "delta", "learning_rate", "clip", "beta"):
-            positive(name, getattr(self, name))
-        positive("target_kl", self.target_kl)
-        discount("gamma", self.gamma)
-        if not 0 <= self.lam <= 1:
-            raise ValueError(f"lam must be in [0, 1], got {self.lam!r}")
-        if not 0 <= self.decay <= 1:
-            raise ValueError(f"decay must be in [0, 1], got {self.decay!r}")
-        if not 0 < self.backtrack < 1:
-            raise ValueError(f"backtrack must be in (0, 1), got {self.backtrack!r}")
-        for name in ("ridge", "damping", "cg_tolerance", "max_backtracks"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)!r}")
-        if not np.isfinite(self.log_std):
-            raise ValueError(f"log_std must be finite, got {self.log_std!r}")
-        if np.isnan(self.until):
-            raise ValueError("until must be a return, got nan")
-        if self.features not in ("linear", "fourier"):
-            raise ValueError(
-                f"features must be 'linear' or 'fourier', got {self.features!r}"
-            )
-
-
-def _typed(f, value):
-    """`value` as the type of field `f`; TypeError if it isn't one."""
-    integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if f.type is bool and isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if f.type is str and isinstance(value, str):
-        return value
-    if f.type is int and (
-        integer or (isinstance(value, float) and value.is_integer())  # 1e6 is clear
-    ):
-        return int(value)
-    if f.type is float and (integer or isinstance(value, (float, np.floating))):
-        return float(value)
-    kind = {"bool": "True or False", "str": "a string", "int": "an integer"}.get(
-        f.type.__name__, "a number"
-    )
-    raise TypeError(f"{f.name} must be {kind}, got {value!r}")
-
-
-def _integer(name, value):
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    return int(value)
-
-
-def _seed(value):
-    if _integer("seed", value) < 0:
-        raise ValueError(f"seed must be >= 0, got {value!r}")
-    return int(value)
-
-
-def _at_least_one(name, value):
-    if value < 1:
-        raise ValueError(f"{name} must be >= 1, got {value!r}")
-
-
-#: what differs from `Settings`, by action space and by environment; what stands under
-#: an algorithm's name holds for that algorithm only
-DISCRETE = {"delta": 0.02, "pg": {"learning_rate": 1.0}}
-CONTINUOUS = {"pg": {"learning_rate": 0.05}}
-PRESETS = {
-    "CartPole": dict(
-        batch=16384,
-        environments=64,
-        gamma=0.995,
-        lam=0.97,
-        delta=0.1,
-        target_kl=0.05,
-        until=490.0,
-        pg={"learning_rate": 3.0},
-    ),
-    "Acrobot": dict(batch=8000, gamma=0.995, delta=0.05, normalize_observations=False),
-    "Pendulum": dict(
-        steps=240_000,
-        batch=4000,
-        gamma=0.98,
-        lam=0.95,
-        delta=0.03,
-        features="fourier",
-    ),
-    "Swimmer": dict(
-        steps=340_000,
-        batch=8000,
-        environments=8,
-        gamma=0.9995,
-        lam=0.99,
-        delta=0.05,
-        normalize_observations=False,
-    ),
-    "Hopper": dict(steps=700_000, batch=4000, environments=8, gamma=0.995, delta=0.05),
-}
-
-
-def preset(env_id, algorithm="trpo", discrete=False):
-    """The settings dict that differs from `Settings()` for this environment id."""
-    name = re.sub(r"-v\d+$", "", env_id.split(":")[-1].split("/")[-1])
-    chosen = {}
-    for layer in (DISCRETE if discrete else CONTINUOUS, PRESETS.get(name, {})):
-        chosen |= {k: v for k, v in layer.items() if k not in ALGORITHMS}
-        chosen |= layer.get(algorithm, {})
-    return chosen
-
-
-def make_environment(env_id, environments, max_episode_steps=None):
-    """A vector environment of an id, or of a function that makes one environment.
-
-    Gymnasium's own vector version is used where it has one. `max_episode_steps` is a
-    limit for environments that have none. ValueError if there is no such environment,
-    or if it cannot be made here.
-    """
-    import gymnasium
-    from gymnasium.vector import SyncVectorEnv
-
-    if callable(env_id):
-
-        def limited():
-            env = env_id()
-            own = getattr(env, "spec", None) and env.spec.max_episode_steps
-            if max_episode_steps is None or own:
-                return env
-            return gymnasium.wrappers.TimeLimit(env, max_episode_steps)
-
-        return vectorize(SyncVectorEnv([limited] * environments))
-    if not isinstance(env_id, str):
-        raise TypeError(
-            "env_id must be a Gymnasium id or a function that makes an environment, "
-            f"got {env_id!r}"
-        )
-    try:
-        spec = gymnasium.spec(env_id)
-        limit = {}
-        if max_episode_steps is not None and not spec.max_episode_steps:
-            limit = {"max_episode_steps": max_episode_steps}
-        if spec.vector_entry_point and not spec.additional_wrappers:
-            env = gymnasium.make_vec(
-                env_id, environments, vectorization_mode="vector_entry_point", **limit
-            )
-        else:
-            env = gymnasium.make_vec(
-                env_id,
-                environments,
-                vectorization_mode="sync",
-                wrappers=[_without_info],
-                disable_env_checker=True,
-                **limit,
-            )
-    except (gymnasium.error.Error, ImportError) as problem:
-        reason = " ".join(str(problem).split())
-        raise ValueError(f"env_id {env_id!r} cannot be made: {reason}") from None
-    return vectorize(env)
-
-
-def _without_info(env):
-    """`env` with empty info, which a vector environment would take long to merge."""
-    import gymnasium
-
-    class WithoutInfo(gymnasium.Wrapper):
-        def reset(self, *, seed=None, options=None):
-            return self.env.reset(seed=seed, options=options)[0], {}
-
-        def step(self, action):
-            return (*self.env.step(action)[:4], {})
-
-    return WithoutInfo(env)
-
-
-@dataclass(frozen=True)
-class History:
-    """A run: its settings, the policy it ended with, and a row for each iteration.
-
-    `history["kl"]` is one column [K]. `stopped` says why it ended: "steps", "until"
-    or "interrupted".
-    """
-
-    settings: dict
-    policy: object
-    columns: dict
-    stopped: str
-
-    def __getitem__(self, name):
-        if name not in self.columns:
-            raise KeyError(f"no column {name!r}; there are {', '.join(self.columns)}")
-        return self.columns[name]
-
-    def __len__(self):
-        return len(next(iter(self.columns.values()), ()))
-
-    def save(self, file):
-        """Write to exactly `file` (.npz format), whole or not at all."""
-        header = {"settings": self.settings, "stopped": self.stopped}
-        arrays = {"trpo_lite_history": np.array(json.dumps(header))}
-        for name, array in to_arrays(self.policy).items():
-            arrays[f"policy/{name}"] = array
-        for name, array in self.columns.items():
-            arrays[f"column/{name}"] = array
-        file = os.fspath(file)
-        part = file + ".npz.part"
-        try:
-            with open(part, "wb") as handle:
-                np.savez(handle, **arrays)
-            os.replace(part, file)
-        except BaseException:
-            if os.path.exists(part):
-                os.remove(part)
-            raise
-
-    @classmethod
-    def load(cls, file):
-        """The history in `file`; ValueError if that is broken or something else.
-
-        Reads no pickles, so a file from a stranger can do no harm.
-        """
-        with open(file, "rb") as handle:
-            content = io.BytesIO(handle.read())
-        try:
-            with np.load(content, allow_pickle=False) as npz:
-                arrays = {name: npz[name] for name in npz.files}
-            header = json.loads(str(arrays.pop("trpo_lite_history")))
-            parts = {"policy": {}, "column": {}}
-            for name, array in arrays.items():
-                part, name = name.split("/", 1)
-                parts[part][name] = array
-            return cls(
-                settings=header["settings"],
-                policy=from_arrays(parts["policy"]),
-                columns=parts["column"],
-                stopped=header["stopped"],
-            )
-        except Exception as problem:
-            raise ValueError(
-                f"{os.fspath(file)} is not a trpo_lite history, or it is broken "
-                f"({type(problem).__name__}: {problem})"
-            ) from None
 
 
 def train(
@@ -344,11 +48,8 @@ def train(
     ------
     ValueError, TypeError that name the argument, before any simulation starts.
     """
-    if algorithm not in ALGORITHMS:
-        raise ValueError(
-            f"algorithm must be one of {', '.join(ALGORITHMS)}, got {algorithm!r}"
-        )
-    seed = _seed(seed)
+    algorithm = _check.one_of("algorithm", algorithm, ALGORITHMS)
+    seed = _check.count("seed", seed, least=0)
     known = [f.name for f in dataclasses.fields(Settings)]
     for name in settings:
         if name not in known:
@@ -356,45 +57,22 @@ def train(
     Settings(**settings)  # refuse wrong values before anything is made
     name = env_id if isinstance(env_id, str) else getattr(env_id, "__name__", "")
     probe = make_environment(env_id, 1)
-    discrete = hasattr(probe.single_action_space, "n")
+    discrete = policy_kind(probe) is not LinearGaussian
     probe.close()
     s = Settings(**{**preset(name, algorithm, discrete), **settings})
 
-    n = min(s.environments, s.batch, s.steps)
-    rows = min(s.batch, s.steps) // n * n
-    env = make_environment(env_id, n)
+    env = make_environment(env_id, min(s.environments, s.batch, s.steps))
     rng = np.random.default_rng(seed)
     policy = initial_policy(env, s, rng)
-    value = LinearValue(
-        n_states=getattr(env.single_observation_space, "n", None), ridge=s.ridge
-    )
-    update = _updater(algorithm, s, rng)
-    log, stopped, state, done = [], "steps", None, 0
+    header = {"env_id": name, "algorithm": algorithm, "seed": seed}
+    log, stopped, done = [], "steps", 0
     bar = _bar(s.steps, name, progress)
     start = time.perf_counter()
     try:
-        while not done or s.steps - done >= rows:
-            batch, state = collect(env, policy, rows, rng, state)
-            if not done:  # zero weights ignore what is seen: features may still change
-                policy = _normalized(policy, state.moments, s)
-            scale = 1 - s.decay * done / s.steps
+        for new, batch, diagnostics in iterations(env, policy, algorithm, s, rng):
+            policy = new
             done += len(batch)
-            solved = _mean(batch.episode_returns) >= s.until
-            advantages, value, explained = _advantages(batch, value, s)
-            if solved:  # the policy that did it is kept
-                new, diagnostics = policy, _no_update(policy, batch, "until")
-            else:
-                new, diagnostics = update(policy, batch, normalize(advantages), scale)
-            row = {
-                "steps": done,
-                "seconds": time.perf_counter() - start,
-                "episodes": len(batch.episode_returns),
-                "return_mean": _mean(batch.episode_returns),
-                "length_mean": _mean(batch.episode_lengths),
-                **dataclasses.asdict(diagnostics),
-                "explained_variance": explained,
-            }
-            policy = new if solved else _normalized(new, state.moments, s)
+            row = _row(done, time.perf_counter() - start, batch, diagnostics)
             log.append(row)
             if bar is not None:
                 bar.set_postfix_str(
@@ -404,7 +82,7 @@ def train(
                 bar.update(len(batch))
             if callback is not None:
                 callback(row, policy)
-            if solved:
+            if diagnostics.stop == "until":
                 stopped = "until"
                 break
     except KeyboardInterrupt:
@@ -413,7 +91,6 @@ def train(
         if bar is not None:
             bar.close()
         env.close()
-    header = {"env_id": name, "algorithm": algorithm, "seed": int(seed)}
     return History(
         settings={**header, **dataclasses.asdict(s)},
         policy=policy,
@@ -422,12 +99,33 @@ def train(
     )
 
 
+def iterations(env, policy, algorithm, s, rng):
+    """The loop of page 12: (policy, batch, Diagnostics) after each update.
+
+    s : Settings, which also say after how many steps it ends. The observations' scale
+    is frozen within an update; the policy that is yielded is the one updated.
+    """
+    update = _updater(algorithm, s, rng)
+    value = LinearValue(n_states=n_states(env), ridge=s.ridge)
+    rows = min(s.batch, s.steps) // env.num_envs * env.num_envs
+    state, done = None, 0
+    while not done or s.steps - done >= rows:  # for k = 0, 1, ...
+        batch, state = collect(env, policy, rows, rng, state)  # item 1
+        if not done:  # zero weights ignore what is seen: features may still change
+            policy = _scaled(policy, state.moments, s)
+        advantages, value, explained = _estimate(batch, value, s)  # item 2
+        scale = 1 - s.decay * done / s.steps
+        policy, said = update(policy, batch, normalize(advantages), scale)  # 3 to 6
+        done += len(batch)
+        yield policy, batch, replace(said, explained_variance=explained)
+        policy = _scaled(policy, state.moments, s)
+
+
 def initial_policy(env, settings, rng):
     """The policy a run starts from: all weights zero."""
-    space = env.single_observation_space
     features = None
-    if not hasattr(space, "n"):
-        (dim,) = space.shape
+    if n_states(env) is None:
+        dim, _ = sizes(env)
         features = linear_features(dim)
         if settings.features == "fourier":
             features = fourier_features(
@@ -436,7 +134,7 @@ def initial_policy(env, settings, rng):
     return make_policy(env, features, log_std=settings.log_std)
 
 
-def _normalized(policy, moments, settings):
+def _scaled(policy, moments, settings):
     """`policy` seeing its observations normalised by `moments`."""
     features = getattr(policy, "features", None)
     if not settings.normalize_observations or not isinstance(features, Features):
@@ -444,7 +142,7 @@ def _normalized(policy, moments, settings):
     return replace(policy, features=features.with_moments(moments.mean, moments.std))
 
 
-def _advantages(batch, value, settings):
+def _estimate(batch, value, settings):
     """Advantages [M], the refitted baseline, and what the old one explained.
 
     The baseline of earlier batches judges this one; the first batch has none, and
@@ -481,6 +179,8 @@ def _updater(algorithm, s, rng):
     beta = s.beta
 
     def update(policy, batch, advantages, scale):
+        if _mean(batch.episode_returns) >= s.until:  # the policy that did it is kept
+            return policy, _no_update(policy, batch, "until")
         nonlocal beta  # adapted from update to update
         data = (policy, batch, advantages)
         delta, learning_rate = scale * s.delta, scale * s.learning_rate
@@ -513,11 +213,23 @@ def _no_update(policy, batch, stop):
         stop=stop,
         kl=0.0,
         surrogate=0.0,
-        entropy=_mean(policy.entropy(batch.observations)),
+        entropy=_mean(policy.at(batch.observations).entropy()),
         max_ratio=1.0,
         gradient_norm=np.nan,
         step_norm=0.0,
     )
+
+
+def _row(done, seconds, batch, diagnostics):
+    """One iteration as a row of the history."""
+    return {
+        "steps": done,
+        "seconds": seconds,
+        "episodes": len(batch.episode_returns),
+        "return_mean": _mean(batch.episode_returns),
+        "length_mean": _mean(batch.episode_lengths),
+        **dataclasses.asdict(diagnostics),
+    }
 
 
 def _mean(x):
@@ -539,8 +251,8 @@ def evaluate_policy(env_id, policy, episodes=100, seed=0, max_episode_steps=10_0
     favoured. The seeds are not those of training. `max_episode_steps` counts where
     the environment has no limit of its own.
     """
-    _at_least_one("episodes", _integer("episodes", episodes))
-    rng = np.random.default_rng([_seed(seed), 1])
+    episodes = _check.count("episodes", episodes)
+    rng = np.random.default_rng([_check.count("seed", seed, least=0), 1])
     n = min(episodes, 20)
     env = make_environment(env_id, n, max_episode_steps)
     check_spaces(policy, env)

@@ -6,88 +6,104 @@ g = mean of A grad log pi, of L = mean((r - 1) A), which is zero at the old poli
 without the -1, advantages with a positive mean would pass any search.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from trpo_lite import _check
 from trpo_lite.diagnostics import Diagnostics
 from trpo_lite.line_search import line_search
 from trpo_lite.natural_gradient import natural_step
-from trpo_lite.policies import bare
+from trpo_lite.policies import PolicyAt
 from trpo_lite.surrogate import probability_ratio, sampled_surrogate
 
 
+@dataclass(frozen=True, eq=False)
 class Sample:
-    """A batch seen from the policy that acted in it: L, KL and g, features mapped once.
+    """A batch seen from the policy that acted in it: what an update asks of both."""
 
-    ValueError if the batch is empty, holds a number that isn't finite, or doesn't
-    match `advantages` [M].
-    """
+    old: PolicyAt  #: the policy at the M rows of the batch
+    observations: np.ndarray  #: [M, D], or [M] integers
+    actions: np.ndarray  #: [M, m], or [M] integers
+    advantages: np.ndarray  #: [M]
+    log_prob_old: np.ndarray  #: [M]
 
-    def __init__(self, policy, batch, advantages):
+    @classmethod
+    def of(cls, policy, batch, advantages):
+        """ValueError if the batch is empty, doesn't fit or holds what isn't finite."""
         if len(batch) == 0:
             raise ValueError("batch is empty: an update needs at least one row")
-        self.advantages = _check.finite("advantages", advantages, (len(batch),))
-        self.observations, self.actions = batch.observations, batch.actions
+        advantages = _check.finite("advantages", advantages, (len(batch),))
         for name in ("observations", "actions"):
             if len(getattr(batch, name)) != len(batch):
                 raise ValueError(
                     f"batch.{name} has {len(getattr(batch, name))} rows, "
                     f"expected {len(batch)}"
                 )
-        self.given = policy
-        self.policy, self.rows = bare(policy, batch.observations)
-        _check.finite("batch.observations", self.rows)
-        self.log_prob = self.policy.log_prob(self.rows, self.actions)
-        _check.finite("batch.actions (their log-probabilities)", self.log_prob)
-        self._last = None, None
+        _check.finite("batch.observations", batch.observations)
+        old = policy.at(batch.observations)
+        log_prob_old = old.log_prob(batch.actions)
+        _check.finite("batch.actions (their log-probabilities)", log_prob_old)
+        actions = np.asarray(batch.actions)
+        return cls(old, batch.observations, actions, advantages, log_prob_old)
 
     def gradient(self):
-        """g, [size]."""
+        """g, [size]; may not be finite."""
         weights = self.advantages / len(self.advantages)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self.policy.score_sum(self.rows, self.actions, weights)
-
-    def at(self, theta):
-        """(policy over rows, r [M], L, mean KL) at theta; the last is remembered."""
-        if theta is not self._last[0]:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                new = self.policy.with_theta(theta)
-                log_prob = new.log_prob(self.rows, self.actions)
-                ratio = probability_ratio(log_prob, self.log_prob)
-                surrogate = sampled_surrogate(ratio - 1, self.advantages)
-                kl = float(self.policy.kl(self.rows, new).mean())
-            self._last = theta, (new, ratio, surrogate, kl)
-        return self._last[1]
+            return self.old.score_sum(self.actions, weights)
 
     def evaluate(self, theta):
-        """(L, mean KL) at theta, as the line search asks; may not be finite."""
-        return self.at(theta)[2:]
+        """(L, mean KL) at theta; may not be finite."""
+        return self.measure(theta)[:2]
 
-    def move(self, theta, stop, g, **more):
-        """(new policy, Diagnostics) at theta; the old one if that isn't finite."""
-        old = self.policy.theta
+    def measure(self, theta):
+        """(L, mean KL, largest r, the policy at the rows); may not be finite."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            new = self.old.with_theta(theta)
+            ratio = probability_ratio(new.log_prob(self.actions), self.log_prob_old)
+            surrogate = sampled_surrogate(ratio - 1, self.advantages)
+            kl = float(self.old.kl(new).mean())
+        return surrogate, kl, float(ratio.max()), new
+
+    def move(self, theta, stop, g, natural=None, found=None, **more):
+        """(new policy, Diagnostics) at theta; the old one if anything isn't finite.
+
+        found : `measure(theta)`, if that is known already
+        """
+        old = self.old.policy
+        home = 0.0, 0.0, 1.0, self.old
         finite = np.isfinite(g).all() and np.isfinite(theta).all()
-        if finite:
-            new, ratio, surrogate, kl = self.at(theta)
-            finite = np.isfinite(surrogate) and np.isfinite(kl)
-        if not finite:
-            theta, stop = old, "not finite"
-            new, ratio, surrogate, kl = self.policy, np.ones(1), 0.0, 0.0
+        if finite and found is None:
+            found = home if np.array_equal(theta, old.theta) else self.measure(theta)
+        finite = finite and np.isfinite(found[:2]).all()
+        surrogate, kl, max_ratio, new = found if finite else home
         with np.errstate(over="ignore"):
-            norms = [float(np.linalg.norm(x)) for x in (g, theta - old)]
-        diagnostics = Diagnostics(
-            stop=stop,
+            step = new.policy.theta - old.theta
+            norms = [float(np.linalg.norm(x)) for x in (g, step)]
+        return new.policy, Diagnostics(
+            stop=stop if finite else "not finite",
             kl=kl,
             surrogate=surrogate,
-            entropy=float(new.entropy(self.rows).mean()),
-            max_ratio=float(ratio.max()),
+            entropy=float(new.entropy().mean()),
+            max_ratio=max_ratio,
             gradient_norm=norms[0],
             step_norm=norms[1],
             refused=not finite,
+            **(_of_natural(natural) if natural else {}),
             **more,
         )
-        kept = np.array_equal(theta, old)
-        return (self.given if kept else self.given.with_theta(theta)), diagnostics
+
+
+def _of_natural(natural):
+    """What Diagnostics tells of a NaturalStep."""
+    residuals = natural.cg.residuals
+    return {
+        "predicted_surrogate": natural.predicted_surrogate,
+        "predicted_kl": natural.predicted_kl,
+        "cg_iterations": natural.cg.iterations,
+        "cg_residual": float(residuals[-1] / residuals[0]) if residuals[0] else 0.0,
+    }
 
 
 def policy_gradient_update(policy, batch, advantages, learning_rate=0.01):
@@ -97,7 +113,7 @@ def policy_gradient_update(policy, batch, advantages, learning_rate=0.01):
     Source: the slide "Connection to policy gradient".
     """
     learning_rate = _check.positive("learning_rate", learning_rate)
-    sample = Sample(policy, batch, advantages)
+    sample = Sample.of(policy, batch, advantages)
     g = sample.gradient()
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         theta = policy.theta + learning_rate * g
@@ -118,12 +134,15 @@ def npg_update(
     stop: "full step", "zero gradient" or "not finite" (refused, policy kept).
     Source: the slide "Natural policy gradient".
     """
-    sample = Sample(policy, batch, advantages)
-    g, natural, more = _natural(sample, delta, damping, cg_iterations, cg_tolerance)
-    if natural is None:
+    sample = Sample.of(policy, batch, advantages)
+    g = sample.gradient()
+    if not np.isfinite(g).all():
         return sample.move(policy.theta, "not finite", g)
+    natural = natural_step(
+        g, sample.old.fisher_product, delta, damping, cg_iterations, cg_tolerance
+    )
     stop = "full step" if natural.step.any() else "zero gradient"
-    return sample.move(policy.theta + natural.step, stop, g, **more)
+    return sample.move(policy.theta + natural.step, stop, g, natural)
 
 
 def trpo_update(
@@ -149,30 +168,21 @@ def trpo_update(
     stop: "accepted"; or "max_backtracks", "zero step" or "not finite" (policy kept).
     Source: the slide "Full algorithm"; Schulman et al. 2015, appendix C.
     """
-    sample = Sample(policy, batch, advantages)
-    g, natural, more = _natural(sample, delta, damping, cg_iterations, cg_tolerance)
-    if natural is None:
+    sample = Sample.of(policy, batch, advantages)
+    g = sample.gradient()  # item 3
+    if not np.isfinite(g).all():
         return sample.move(policy.theta, "not finite", g)
-    search = line_search(
-        sample.evaluate, policy.theta, natural.step, delta, backtrack, max_backtracks
+    natural = natural_step(  # items 4 and 5
+        g, sample.old.fisher_product, delta, damping, cg_iterations, cg_tolerance
+    )
+    search = line_search(  # item 6
+        sample.measure, policy.theta, natural.step, delta, backtrack, max_backtracks
     )
     return sample.move(
-        search.theta, search.stop, g, backtracks=search.backtracks, **more
+        search.theta,
+        search.stop,
+        g,
+        natural,
+        search.found,
+        backtracks=search.backtracks,
     )
-
-
-def _natural(sample, delta, damping, iterations, tolerance):
-    """(g, NaturalStep or None if g isn't finite, what Diagnostics tells of them)."""
-    g = sample.gradient()
-    if not np.isfinite(g).all():
-        return g, None, {}
-    fvp = sample.policy.fisher(sample.rows)
-    natural = natural_step(g, fvp, delta, damping, iterations, tolerance)
-    residuals = natural.cg.residuals
-    more = {
-        "predicted_surrogate": natural.predicted_improvement,
-        "predicted_kl": natural.predicted_kl,
-        "cg_iterations": natural.cg.iterations,
-        "cg_residual": float(residuals[-1] / residuals[0]) if residuals[0] else 0.0,
-    }
-    return g, natural, more

@@ -9,7 +9,11 @@ from trpo_lite.bound import kl
 from trpo_lite.course.engine import Exercise, Progress
 from trpo_lite.course.widgets import Choice, Steps, Widget
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
-from trpo_lite.policies import LinearGaussian, LinearSoftmax, TabularSoftmax
+from trpo_lite.policies import (
+    LinearGaussian,
+    LinearSoftmax,
+    TabularSoftmax,
+)
 from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET, line
 from trpo_lite.surrogate import surrogate
 
@@ -506,31 +510,31 @@ def fisher_times_reference(policy, observations, v):
     h = 1e-4
     ahead = policy.with_theta(policy.theta + h * v)
     behind = policy.with_theta(policy.theta - h * v)
-    up = policy.kl_gradient(observations, ahead)
-    down = policy.kl_gradient(observations, behind)
+    up = policy.at(observations).kl_gradient(ahead.at(observations))
+    down = policy.at(observations).kl_gradient(behind.at(observations))
     return (up - down) / (2 * h)
 
 
 def exact_gradient(policy, observations, v):
-    return policy.kl_gradient(observations, policy)
+    return policy.at(observations).kl_gradient(policy.at(observations))
 
 
 def one_sided(policy, observations, v):
     ahead = policy.with_theta(policy.theta + 1e-4 * v)
-    return policy.kl_gradient(observations, ahead) / 1e-4
+    return policy.at(observations).kl_gradient(ahead.at(observations)) / 1e-4
 
 
 def whole_step(policy, observations, v):
     ahead = policy.with_theta(policy.theta + v)
-    return policy.kl_gradient(observations, ahead)
+    return policy.at(observations).kl_gradient(ahead.at(observations))
 
 
 def one_number(policy, observations, v):
-    return v @ policy.fisher_vector_product(observations, v)
+    return v @ policy.at(observations).fisher_product(v)
 
 
 def along_each(policy, observations, v):
-    return v * policy.fisher_vector_product(observations, v)
+    return v * policy.at(observations).fisher_product(v)
 
 
 def times_cases(rng):

@@ -8,7 +8,7 @@ import numpy as np
 from trpo_lite import lqr, mdp
 from trpo_lite.course.engine import Exercise, Progress
 from trpo_lite.course.widgets import Choice, Steps, Widget
-from trpo_lite.rollout import Rows
+from trpo_lite.rollout import Samples
 from trpo_lite.style import BLUE, INK, RED, line
 
 START = (-0.1, 0.3)  # k and sigma: the path whose gap the page prints
@@ -205,7 +205,7 @@ def draw_step(g, H, delta, at):
 
 
 def sample(world, pi, runs, rng, horizon=60):
-    """(Rows, estimated advantages [N]) from runs that end with probability 1 - gamma.
+    """(Samples, estimated advantages [N]); runs end with probability 1 - gamma.
 
     Then plain sums of rewards have discounted means, and rows are spread as d is.
     The estimate is the run's further reward minus its mean over the state's rows.
@@ -220,7 +220,7 @@ def sample(world, pi, runs, rng, horizon=60):
     count = np.bincount(states, minlength=world.n_states)
     total = np.bincount(states, further, world.n_states)
     mean = total / np.maximum(count, 1)
-    return Rows(states, actions), further - mean[states]
+    return Samples(states, actions), further - mean[states]
 
 
 def worlds():

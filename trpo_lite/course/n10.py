@@ -343,7 +343,7 @@ def damped_direction_stub(policy, observations, g, damping):
     """x with (F + damping I) x = g, [size]."""
 
     def product(v):
-        Fv = policy.fisher_vector_product(observations, v)
+        Fv = policy.at(observations).fisher_product(v)
         return Fv + damping * policy.theta
 
     return conjugate_gradient(product, g, iterations=50).x
@@ -353,7 +353,7 @@ def damped_direction_reference(policy, observations, g, damping):
     """x with (F + damping I) x = g, [size]."""
 
     def product(v):
-        Fv = policy.fisher_vector_product(observations, v)
+        Fv = policy.at(observations).fisher_product(v)
         return Fv + damping * v
 
     return conjugate_gradient(product, g, iterations=50).x
@@ -361,7 +361,7 @@ def damped_direction_reference(policy, observations, g, damping):
 
 def solved_with(policy, observations, g, term):
     def product(v):
-        return term(policy.fisher_vector_product(observations, v), v)
+        return term(policy.at(observations).fisher_product(v), v)
 
     return conjugate_gradient(product, g, iterations=50).x
 
@@ -397,7 +397,7 @@ def damping_cases(rng):
 
 def solves(arguments, result):
     policy, rows, g, damping = arguments
-    left = policy.fisher_vector_product(rows, result) + damping * np.asarray(result) - g
+    left = policy.at(rows).fisher_product(result) + damping * np.asarray(result) - g
     if np.linalg.norm(left) > 1e-6 * np.linalg.norm(g):
         return "(F + damping I) x is not g"
     return None

@@ -14,7 +14,7 @@ from trpo_lite.course.widgets import Choice, Slider, Steps, Widget
 from trpo_lite.line_search import line_search
 from trpo_lite.natural_gradient import natural_step
 from trpo_lite.policies import LinearGaussian
-from trpo_lite.rollout import Rows
+from trpo_lite.rollout import Samples
 from trpo_lite.style import BLUE, GREY, INK, RED
 from trpo_lite.trpo import Sample
 
@@ -38,7 +38,7 @@ def draw_samples(policy, count, rows, rng):
     v = lqr.value(WORLD, k, sigma, s.reshape(-1, 1)).reshape(runs, STEPS + 1)
     A = (r + WORLD.gamma * v[:, 1:] - v[:, :-1]).reshape(count, rows)
     s, u = (x.reshape(count, rows, 1) for x in (s[:, :-1], u))
-    return [Sample(policy, Rows(s[i], u[i]), A[i]) for i in range(count)]
+    return [Sample.of(policy, Samples(s[i], u[i]), A[i]) for i in range(count)]
 
 
 @cache
@@ -49,7 +49,7 @@ def samples(count, rows=250, seed=0):
 
 def full_step(sample, delta):
     """The natural step from this sample, [2]."""
-    return natural_step(sample.gradient(), POLICY.fisher(sample.rows), delta).step
+    return natural_step(sample.gradient(), sample.old.fisher_product, delta).step
 
 
 def gain(theta):
@@ -235,7 +235,7 @@ def other_direction(sample, step, delta, alpha, tries):
 
 def reverse_kl(sample, theta):
     """Mean KL(new || old) over the sample's states."""
-    return float(POLICY.with_theta(theta).kl(sample.rows, POLICY).mean())
+    return float(sample.old.with_theta(theta).kl(sample.old).mean())
 
 
 suspects = {

@@ -12,18 +12,18 @@ from trpo_lite.course import n10
 from trpo_lite.course.data import load
 from trpo_lite.course.engine import Exercise, Progress
 from trpo_lite.course.widgets import Choice, Slider, Widget
+from trpo_lite.environments import make_environment
+from trpo_lite.features import linear_features
 from trpo_lite.line_search import line_search
 from trpo_lite.natural_gradient import natural_step
 from trpo_lite.policies import (
     LinearGaussian,
     LinearSoftmax,
     TabularSoftmax,
-    linear_features,
-    make_policy,
 )
 from trpo_lite.rollout import collect
+from trpo_lite.spaces import make_policy
 from trpo_lite.style import BLUE, GREY, INK, RED
-from trpo_lite.train import make_environment
 from trpo_lite.trpo import trpo_update
 
 GUARD = 2.0
@@ -356,14 +356,14 @@ stored = Widget(
 
 def assembled_stub(policy, s, a, A_hat, delta):
     """One TRPO update: (the new theta [n], its L on the sample)."""
-    old = policy.log_prob(s, a)
-    g = policy.score_sum(s, a, A_hat) / len(A_hat)
-    step = natural_step(g, policy.fisher(s), delta, damping=1e-3).step
+    old = policy.at(s).log_prob(a)
+    g = policy.at(s).score_sum(a, A_hat) / len(A_hat)
+    step = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3).step
 
     def evaluate(theta):
         new = policy.with_theta(theta)
         L = ...  # 0 at the old policy
-        return L, policy.kl(s, new).mean()
+        return L, policy.at(s).kl(new.at(s)).mean()
 
     found = line_search(evaluate, policy.theta, step, delta)
     return found.theta, evaluate(found.theta)[0]
@@ -371,14 +371,14 @@ def assembled_stub(policy, s, a, A_hat, delta):
 
 def assembled_reference(policy, s, a, A_hat, delta):
     """One TRPO update: (the new theta [n], its L on the sample)."""
-    old = policy.log_prob(s, a)
-    g = policy.score_sum(s, a, A_hat) / len(A_hat)
-    step = natural_step(g, policy.fisher(s), delta, damping=1e-3).step
+    old = policy.at(s).log_prob(a)
+    g = policy.at(s).score_sum(a, A_hat) / len(A_hat)
+    step = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3).step
 
     def evaluate(theta):
         new = policy.with_theta(theta)
-        L = np.mean((np.exp(new.log_prob(s, a) - old) - 1) * A_hat)
-        return L, policy.kl(s, new).mean()
+        L = np.mean((np.exp(new.at(s).log_prob(a) - old) - 1) * A_hat)
+        return L, policy.at(s).kl(new.at(s)).mean()
 
     found = line_search(evaluate, policy.theta, step, delta)
     return found.theta, evaluate(found.theta)[0]
@@ -388,14 +388,14 @@ def assembled_with(surrogate):
     """`assembled` with another L: surrogate(log_prob, old, A_hat)."""
 
     def wrong(policy, s, a, A_hat, delta):
-        old = policy.log_prob(s, a)
-        g = policy.score_sum(s, a, A_hat) / len(A_hat)
-        step = natural_step(g, policy.fisher(s), delta, damping=1e-3).step
+        old = policy.at(s).log_prob(a)
+        g = policy.at(s).score_sum(a, A_hat) / len(A_hat)
+        step = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3).step
 
         def evaluate(theta):
             new = policy.with_theta(theta)
-            L = surrogate(new.log_prob(s, a), old, A_hat)
-            return L, policy.kl(s, new).mean()
+            L = surrogate(new.at(s).log_prob(a), old, A_hat)
+            return L, policy.at(s).kl(new.at(s)).mean()
 
         found = line_search(evaluate, policy.theta, step, delta)
         return found.theta, evaluate(found.theta)[0]
@@ -430,7 +430,7 @@ def assembled_cases(rng):
 def within_the_limit(arguments, result):
     policy, s, _, _, delta, *_ = arguments
     theta = result[0] if isinstance(result, tuple) else result
-    kl = policy.kl(s, policy.with_theta(np.asarray(theta, float))).mean()
+    kl = policy.at(s).kl(policy.with_theta(np.asarray(theta, float)).at(s)).mean()
     return f"the KL is {kl:.4f}, the limit {delta:g}" if kl > delta * 1.000001 else None
 
 
@@ -550,16 +550,16 @@ def careful_update_reference(policy, s, a, A_hat, delta, guard):
     """TRPO's new theta [n]; the old one if only noise is promised."""
     N, n = len(A_hat), len(policy.theta)
     A_hat = normalize(A_hat)
-    g = policy.score_sum(s, a, A_hat) / N
-    natural = natural_step(g, policy.fisher(s), delta, damping=1e-3)
-    if natural.predicted_improvement < guard * np.sqrt(2 * delta * n / N):
+    g = policy.at(s).score_sum(a, A_hat) / N
+    natural = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3)
+    if natural.predicted_surrogate < guard * np.sqrt(2 * delta * n / N):
         return policy.theta
-    old = policy.log_prob(s, a)
+    old = policy.at(s).log_prob(a)
 
     def evaluate(theta):
         new = policy.with_theta(theta)
-        r = np.exp(new.log_prob(s, a) - old)
-        return np.mean((r - 1) * A_hat), policy.kl(s, new).mean()
+        r = np.exp(new.at(s).log_prob(a) - old)
+        return np.mean((r - 1) * A_hat), policy.at(s).kl(new.at(s)).mean()
 
     return line_search(evaluate, policy.theta, natural.step, delta).theta
 
@@ -570,19 +570,19 @@ def careful_with(normalized=True, searched=True, guarded=True, sign=1, flip=Fals
     def wrong(policy, s, a, A_hat, delta, guard):
         N, n = len(A_hat), len(policy.theta)
         A_hat = normalize(A_hat) if normalized else A_hat
-        g = sign * policy.score_sum(s, a, A_hat) / N
-        natural = natural_step(g, policy.fisher(s), delta, damping=1e-3)
-        little = natural.predicted_improvement < guard * np.sqrt(2 * delta * n / N)
+        g = sign * policy.at(s).score_sum(a, A_hat) / N
+        natural = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3)
+        little = natural.predicted_surrogate < guard * np.sqrt(2 * delta * n / N)
         if guarded and little != flip:
             return policy.theta
         if not searched:
             return policy.theta + natural.step
-        old = policy.log_prob(s, a)
+        old = policy.at(s).log_prob(a)
 
         def evaluate(theta):
             new = policy.with_theta(theta)
-            r = np.exp(new.log_prob(s, a) - old)
-            return np.mean((r - 1) * A_hat), policy.kl(s, new).mean()
+            r = np.exp(new.at(s).log_prob(a) - old)
+            return np.mean((r - 1) * A_hat), policy.at(s).kl(new.at(s)).mean()
 
         return line_search(evaluate, policy.theta, natural.step, delta).theta
 
@@ -618,7 +618,7 @@ careful_update = Exercise(
     hints=(
         "Six lines of the page and one if. normalize comes first.",
         "natural_step(g, policy.fisher(s), delta, damping=1e-3) has .step and "
-        ".predicted_improvement; the promise of noise is np.sqrt(2 * delta * n / N).",
+        ".predicted_surrogate; the promise of noise is np.sqrt(2 * delta * n / N).",
         "Below guard times that: return policy.theta. Else line_search(evaluate, "
         "policy.theta, natural.step, delta).theta with the evaluate of exercise 1.",
     ),

@@ -16,21 +16,21 @@ from trpo_lite.mdp import (
 )
 from trpo_lite.policies import TabularSoftmax
 from trpo_lite.ppo import adapt_beta
-from trpo_lite.rollout import Rows
+from trpo_lite.rollout import Samples
 from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET
 
 DELTA = 0.05  # the target of the page's runs
 
 
 def toy_sample(count, seed=1):
-    """(world, uniform policy, Rows, exact advantages of the rows [count])."""
+    """(world, uniform policy, Samples, exact advantages of the rows [count])."""
     world = random_mdp(np.random.default_rng(0))
     old = evaluate(world, uniform_policy(world))
     rng = np.random.default_rng(seed)
     states = rng.choice(6, count, p=old.visitation / old.visitation.sum())
     policy = TabularSoftmax.zeros(6, 3)
     actions = policy.sample(states, rng)
-    return world, policy, Rows(states, actions), old.advantage[states, actions]
+    return world, policy, Samples(states, actions), old.advantage[states, actions]
 
 
 # the road: one shared parameter

@@ -144,9 +144,10 @@ def draw_far(start, ratio, kl, limit):
 @cache
 def first_batch(seed=0):
     """(policy, Batch, A_hat) of the coin on CartPole: 8 carts, 4096 steps."""
-    from trpo_lite.policies import linear_features, make_policy
+    from trpo_lite.environments import make_environment
+    from trpo_lite.features import linear_features
     from trpo_lite.rollout import collect
-    from trpo_lite.train import make_environment
+    from trpo_lite.spaces import make_policy
 
     rng, env = np.random.default_rng(seed), make_environment("CartPole-v1", 8)
     policy = make_policy(env, linear_features(4))
@@ -182,14 +183,14 @@ def cloud(objective, clip=0.2, epochs=10, parts=8, rate=0.01, seed=0):
     rng, adam = np.random.default_rng(seed), AdamState.zeros(policy.size)
     s, a = policy.features(batch.observations), batch.actions
     policy = type(policy)(policy.theta, policy.n_actions)
-    log_old, new, ratios = policy.log_prob(s, a), policy, [np.ones(len(A))]
+    log_old, new, ratios = policy.at(s).log_prob(a), policy, [np.ones(len(A))]
     for _ in range(epochs):
         for n in np.array_split(rng.permutation(len(A)), parts):
-            r = np.exp(new.log_prob(s[n], a[n]) - log_old[n])
+            r = np.exp(new.at(s[n]).log_prob(a[n]) - log_old[n])
             weights = KEEP[objective](r, A[n], clip) * r * A[n] / len(n)
-            adam, step = adam_step(adam, new.score_sum(s[n], a[n], weights), rate)
+            adam, step = adam_step(adam, new.at(s[n]).score_sum(a[n], weights), rate)
             new = new.with_theta(new.theta + step)
-        ratios.append(np.exp(new.log_prob(s, a) - log_old))
+        ratios.append(np.exp(new.at(s).log_prob(a) - log_old))
     return np.array(ratios)
 
 
@@ -259,7 +260,7 @@ samples = Widget(
 
 def cartpole():
     """(eight carts, a coin that sees them scaled by what `first_batch` saw)."""
-    from trpo_lite.train import make_environment
+    from trpo_lite.environments import make_environment
 
     return make_environment("CartPole-v1", 8), first_batch()[0]
 
@@ -267,12 +268,12 @@ def cartpole():
 def measure(policy, new, batch):
     """The old policy's mean return; largest ratio, mean KL and entropy of the step."""
     s, a = batch.observations, batch.actions
-    r = np.exp(new.log_prob(s, a) - policy.log_prob(s, a))
+    r = np.exp(new.at(s).log_prob(a) - policy.at(s).log_prob(a))
     return {
         "return": float(batch.episode_returns.mean()),
         "max_ratio": float(r.max()),
-        "kl": float(policy.kl(s, new).mean()),
-        "entropy": float(new.entropy(s).mean()),
+        "kl": float(policy.at(s).kl(new.at(s)).mean()),
+        "entropy": float(new.at(s).entropy().mean()),
     }
 
 

@@ -367,7 +367,7 @@ def steps_and_resets(done):
 @cache
 def cartpole_grid(steps=64, seed=0):
     """Four CartPoles under a coin: pole angle in degrees [T+1, 4], reward, done."""
-    from trpo_lite.train import make_environment
+    from trpo_lite.environments import make_environment
 
     env, rng = make_environment("CartPole-v1", 4), np.random.default_rng(seed)
     seen, rewards, done = [env.reset(seed=seed)[0].copy()], [], []

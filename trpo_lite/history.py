@@ -1,0 +1,73 @@
+"""The record of a run, which can be saved and loaded again."""
+
+import json
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from trpo_lite.files import (
+    load_arrays,
+    policy_from_arrays,
+    policy_to_arrays,
+    save_arrays,
+)
+
+
+@dataclass(frozen=True)
+class History:
+    """A run: its settings, the policy it ended with, and a row for each iteration.
+
+    `history["kl"]` is one column [K]. `stopped` says why it ended: "steps", "until"
+    or "interrupted".
+    """
+
+    settings: dict
+    policy: object
+    columns: dict
+    stopped: str
+
+    def __getitem__(self, name):
+        if name not in self.columns:
+            raise KeyError(f"no column {name!r}; there are {', '.join(self.columns)}")
+        return self.columns[name]
+
+    def __len__(self):
+        return len(next(iter(self.columns.values()), ()))
+
+    def save(self, file):
+        """Write to exactly `file` (.npz format), whole or not at all."""
+        header = {"settings": self.settings, "stopped": self.stopped}
+        arrays = {"trpo_lite_history": np.array(json.dumps(header))}
+        for name, array in policy_to_arrays(self.policy).items():
+            arrays[f"policy/{name}"] = array
+        for name, array in self.columns.items():
+            arrays[f"column/{name}"] = array
+        save_arrays(file, arrays)
+
+    @classmethod
+    def load(cls, file):
+        """The history in `file`; ValueError if that is broken or something else.
+
+        Reads no pickles, so a file from a stranger can do no harm.
+        """
+        try:
+            arrays = load_arrays(file)
+            header = json.loads(str(arrays.pop("trpo_lite_history")))
+            parts = {"policy": {}, "column": {}}
+            for name, array in arrays.items():
+                part, name = name.split("/", 1)
+                parts[part][name] = array
+            return cls(
+                settings=header["settings"],
+                policy=policy_from_arrays(parts["policy"]),
+                columns=parts["column"],
+                stopped=header["stopped"],
+            )
+        except OSError:  # there is no such file, or it cannot be read
+            raise
+        except Exception as problem:
+            raise ValueError(
+                f"{os.fspath(file)} is not a trpo_lite history, or it is broken "
+                f"({type(problem).__name__}: {problem})"
+            ) from None
