@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Slider, Steps, Widget
+from trpo_lite.course.widgets import Choice, Picture, Slider, Steps, Widget
 
 
 def stub(x, y, gamma):
@@ -347,6 +347,34 @@ def test_widget_redraws_shows_errors_and_clears_them():
     assert "ValueError" in error.value
     height.value = 1
     assert error.value == "" and picture.value != good
+
+
+def test_alt_text_follows_the_settings():
+    box = widget(alt=lambda height, kind: f"a box {height} high").build()
+    assert 'aria-label="a box 2 high"' in box.children[-1].value
+    box.children[0].value = 3
+    assert 'aria-label="a box 3 high"' in box.children[-1].value
+
+
+def test_explore_is_a_sentence_where_there_are_no_widgets(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda *args, **options: shown.append(args[0])
+    )
+    widget().explore()
+    assert shown[0]["text/plain"] == "Sliders: run this cell to move them."
+    assert shown[0]["application/vnd.jupyter.widget-view+json"]["model_id"]
+
+
+def test_a_picture_shows_its_words_with_its_arguments(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "IPython.display.display",
+        lambda data, **options: shown.append(options["metadata"]["image/png"]["alt"]),
+    )
+    Picture(draw, "a box").show(1, kind="b")
+    Picture(draw, lambda height, kind: f"a box {height} high").show(1, kind="b")
+    assert shown == ["a box", "a box 1 high"]
 
 
 def test_equal_settings_give_equal_pictures():
