@@ -238,9 +238,9 @@ def skeleton_stands_in_order(page):
 
 def goals_are_checkable(page):
     goals = "\n".join(source(cell) for cell in page.section("Goals"))
-    items = re.findall(r"^- \[ \] You can .+", goals, re.M)
+    items = re.findall(r"^- You can .+", goals, re.M)
     if not page.appendix and not 3 <= len(items) <= 4:
-        yield f"{len(items)} goals '- [ ] You can …', expected 3 or 4"
+        yield f"{len(items)} goals '- You can …', expected 3 or 4"
 
 
 def recall_has_three_folded_questions(page):
@@ -698,7 +698,7 @@ def good_cells():
     ledger = "| proved | just given up | what restores it |\n| --- | --- | --- |"
     cells = [
         text_cell("title", f"# 04 · Four\n\n{line}"),
-        text_cell("goals", "## Goals\n\n" + "- [ ] You can do it.\n" * 3),
+        text_cell("goals", "## Goals\n\n" + "- You can do it.\n" * 3),
         text_cell("recall", f"## Recall\n\n{QUIZ}"),
         text_cell("idea", "## An idea\n\n$x$\n\n**Predict.** What is $x$?"),
         code_cell("same", "assert 1 == 1", (), "same-as-package"),
@@ -820,7 +820,7 @@ BROKEN = [
     (skeleton_stands_in_order, removed("ledger")),
     (skeleton_stands_in_order, removed("idea")),
     (skeleton_stands_in_order, moved("idea", "goals")),
-    (goals_are_checkable, replaced("goals", "- [ ] ", "- ")),
+    (goals_are_checkable, replaced("goals", "- You", "- [ ] You")),
     (recall_has_three_folded_questions, replaced("recall", "**3.**", "3.")),
     (answers_are_folded_alike, replaced("recall", "It is so.\n\n", "It is so.\n")),
     (answers_are_folded_alike, replaced("recall", "It is so.", "## So")),
