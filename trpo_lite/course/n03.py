@@ -105,8 +105,10 @@ def draw_price(n=200, seed=0, p_old=0.1):
         right.plot(p, share, "o", color=style.RED, label=words)
     left.plot(grid, exact[:, 0], label="exact", **TRUTH)
     right.plot(grid, exact[:, 2], label=r"exact, 1/E[$r^2$]", **TRUTH)
-    for axes in (left, right):
+    for axes, height in ((left, 0.93), (right, 0.04)):
         axes.axvline(p_old, color=style.INK, linestyle=":", linewidth=1.5)
+        place = axes.get_xaxis_transform()
+        axes.text(p_old + 0.02, height, "old policy", size=11, transform=place)
         axes.set(xlabel="p of the new policy", xlim=(-0.02, 1.02))
         _legend_above(axes)
     left.set_ylabel("mean of A(road, a) under p")
@@ -207,6 +209,7 @@ def draw_road(p, p_old, gamma):
         left,
         (f"– –  L, the promise: {number(here[0], '.2f')} at p = {p:.2f}", style.RED),
         (f"──  η, the truth: {number(here[1], '.2f')} at p = {p:.2f}", style.BLUE),
+        (f"···  old policy, p = {p_old:.2f};   ●  at p", style.INK),
     )
     places, width = np.arange(2), 0.4
     edge = dict(edgecolor=style.INK, linewidth=1)
