@@ -168,7 +168,7 @@ def _fault(one, right, tolerance):
         return "", _other_form(one.form, right.form), {"form": "."}
     for part, b in others.items():
         a, has = parts[part], f"{part} has " if part else ""
-        if isinstance(a, Odd) or isinstance(b, Odd):
+        if isinstance(a, Odd) or isinstance(b, Odd) or _texts(a) != _texts(b):
             is_ = f"{part} is" if part else "it returns"
             return part, f"{is_} {_name(a)}, expected {_name(b)}", {"kind": "."}
         if a.shape != b.shape:
@@ -213,9 +213,13 @@ def _form_name(form):
 def _name(part):
     if isinstance(part, Odd):
         return part.text
-    if part.dtype.kind == "U":
-        return f"an array of names of shape {part.shape}" if part.ndim else "a name"
+    if _texts(part):
+        return f"texts of shape {part.shape}" if part.ndim else "a text"
     return f"an array of shape {part.shape}" if part.ndim else "a number"
+
+
+def _texts(part):
+    return part.dtype.kind == "U"
 
 
 def _shapes(came, expected):
@@ -241,8 +245,6 @@ def _kinds(a, b):
         return f"dtype {a.dtype}, expected bool: True and False, not numbers"
     if b.dtype.kind in "iu" and a.dtype.kind == "f":
         return f"dtype {a.dtype}, expected whole numbers: int(...)"
-    if "U" in (a.dtype.kind, b.dtype.kind):
-        return f"{_name(a)}, expected {_name(b)}"
     return f"dtype {a.dtype}, expected {b.dtype}"
 
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-LARGEST = 10_000_000  # entries of a result that is looked at
+LARGEST = 1_000_000  # entries of a result that is looked at
 DEEPEST = 16  # lists within lists
 
 
@@ -71,6 +71,7 @@ class Odd:
 
 
 NOTHING, BLANK = Odd("None"), Odd("...")
+WITHIN = Odd("None among the entries")
 
 
 @dataclass(frozen=True)
@@ -198,10 +199,13 @@ def form(value, like=None):
     kind = like.kind if like and like.kind in ("one", "tuple") else "any"
     if isinstance(value, np.ndarray) and value.ndim == 0:
         kind = "one"
-    several = isinstance(value, (list, tuple, np.ndarray))
+    several = isinstance(value, (list, tuple)) or (
+        isinstance(value, np.ndarray) and value.size <= LARGEST
+    )
     if several and (kind == "tuple" or (kind == "any" and isinstance(value, tuple))):
-        parts = {f"value {i + 1}": plain(v) for i, v in enumerate(items(value))}
-        return Form("tuple", parts)
+        # many entries: all that is told of them is that they are many
+        parts = [plain(v) for v in items(value)[:20]]
+        return Form("tuple", {f"value {i + 1}": part for i, part in enumerate(parts)})
     return Form("one", {"": plain(value)})
 
 
@@ -224,10 +228,15 @@ def plain(value, depth=0):
     if isinstance(value, (list, tuple)):
         if depth == DEEPEST:
             return Odd("lists within lists without end")
-        found = [plain(v, depth + 1) for v in items(value)]
-        odd = [v for v in found if isinstance(v, Odd)]
-        if odd:
-            return next((v for v in odd if v is BLANK), odd[0])
+        found, total = [], 0
+        for v in items(value):
+            part = plain(v, depth + 1)
+            if isinstance(part, Odd):
+                return WITHIN if part is NOTHING else part
+            total += part.size
+            if total > LARGEST:
+                return Odd("a list of very many numbers")
+            found.append(part)
         if len({v.shape for v in found}) > 1:
             return Odd("rows of different lengths")
         return np.array(found)
@@ -242,7 +251,7 @@ def plain(value, depth=0):
     if array.dtype.kind == "O":
         entries = list(array.flat)
         if any(v is None or v is Ellipsis for v in entries):
-            return BLANK if any(v is Ellipsis for v in entries) else NOTHING
+            return BLANK if any(v is Ellipsis for v in entries) else WITHIN
         if not all(isinstance(v, numbers.Real) for v in entries):
             return Odd("an array of things that are not numbers")
         array = array.astype(float)
