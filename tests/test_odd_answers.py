@@ -3,6 +3,7 @@
 Every exercise is handed every odd answer; what is special of one is told on its own.
 """
 
+import dataclasses
 import io
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import sys
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 
 import numpy as np
 import pytest
@@ -98,8 +100,8 @@ def deep(*arguments):
     return deep(*arguments)
 
 
-def chatty(*arguments):
-    for i in range(20_000):
+def chatty(*arguments, lines=500):
+    for i in range(lines):
         print("line", i)
     print("to stderr", file=sys.stderr)
 
@@ -181,7 +183,7 @@ ODD = {
     "calls": Calls(),
     "builtin": len,
     "type": dict,
-    "partial": __import__("functools").partial(deep, 1),
+    "partial": partial(deep, 1),
     "no function": Hostile(),
 }
 
@@ -206,8 +208,6 @@ def spoken(exercise, answer):
     """The lines of `check`; stderr stays empty, prints are cut to few lines."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        import dataclasses
-
         dataclasses.replace(exercise, _state={}).check(answer)
     assert err.getvalue() == ""
     lines = out.getvalue().splitlines()
@@ -248,7 +248,7 @@ def test_random_answers_are_judged_alike_each_time():
 
 
 def test_prints_are_shown_once_and_cut():
-    lines = spoken(FIRST, chatty)
+    lines = spoken(FIRST, partial(chatty, lines=20_000))
     assert lines[0].endswith("it prints, but returns nothing: end with `return` and "
                              "the result.")  # fmt: skip
     assert lines[-6:-1] == ["    it printed:", *(f"        line {i}" for i in range(4))]
@@ -297,8 +297,6 @@ def test_errors_name_a_line_of_the_readers():
 
     def few(rewards):
         return rewards
-
-    from functools import partial
 
     for answer, words in {
         Callable(): "(line 2 of __call__: `return rewards[1000]`)",

@@ -203,8 +203,8 @@ def form(value, like=None):
         isinstance(value, np.ndarray) and value.size <= LARGEST
     )
     if several and (kind == "tuple" or (kind == "any" and isinstance(value, tuple))):
-        # many entries: all that is told of them is that they are many
-        parts = [plain(v) for v in items(value)[:20]]
+        # of many entries it matters only that they are many
+        parts = [plain(v) if i < 20 else WITHIN for i, v in enumerate(items(value))]
         return Form("tuple", {f"value {i + 1}": part for i, part in enumerate(parts)})
     return Form("one", {"": plain(value)})
 
