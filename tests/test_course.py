@@ -70,9 +70,71 @@ def verdict(answer, **changes):
 
 def test_right_is_ok():
     assert verdict(product) == "[ok] multiply: right on all 3 inputs."
-    # lists, float32-free round-off and integer zeros are as good
+    # lists, other containers and round-off are as good
     assert verdict(lambda x, y, g: product(x, y, g).tolist()).startswith("[ok]")
     assert verdict(lambda x, y, g: product(x, y, g) * (1 + 1e-12)).startswith("[ok]")
+
+
+@pytest.mark.parametrize(
+    "expected, came",
+    [
+        (lambda: 2.0, lambda: 2),
+        (lambda: 2.0, lambda: np.array(2.0)),
+        (lambda: 2.0, lambda: np.float64(2)),
+        (lambda: np.float64(0.5), lambda: __import__("fractions").Fraction(1, 2)),
+        (lambda: 2, lambda: np.int64(2)),
+        (lambda: True, lambda: np.bool_(True)),
+        (lambda: np.arange(3.0), lambda: range(3)),
+        (lambda: np.arange(3.0), lambda: (0, 1.0, np.float64(2))),
+        (lambda: np.eye(2), lambda: [np.array([1, 0]), [0, 1]]),
+        (lambda: np.eye(2), lambda: np.matrix([[1.0, 0], [0, 1]])),
+        (lambda: np.eye(2), lambda: np.eye(2).astype(object)),
+        (lambda: np.array([True, False]), lambda: [True, np.False_]),
+        (lambda: (np.ones(2), 3.0), lambda: [[1, 1], np.array(3)]),
+        (lambda: (1.0, 2.0), lambda: np.array([1.0, 2.0])),
+        (lambda: {"a": np.ones(2)}, lambda: {"a": [1, 1]}),
+        (lambda: "name", lambda: np.str_("name")),
+    ],
+)
+def test_a_right_value_may_come_in_other_forms(expected, came):
+    changes = dict(
+        reference=lambda x: expected(), cases=lambda rng: [(1,), (2,)], mistakes={}
+    )
+    assert verdict(lambda x: came(), **changes).startswith("[ok]")
+
+
+def test_a_result_in_a_buffer_that_is_used_again():
+    buffer = np.zeros(2)
+
+    def answer(x):
+        buffer[:] = x
+        return buffer
+
+    changes = dict(reference=lambda x: np.full(2, x), mistakes={})
+    cases = lambda rng: [(1.0,), (2.0,), (3.0,)]  # noqa: E731
+    assert verdict(answer, cases=cases, **changes).startswith("[ok]")
+
+
+def test_invariants_are_handed_arrays_for_lists():
+    def sums_to_one(arguments, result):
+        return None if abs(result.sum() - 1) < 1e-9 else "it doesn't sum to 1"
+
+    changes = dict(
+        reference=lambda x: x / x.sum(),
+        mistakes={},
+        tolerance=None,
+        invariants=(sums_to_one,),
+        cases=lambda rng: [(np.ones(2),), (np.ones(3),)],
+    )
+    assert verdict(lambda x: [1.0] + [0.0] * (len(x) - 1), **changes)[:4] == "[ok]"
+    text = verdict(lambda x: [1.0] * len(x), **changes)
+    assert text.startswith("[retry] multiply: it doesn't sum to 1.")
+
+    def endless(x):
+        while True:
+            yield 1.0
+
+    assert "returns a generator" in verdict(endless, **changes)
 
 
 def with_blank(x, y, gamma):
@@ -195,6 +257,7 @@ def test_a_return_inside_the_loop_is_told():
         (lambda x, y, g: product(x, y, g) / 2, "a factor 2 is missing."),
         (lambda x, y, g: product(x, y, g) ** 2, "square of the right answer"),
         (lambda x, y, g: np.abs(product(x, y, g)), "every sign is positive"),
+        (lambda x, y, g: np.sqrt(product(x, y, g) + 0j).real, "numbers differ"),
         (lambda x, y, g: np.diag(np.diag(product(x, y, g))), "only the diagonal"),
         (
             lambda x, y, g: product(x, y, g) * np.sqrt(1 - 1 / len(x)),
@@ -340,6 +403,41 @@ def test_names_are_compared_as_names():
     keys = dict(changes, reference=lambda x: {"mean": x})
     text = verdict(lambda x: {"Mean": x}, **keys)
     assert "'mean' is missing and 'Mean' is not asked for: capitals count" in text
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (lambda x: ~(x > 0), "True and False are exchanged, on every input"),
+        (lambda x: (x > 0).astype(int), "expected bool: True and False, not numbers"),
+        (lambda x: (x > 0)[::-1], "right on 1 of 2 inputs"),
+    ],
+)
+def test_truth_values(answer, words):
+    changes = dict(
+        reference=lambda x: x > 0,
+        mistakes={},
+        cases=lambda rng: [(np.array([-1.0, 2, 3]),), (np.array([-1.0, 2, -3]),)],
+    )
+    assert words in verdict(answer, **changes)
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (lambda x: np.cumsum(x)[::-1], "the entries stand in reverse order"),
+        (lambda x: np.sqrt(np.cumsum(x)), "the square root of the right answer"),
+        (lambda x: np.cumsum(x) / 2**0.5, "a factor 2 is missing under the root"),
+        (lambda x: np.cumsum(x) * (1 + 3e-8), "came 3.0000001, expected 3,"),
+    ],
+)
+def test_what_is_so_on_every_input(answer, words):
+    changes = dict(
+        reference=lambda x: np.cumsum(x),
+        mistakes={},
+        cases=lambda rng: [(np.arange(1.0, 4),), (np.arange(1.0, 3),)],
+    )
+    assert words in verdict(answer, **changes)
 
 
 def test_an_argument_that_is_never_used_is_named():

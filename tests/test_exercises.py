@@ -97,6 +97,14 @@ def test_the_negative_is_recognised_though_not_listed(name, exercise):
 
 
 @pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_an_answer_that_does_nothing_is_told_no_particular_mistake(name, exercise):
+    for i in range(len(exercise.case(0))):
+        line = check(exercise, lambda *arguments, i=i: arguments[i])[0]
+        assert line.startswith("[retry]")
+        assert not any(mistake in line for mistake in exercise.mistakes), line
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
 def test_hints_exist_and_grow(name, exercise):
     assert len(exercise.hints) >= 2
     assert len(set(exercise.hints)) == len(exercise.hints)

@@ -272,6 +272,8 @@ class Exercise:
 
     def _broken(self, one):
         """What the first broken invariant says, or ''."""
+        if not one.form.plain:
+            return "the result is not made of numbers."
         for invariant in self.invariants:
             try:
                 message = invariant(outcome.copies(one.case), one.usual)

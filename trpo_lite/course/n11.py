@@ -562,7 +562,7 @@ def demanding_cases(rng):
     """In each, one thing decides; L as a share of the try's promise, delta = .1."""
     good = 0.5, 0.05
     tables = {
-        "the full step passes": ((good, good), 4),
+        "more than promised": (((1.2, 0.05), good), 4),
         "a twentieth is too little": (((0.05, 0.05), (0.095, 0.05), good), 4),
         "a tenth of a short step's promise": (((0.05, 0.2), (0.11, 0.05), good), 4),
         "exactly a tenth": (((0.1, 0.05), good), 4),

@@ -1,8 +1,8 @@
 """Run a reader's function on one input and keep what came as plain data.
 
 Whatever the function does or gives back becomes an `Outcome`; only a KeyboardInterrupt
-gets through. It is a reader's file in a living kernel: random states, warnings, error
-states and open figures are afterwards what they were before.
+gets through. The kernel lives on: random states, warnings, error states and figures are
+afterwards what they were before.
 """
 
 import ast
@@ -81,6 +81,10 @@ class Form:
     kind: str  # one, tuple, dict or the dataclass's name
     parts: dict
 
+    @property
+    def plain(self):
+        return not any(isinstance(part, Odd) for part in self.parts.values())
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -108,12 +112,9 @@ class Outcome:
     @property
     def usual(self):
         """The result in the form in which a reference gives it: arrays for lists."""
-        parts = self.form.parts.values()
-        if self.form.kind not in ("one", "tuple") or any(
-            isinstance(part, Odd) for part in parts
-        ):
+        if self.form.kind not in ("one", "tuple") or not self.form.plain:
             return self.result
-        values = tuple(part[()] for part in parts)
+        values = tuple(part[()] for part in self.form.parts.values())
         return values[0] if self.form.kind == "one" else values
 
 
