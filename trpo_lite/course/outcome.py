@@ -381,15 +381,40 @@ def call_of(function, case):
 
 
 def same_code(one, other):
-    """Do two functions consist of the same code, comments and docstring apart?"""
-    one, other = (getattr(f, "__code__", None) for f in (one, other))
-    if not (inspect.iscode(one) and inspect.iscode(other)):
+    """Do two functions consist of the same code, name, comments, docstring apart?"""
+    if not (inspect.isfunction(one) and inspect.isfunction(other)):
         return False
-    return _fingerprint(one) == _fingerprint(other)
+    trees = tree_of(one), tree_of(other)
+    if all(trees) and _dumped(trees[0]) == _dumped(trees[1]):
+        return True
+    return _fingerprint(one.__code__) == _fingerprint(other.__code__)
+
+
+def _dumped(tree):
+    """A function's arguments and statements as text; what does nothing is left out."""
+    body = [
+        ast.dump(node)
+        for node in tree.body
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        and not isinstance(node, ast.Pass)
+    ]
+    return ast.dump(tree.args), body
 
 
 def _fingerprint(code):
-    steps = [(i.opname, _constant(i.argval)) for i in dis.get_instructions(code)]
+    """What the code does, step by step, where there is no source.
+
+    How methods are called is left out: it depends on what else was compiled with it.
+    """
+    jumps = {*dis.hasjrel, *dis.hasjabs}
+    steps = [
+        (
+            i.opname.replace("_METHOD", "_ATTR"),
+            None if i.opcode in jumps else _constant(i.argval),
+        )
+        for i in dis.get_instructions(code)
+        if i.opname not in ("NOP", "RESUME", "PRECALL", "PUSH_NULL", "EXTENDED_ARG")
+    ]
     return code.co_varnames[: code.co_argcount], steps
 
 
