@@ -31,7 +31,7 @@ def outputs(*cells):
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_untouched_stubs_are_known_without_their_source(name):
-    """As on the page, compiled with other code around them; there is no file to read."""
+    """As on the page, compiled with other code around them; no file can be read."""
     lesson = LESSONS[name]
     for exercise in lesson.exercises:
         source = f"import numpy as np\n\n{exercise.source(exercise.stub)}"

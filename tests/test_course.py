@@ -333,6 +333,25 @@ def test_exchanged_arguments_are_named():
     assert "the arguments new and old are exchanged" in text
 
 
+def test_exchanged_arguments_are_told_only_if_both_ways_agree():
+    """What always refuses looks like any exchange that always refuses."""
+
+    def step(theta, g, h):
+        return theta + g if g[0] > h[0] else theta
+
+    changes = dict(
+        reference=step,
+        mistakes={},
+        cases=lambda rng: [
+            (rng.normal(size=2), np.array([x, x]), np.array([0.1, 0.2]))
+            for x in (1, 2.0)
+        ],
+    )
+    exchanged = verdict(lambda theta, g, h: step(theta, h, g), **changes)
+    assert "the arguments g and h are exchanged" in exchanged
+    assert "exchanged" not in verdict(lambda theta, g, h: theta, **changes)
+
+
 def test_example_shows_one_input_without_round_off():
     def scale(x, by):
         return x * by

@@ -1,5 +1,6 @@
 """What came against what was expected: equal, and if not, the likely cause."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +13,15 @@ class Comparison:
     """What an answer did and what was expected, on every input.
 
     names : the arguments' names. tolerance : as an `Exercise` has it, not None.
-    reference : case -> Outcome of the right function on other arguments.
+    answer, reference : case -> Outcome of either function on other arguments.
     """
 
     names: list
     came: list
     expected: list
     tolerance: float
-    reference: object
+    answer: Callable
+    reference: Callable
 
     @property
     def pairs(self):
@@ -322,7 +324,7 @@ CHANGES = {
 
 
 def _exchanged(data):
-    """Two arguments of one kind, exchanged?"""
+    """Two arguments of one kind, exchanged: either function does what the other did."""
     cases = [right.case for right in data.expected]
     for i in range(len(data.names)):
         for j in range(i):
@@ -331,8 +333,11 @@ def _exchanged(data):
             swapped = [list(case) for case in cases]
             for case in swapped:
                 case[i], case[j] = case[j], case[i]
-            found = [data.reference(tuple(case)) for case in swapped]
-            if same(data.came, found, data.tolerance):
+            other = [data.reference(tuple(case)) for case in swapped]
+            if not same(data.came, other, data.tolerance):
+                continue
+            back = [data.answer(tuple(case)) for case in swapped]
+            if same(back, data.expected, data.tolerance):
                 one, two = data.names[j], data.names[i]
                 return f"the arguments {one} and {two} are exchanged."
     return ""
@@ -344,6 +349,7 @@ def _alike(a, b):
         isinstance(a, (np.ndarray, float))
         and type(a) is type(b)
         and np.shape(a) == np.shape(b)
+        and (np.asarray(a).dtype == bool) == (np.asarray(b).dtype == bool)
     )
 
 

@@ -144,6 +144,7 @@ class Exercise:
             came,
             expected,
             self._close,
+            lambda case: self._run(answer, case),
             lambda case: self._run(self.reference, case),
         )
         k, text = self._cause(answer, wrong, data)
