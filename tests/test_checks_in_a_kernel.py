@@ -11,6 +11,7 @@ from tests.execute import ThisEnvironment
 from tests.test_exercises import LESSONS
 from trpo_lite.course import n11, outcome
 
+PLOTS = "    plt.plot([1, 2])\n    plt.show()\n    display('a')\n"
 CHECK = "\n\nlesson.searched.check(searched)"
 
 
@@ -24,7 +25,7 @@ def outputs(*cells):
     page = nbformat.v4.new_notebook(cells=list(cells))
     NotebookClient(page, kernel_manager_class=ThisEnvironment, timeout=60).execute()
     return [
-        "".join(o.get("text", o.get("ename", "")) for o in c.outputs)
+        "".join(o.get("text", o.get("ename", "<shown>")) for o in c.outputs)
         for c in page.cells
     ]
 
@@ -57,8 +58,10 @@ def test_cells_of_a_page():
         cell(right.replace("tries):", "tries)", 1) + CHECK, "raises-exception"),
         cell(right + CHECK),
         cell("lesson.progress()"),
+        cell("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"),
+        cell(right.replace("    return theta", PLOTS + "    return theta") + CHECK),
     ]
-    _, first, todo, blank, prints, error, broken, ok, progress = outputs(start, *cells)
+    _, first, todo, blank, prints, error, broken, ok, *rest = outputs(start, *cells)
     assert first == "[todo] accepted: not attempted yet.\n"
     assert todo == "[todo] searched: not attempted yet.\n"
     assert blank.startswith("[retry] searched: one blank is still `...`.")
@@ -67,7 +70,10 @@ def test_cells_of_a_page():
     # a syntax error: the cells after it run all the same, thanks to the tag
     assert broken == "SyntaxError"
     assert ok.startswith("[ok] searched")
+    progress, picture, plots = rest
     assert progress.startswith("exercises done: 1 of 3")
+    assert picture == "<shown>"  # and not once for every input:
+    assert plots.startswith("[ok]") and "<shown>" not in plots
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")

@@ -419,6 +419,8 @@ def test_names_are_compared_as_names():
     text = verdict(lambda x: "Healthy" if x > 0 else "no kl test", **changes)
     assert "capitals count" in text
     assert "came 'Healthy', expected 'healthy'" in text
+    assert "right on 1 of 2 inputs" in verdict(lambda x: "healthy", **changes)
+    assert "the names differ" in verdict(lambda x: "ill", **changes)
     keys = dict(changes, reference=lambda x: {"mean": x})
     text = verdict(lambda x: {"Mean": x}, **keys)
     assert "'mean' is missing and 'Mean' is not asked for: capitals count" in text

@@ -214,7 +214,8 @@ class Exercise:
             n = len(data.came) - len(wrong)
             text = f"right on {n} of {len(data.came)} inputs, but not on this one."
         where = f"in {part}, " if part else ""
-        return k, where + (text or "the numbers differ.")
+        names = data.expected[k].form.parts[part].dtype.kind == "U"
+        return k, where + (text or f"the {'names' if names else 'numbers'} differ.")
 
     def _details(self, k, data):
         """The lines below the verdict: the entry, the input, what was printed."""
