@@ -410,6 +410,17 @@ def test_a_shape_is_explained_by_all_inputs():
     assert "case(1)" in text
 
 
+def test_empty_arrays_are_no_obstacle():
+    changes = dict(
+        reference=lambda x: x.sum() + 1,
+        mistakes={},
+        cases=lambda rng: [(np.zeros(0),), (np.ones(3),)],
+    )
+    assert "right on 1 of 2 inputs" in verdict(
+        lambda x: 1 + x.mean(-1).sum() if len(x) else 1.0, **changes
+    )
+
+
 def test_names_are_compared_as_names():
     changes = dict(
         reference=lambda x: "healthy" if x > 0 else "no KL test",

@@ -108,10 +108,8 @@ def difference(one, right, tolerance):
         if a.shape != b.shape or not same_kind(a, b) or close(a, b, tolerance):
             continue
         index = tuple(int(i) for i in np.argwhere(off(a, b, tolerance))[0])
-        where = f"entry [{', '.join(map(str, index))}]: " if index else ""
-        where = (
-            f"{name}, {where}" if name and where else where or (name and f"{name}: ")
-        )
+        labels = [name] * bool(name) + [f"entry {list(index)}"] * bool(index)
+        where = f"{', '.join(labels)}: " if labels else ""
         text = "{}came {}, expected {}".format(where, *digits(a[index], b[index]))
         if b.dtype.kind in "fc" and np.isfinite([a[index], b[index]]).all():
             text += (
@@ -125,11 +123,9 @@ def difference(one, right, tolerance):
 def digits(a, b):
     """Two different entries as text, with as many digits as show it."""
     a, b = a.item(), b.item()
-    if not all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (a, b)):
-        return short(a) if isinstance(a, str) else a, short(b) if isinstance(
-            b, str
-        ) else b
-    if isinstance(a, int) and isinstance(b, int):
+    if isinstance(b, str):
+        return short(a), short(b)
+    if float not in (type(a), type(b)):
         return a, b
     for n in range(4, 18):
         one, other = (f"{x + 0.0:.{n}g}" for x in (a, b))
@@ -277,9 +273,16 @@ def pattern(data, part):
     if any(a.shape != b.shape for a, b in zip(ones, others, strict=True)):
         return ""
 
+    def differ(v, b):
+        return off(v, b, data.tolerance).sum() if v.shape == b.shape else v.size
+
     def is_(values):
-        pairs = zip(ones, values, strict=True)
-        return all(close(a, np.asarray(b), data.tolerance) for a, b in pairs)
+        """Are these what came? They must differ from the right in two entries or more:
+        a single number is a multiple, a root, a sum of anything."""
+        values = [np.asarray(v) for v in values]
+        return sum(map(differ, values, others)) >= 2 and all(
+            close(a, v, data.tolerance) for a, v in zip(ones, values, strict=True)
+        )
 
     if all(x.dtype.kind == "U" for x in arrays):
         lower = [np.char.lower(x) for x in others]
@@ -293,15 +296,9 @@ def pattern(data, part):
     others = [b.astype(float) for b in others]
     for text, change in CHANGES.items():
         with np.errstate(all="ignore"):
-            changed = [change(b) for b in others]
-        differ = not all(map(_identical, changed, others))
-        if differ and is_(changed):
-            return text
+            if is_([change(b) for b in others]):
+                return text
     return _exchanged(data) or _factor(data, ones, others, is_)
-
-
-def _identical(a, b):
-    return a.shape == b.shape and np.array_equal(a, b, equal_nan=True)
 
 
 def _diagonal(b):
@@ -387,8 +384,9 @@ def _lengths(change):
     """Factors from the lengths of the arguments' axes."""
 
     def factors(arguments):
-        shapes = [np.shape(a) for a in arguments.values() if np.ndim(a)]
-        return [change(n) for shape in shapes for n in shape]
+        arrays = [a for a in arguments.values() if isinstance(a, np.ndarray)]
+        lengths = [n for array in arrays for n in array.shape]
+        return [change(n) if n > 1 else 1.0 for n in lengths]
 
     return factors
 
@@ -417,7 +415,7 @@ KNOWN_FACTORS = {
         lambda n: (1 - 1 / n) ** 0.5
     ),
     "divided by N - 1 where N is meant: ddof=0.": (
-        _lengths(lambda n: (1 - 1 / n) ** -0.5 if n > 1 else np.nan)
+        _lengths(lambda n: (1 - 1 / n) ** -0.5)
     ),
     "a factor 2 is missing.": _constants(0.5),
     "a factor 2 too many.": _constants(2.0),
