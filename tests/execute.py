@@ -55,6 +55,7 @@ def execute(path, force=False, timeout=600):
         kernel_manager_class=ThisEnvironment,
         timeout=timeout,
         record_timing=False,
+        force_raise_errors=True,  # even in an exercise's cell
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.reset_execution_trackers()

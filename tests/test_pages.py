@@ -21,7 +21,14 @@ from trpo_lite.course.widgets import ASLEEP
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 PAGES = sorted(NOTEBOOKS.glob("*.ipynb"))
 SLIDES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
-TAGS = {"exercise", "same-as-package", "long", "nbval-ignore-output"}
+# with `raises-exception`, Run All goes on below an answer with a syntax error
+TAGS = {
+    "exercise",
+    "raises-exception",
+    "same-as-package",
+    "long",
+    "nbval-ignore-output",
+}
 LARGE = {"15", "16"}  # films: 1 MB instead of 500 KB
 FIXED = [
     "Goals",
@@ -156,6 +163,8 @@ def cells_have_slide_types_and_known_tags(page):
             yield f"cell {cell['id']}: slide type {kind!r}"
         if tags(cell) - TAGS:
             yield f"cell {cell['id']}: tags {sorted(tags(cell) - TAGS)}"
+        if ("exercise" in tags(cell)) != ("raises-exception" in tags(cell)):
+            yield f"cell {cell['id']}: `raises-exception` goes with `exercise`"
         if set(cell["metadata"]) - {"slideshow", "tags"}:
             yield f"cell {cell['id']}: metadata {sorted(cell['metadata'])}"
     for i, level, text in page.headings:
@@ -709,7 +718,13 @@ def good_cells():
         ),
         text_cell("exercises", "## Exercises"),
         text_cell("ratio-text", "### Exercise 1 · ratio (●○○, 5 minutes)", "subslide"),
-        code_cell("ratio", check, [printed("[todo] ratio: not yet.\n")], "exercise"),
+        code_cell(
+            "ratio",
+            check,
+            [printed("[todo] ratio: not yet.\n")],
+            "exercise",
+            "raises-exception",
+        ),
         text_cell("implementations", "## What implementations do\n\n> They differ."),
         text_cell("recap", "## Recap\n\n**The one line to remember:** $x$ is $x$."),
         text_cell("ledger", f"## Guarantee ledger\n\n{ledger}"),
@@ -808,6 +823,7 @@ BROKEN = [
     (cells_have_slide_types_and_known_tags, set_item("same", "metadata", {})),
     (cells_have_slide_types_and_known_tags, tagged("same", "nbval-skip")),
     (cells_have_slide_types_and_known_tags, tagged("same", "raises-exception")),
+    (cells_have_slide_types_and_known_tags, tagged("ratio", "exercise")),
     (executed_in_order_without_errors, set_item("same", "execution_count", 7)),
     (
         executed_in_order_without_errors,
