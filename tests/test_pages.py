@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.converted import CONVERTED
 from trpo_lite.course.widgets import ASLEEP
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -643,7 +642,7 @@ NEW_FORM = [
 ASKED = [
     pytest.param(path, rule, id=f"{path.stem}-{rule.__name__}")
     for path in PAGES
-    for rule in RULES + NEW_FORM * (path.name.split("_")[0] in CONVERTED)
+    for rule in RULES + NEW_FORM
 ]
 
 
