@@ -94,10 +94,12 @@ def draw_minorizers(f, slope, path, bend=2.0):
         axes.plot(x, below(x), linewidth=1.8, **line)
         axes.plot([here], [f(here)], "o", color=color, markersize=8, zorder=4)
         rise = [below(there), f(there)]
-        axes.plot([there, there], rise, color=color, linewidth=1.3)
+        axes.plot([there, there], rise, "-", color=color, linewidth=1.3)
         axes.plot([there], rise[:1], "^", color=color, zorder=4)
         words = dict(color=style.ink(color), fontsize=13)
-        axes.text(here + 0.05, f(here) + 0.03, f"$m_{k}$ touches at $x_{k}$", **words)
+        axes.text(here + 0.05, f(here) + 0.03, f"$x_{k}$", **words)
+        foot = there - np.sqrt((rise[0] + 0.06) * 2 / bend)  # where it is at -0.06
+        axes.text(foot - 0.03, -0.06, f"$m_{k}$", ha="right", **words)
     axes.set(xlabel="x", ylabel="f and its minorizers", xlim=(-0.6, 2.1))
     axes.set_ylim(-0.1, 1.06)
     return figure
