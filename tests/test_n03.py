@@ -34,6 +34,9 @@ def test_price_is_the_variance_of_importance_sampling():
         assert mean == pytest.approx(terms.mean(), abs=0.02)
         assert variance == pytest.approx(terms.var(), rel=0.02)
         assert share == pytest.approx(1 / np.mean(ratio**2), rel=0.02)
+    grid = np.linspace(0, 1, 101)
+    _, variance, share = np.transpose([lesson.exact_price(p) for p in grid])
+    assert (np.diff(variance) > 0).all() and grid[share.argmax()] == 0.1
     assert lesson.exact_price(0.1)[2] == pytest.approx(1)
     assert lesson.exact_price(1.0)[2] == pytest.approx(0.1)
 

@@ -77,7 +77,7 @@ def test_the_divergences_are_kl_both_ways_above_pinskers_parabola():
         assert (line.get_ydata() >= floor.get_ydata() - 1e-12).all()
 
 
-def test_at_one_half_the_two_directions_lie_closest():
+def test_at_one_half_the_two_directions_stay_together_longest():
     def apart(p):
         one, other = lesson.draw_divergences(p).axes[0].lines[:2]
         near = np.abs(one.get_xdata() - p) < 0.045
