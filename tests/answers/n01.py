@@ -6,16 +6,17 @@ import numpy as np
 
 
 def action_values__loops(P, R, gamma, v):
-    q = R.tolist()
-    for s, row in enumerate(P):
-        for a, probabilities in enumerate(row):
-            for p, value in zip(probabilities, v, strict=True):
-                q[s][a] += gamma * p * value
+    n_states, n_actions, _ = P.shape
+    q = [[0.0] * n_actions for _ in range(n_states)]
+    for s in range(n_states):
+        for a in range(n_actions):
+            for then in range(n_states):
+                q[s][a] += P[s, a, then] * (R[s, a, then] + gamma * v[then])
     return q
 
 
-def action_values__einsum(P, R, gamma, v):
-    return R + gamma * np.einsum("sat,t->sa", P, v)
+def action_values__two_means(P, R, gamma, v):
+    return np.einsum("sat,sat->sa", P, R) + gamma * P @ v
 
 
 def count_visits__every_step_by_hand(states, gamma, n_states):

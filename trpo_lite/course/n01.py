@@ -315,50 +315,58 @@ lake = Widget(
 
 
 def action_values_stub(P, R, gamma, v):
-    """q [S, A] from P [S, A, S], R [S, A], gamma and v [S]."""
-    expected_next = ...  # your line: the mean v of the next state
-    return R + gamma * expected_next
+    """q [S, A] of rewards that depend on the next state, too: R [S, A, S].
+
+    P : [S, A, S], v : [S], as on the page.
+    """
+    worth = ...  # your line: reward and rest by next state, [S, A, S]
+    return (P * worth).sum(axis=2)
 
 
 def action_values_reference(P, R, gamma, v):
-    """q [S, A] from P [S, A, S], R [S, A], gamma and v [S]."""
-    expected_next = P @ v
-    return R + gamma * expected_next
+    """q [S, A] of rewards that depend on the next state, too: R [S, A, S]."""
+    worth = R + gamma * v
+    return (P * worth).sum(axis=2)
 
 
 def value_of_here(P, R, gamma, v):
-    return R + gamma * v[:, None]
+    return (P * (R + gamma * v[:, None, None])).sum(axis=2)
 
 
-def sum_over_origin(P, R, gamma, v):
-    return R + gamma * np.einsum("sat,s->ta", P, v)
+def mean_reward_only(P, R, gamma, v):
+    return (P * (P * R + gamma * v)).sum(axis=2)
 
 
-def next_states_alike(P, R, gamma, v):
-    return R + gamma * v.mean()
+def weighed_twice(P, R, gamma, v):
+    return (P * P * (R + gamma * v)).sum(axis=2)
 
 
 def best_next_state(P, R, gamma, v):
-    return R + gamma * np.where(P > 0, v, -np.inf).max(axis=2)
+    return np.where(P > 0, R + gamma * v, -np.inf).max(axis=2)
 
 
 def no_reward(P, R, gamma, v):
-    return gamma * P @ v
+    return (P * (gamma * v)).sum(axis=2)
 
 
 def no_gamma(P, R, gamma, v):
-    return R + P @ v
+    return (P * (R + v)).sum(axis=2)
 
 
 def gamma_on_both(P, R, gamma, v):
-    return gamma * (R + P @ v)
+    return (P * gamma * (R + v)).sum(axis=2)
+
+
+def advantage_for_q(P, R, gamma, v):
+    return (P * (R + gamma * v)).sum(axis=2) - v[:, None]
 
 
 def action_values_cases(rng):
     cases = []
-    for n_states, n_actions, gamma in ((2, 2, 0.5), (4, 3, 0.9), (5, 2, 0.8)):
-        mdp = random_mdp(rng, n_states, n_actions, gamma)
-        cases.append((mdp.P, mdp.R, gamma, rng.normal(size=n_states)))
+    for n_states, n_actions, gamma in ((4, 3, 0.9), (5, 2, 0.8), (2, 3, 0.6)):
+        P = random_mdp(rng, n_states, n_actions, gamma).P
+        R = rng.normal(size=(n_states, n_actions, n_states))
+        cases.append((P, R, gamma, rng.normal(size=n_states)))
     return cases
 
 
@@ -372,21 +380,22 @@ action_values = Exercise(
         "the value of the state you leave: v must be that of the next state": (
             value_of_here
         ),
-        "the sum runs over the state you come from: P's last axis is the next state": (
-            sum_over_origin
+        "the reward is multiplied by P already: the last line does that": (
+            mean_reward_only
         ),
-        "every next state counts the same: weigh v by P": next_states_alike,
+        "multiplied by P already: the last line does that": weighed_twice,
         "the best next state: the world draws it, you don't choose; take the mean": (
             best_next_state
         ),
         "the reward is missing": no_reward,
         "gamma is missing: the next state's value comes one step later": no_gamma,
         "gamma multiplies the reward too: the reward comes now": gamma_on_both,
+        "this is the advantage: q does not subtract v": advantage_for_q,
     },
     hints=(
-        "A mean over the next state: probability times value, summed.",
-        "The last axis of P is the next state, and v has one number for each.",
-        "P @ v sums over that last axis: [S, A, S] times [S] gives [S, A].",
+        "If the next state were known, what would this step and the rest be worth?",
+        "The last axis of R is the next state, and v has one number for each.",
+        "R + gamma * v: NumPy lays v [S] along the last axis of R [S, A, S].",
     ),
     cases=action_values_cases,
 )
