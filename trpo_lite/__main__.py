@@ -3,38 +3,50 @@
 import argparse
 import dataclasses
 import os
+import re
+import secrets
 import sys
+import tempfile
 
+from trpo_lite._terminal import one_line, run, say, with_place
+from trpo_lite.files import check_writable
 from trpo_lite.history import History
 from trpo_lite.settings import ALGORITHMS, Settings
 from trpo_lite.train import evaluate_policy, train
+
+PROG = "python -m trpo_lite"
 
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         """One line, whatever was wrong."""
-        self.exit(2, f"{self.prog}: {message}\n")
+        say(f"{self.prog}: {' '.join(message.split())}", sys.stderr)
+        self.exit(2)
 
 
 def parser():
-    main = Parser(
-        prog="python -m trpo_lite", description="Train and evaluate policies."
-    )
+    main = Parser(prog=PROG, description="Train and evaluate policies.")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     command = commands.add_parser(
         "train",
         help="train a policy and save its history",
-        description="Train a policy. Ctrl-C ends the run and saves what is done. "
+        description="Train a policy. Ctrl-C ends the run and saves what is done; so "
+        "does an error of the environment. "
         "Defaults in brackets; known environments and algorithms have better ones.",
     )
-    command.add_argument("env_id", metavar="ENV", help="a Gymnasium id: CartPole-v1")
+    command.add_argument(
+        "env_id", metavar="ENV", help="a Gymnasium id: CartPole-v1, or module:Mine-v0"
+    )
     command.add_argument(
         "--algorithm", default="trpo", choices=ALGORITHMS, help="[trpo]"
     )
     command.add_argument("--seed", type=int, default=0, help="of everything random [0]")
     command.add_argument("--out", metavar="FILE", help="[ENV-ALGORITHM-SEED.npz]")
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace FILE if there is one"
+    )
+    command.add_argument("--quiet", action="store_true", help="no progress shown")
     for f in dataclasses.fields(Settings):
         kind = (
             {"action": argparse.BooleanOptionalAction}
@@ -48,7 +60,12 @@ def parser():
             **kind,
         )
 
-    command = commands.add_parser("evaluate", help="play fresh episodes with a policy")
+    command = commands.add_parser(
+        "evaluate",
+        help="play fresh episodes with a policy",
+        description="Play fresh episodes in the environment that FILE names. An id "
+        "module:Mine-v0 imports that module.",
+    )
     command.add_argument("file", metavar="FILE", help="what train has written")
     command.add_argument("--episodes", type=int, default=100, help="[100]")
     command.add_argument("--seed", type=int, default=0, help="of the episodes [0]")
@@ -66,47 +83,86 @@ def _number(text):
         return int(number)
 
 
-def run_train(env_id, algorithm, seed, out, quiet, **settings):
-    out = out or f"{env_id.replace('/', '-')}-{algorithm}-{seed}.npz"
-    folder = os.path.dirname(out) or "."
-    if os.path.isdir(out) or not os.path.isdir(folder):
-        raise ValueError(f"--out {out}: not a file in an existing folder")
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"--out {out}: the folder cannot be written to")
-    history = train(env_id, algorithm, seed=seed, progress=not quiet, **settings)
-    history.save(out)
-    last = (
-        f"return {history['return_mean'][-1]:.1f} after {history['steps'][-1]} steps "
-        f"in {history['seconds'][-1]:.1f} s"
-        if len(history)
-        else "no update was made"
+def run_train(env_id, algorithm, seed, out, overwrite, quiet, **settings):
+    """Train and save; 0, or 1 after an error, or 130 after Ctrl-C."""
+    out = out or f"{re.sub('[^0-9A-Za-z._-]', '-', env_id)}-{algorithm}-{seed}.npz"
+    check_writable(out)
+    if os.path.isfile(out) and not overwrite:
+        raise ValueError(
+            f"{out} is there already ({contents(out)}): give --overwrite to replace "
+            "it, or another --out FILE"
+        )
+    try:
+        history = train(env_id, algorithm, seed=seed, progress=not quiet, **settings)
+    except BaseException as problem:
+        if not hasattr(problem, "history"):  # nothing was simulated yet
+            raise
+        history = problem.history
+        say(f"{PROG}: {with_place(problem)}", sys.stderr)
+    status = {"interrupted": 130, "error": 1}.get(history.stopped, 0)
+    early = f"{history.stopped}: " if status else ""
+    if not len(history):  # an untrained policy is no reason to replace anything
+        say(f"{early}no update was made, nothing saved", sys.stderr)
+        return status
+    file = saved(history, out, overwrite)
+    say(f"{early}{summary(history)}; {f'saved {file}' if file else 'NOT SAVED'}")
+    return status if file == out else status or 1
+
+
+def saved(history, out, overwrite):
+    """The file it was saved to: `out`, else a new one; None if that fails as well."""
+    stem, end = os.path.splitext(os.path.basename(out))
+    other = f"{stem[:40]}-{secrets.token_hex(3)}{end[:10]}"
+    regular = os.path.isfile(out) or not os.path.exists(out)
+    folders = [os.path.dirname(out)] * regular + [tempfile.gettempdir()]
+    for file in (out, *(os.path.join(folder, other) for folder in folders)):
+        try:
+            history.save(file, overwrite and file == out)
+            return file
+        except OSError as problem:
+            say(f"{PROG}: cannot save {file}: {one_line(problem)}", sys.stderr)
+    return None
+
+
+def summary(history):
+    """The last row in words."""
+    last = {name: history[name][-1] for name in ("return_mean", "steps", "seconds")}
+    return "return {return_mean:.1f} after {steps} steps in {seconds:.1f} s".format(
+        **last
     )
-    interrupted = history.stopped == "interrupted"
-    print(f"{'interrupted: ' if interrupted else ''}{last}; saved {out}")
-    return 130 if interrupted else 0
+
+
+def contents(file):
+    """What a file holds, in words."""
+    try:
+        history = History.load(file)
+        of = history.settings
+        return f"{of['algorithm']} on {of['env_id']}, seed {of['seed']}, " + summary(
+            history
+        )
+    except (OSError, ValueError, LookupError):
+        return "which is no history of trpo_lite"
 
 
 def run_evaluate(file, episodes, seed):
+    """Play and print; 0, or 1 if that can't be printed."""
     history = History.load(file)
     returns = evaluate_policy(
         history.settings["env_id"], history.policy, episodes, seed
     )
-    print(
-        f"return: {returns.mean():.2f} ± {returns.std():.2f} "
+    told = say(
+        f"return: {returns.mean():.2f} +/- {returns.std():.2f} "
         f"over {len(returns)} episodes"
     )
-    return 0
+    return 0 if told else 1
 
 
 def main(arguments=None):
     options = vars(parser().parse_args(arguments))
-    run = {"train": run_train, "evaluate": run_evaluate}[options.pop("command")]
-    try:
-        return run(**options)
-    except (ValueError, TypeError, OSError) as problem:
-        print(f"python -m trpo_lite: {problem}", file=sys.stderr)
-        return 2
+    return {"train": run_train, "evaluate": run_evaluate}[options.pop("command")](
+        **options
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PROG, main))
