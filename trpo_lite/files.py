@@ -61,9 +61,8 @@ def policy_from_arrays(arrays):
             values["clip"] = float(values["clip"])
             values["bias"] = bool(values["bias"])
             features = Features(**values)
-        return _LINEAR[kind](
-            theta, count("outputs", arrays["outputs"].item()), features
-        )
+        outputs = count("outputs", arrays["outputs"].item())
+        return _LINEAR[kind](theta, outputs, features)
     except KeyError as error:
         raise ValueError(f"not a saved policy: {error.args[0]} is missing") from error
     except TypeError as error:

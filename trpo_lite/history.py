@@ -36,7 +36,7 @@ class History:
         return len(next(iter(self.columns.values()), ()))
 
     def save(self, file, overwrite=True):
-        """Write to exactly `file` (.npz format), whole or not at all (`files.write`)."""
+        """Write to exactly `file` by `files.write`, in .npz format."""
         header = {"settings": self.settings, "stopped": self.stopped}
         arrays = {"trpo_lite_history": np.array(json.dumps(header))}
         for name, array in policy_to_arrays(self.policy).items():

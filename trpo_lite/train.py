@@ -102,9 +102,7 @@ def train(
                 pressed.raising = False
         except KeyboardInterrupt:
             stopped = "interrupted"
-        except (
-            BaseException
-        ) as raised:  # SystemExit, too: somebody's code must not end it
+        except BaseException as raised:  # also SystemExit: nobody's code ends it
             stopped, problem = "error", raised
         bar.close()
         _close(env)
