@@ -67,7 +67,7 @@ class Batch:
     """
 
     observations: np.ndarray  #: [M, D], or [M] integers
-    actions: np.ndarray  #: [M, m], or [M] integers; before any clipping to the Box
+    actions: np.ndarray  #: [M, m], or [M] integers; the policy's, before any clipping
     rewards: np.ndarray  #: [M]
     next_observations: np.ndarray  #: like observations
     terminated: np.ndarray  #: [M] bool
