@@ -18,14 +18,15 @@ from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from trpo_lite.course.widgets import ASLEEP, VIEW
+
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-WIDGET = "application/vnd.jupyter.widget-view+json"
 # what is shown live only: a widget's view and the script that names its sliders
-LIVE = {WIDGET, "application/javascript"}
+LIVE = {VIEW, "application/javascript"}
 CELL_METADATA = {"slideshow", "tags"}
 # tqdm bars written as text: "CartPole:  42%|####    | 42/100 [00:01<00:02, ...]"
 BAR = re.compile(r"\d+%\|.*\||\d+it \[")
@@ -54,6 +55,7 @@ def execute(path, force=False, timeout=600):
         kernel_manager_class=ThisEnvironment,
         timeout=timeout,
         record_timing=False,
+        force_raise_errors=True,  # even in an exercise's cell
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.reset_execution_trackers()
@@ -87,8 +89,13 @@ def clean(page):
 
 
 def keep(output):
-    """False for what is only shown live: widgets, their script, progress bars."""
+    """False for what is only shown live: widgets, their script, progress bars.
+
+    Of a lesson's widget a sentence stays, for readers without a kernel.
+    """
     if output.output_type in ("display_data", "execute_result"):
+        if output.data.get("text/plain") == ASLEEP:
+            output.data = {"text/plain": ASLEEP}
         if LIVE & set(output.data):
             return False
         output.metadata = {k: v for k, v in output.metadata.items() if k in output.data}

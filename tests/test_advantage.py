@@ -1,5 +1,7 @@
 """Advantages against their definitions, summed term by term."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -191,6 +193,41 @@ def test_linear_value_does_not_explode_far_from_its_data():
     assert abs(value.predict(far, np.array([10**6]))[0]) < 1e3
     constant = LinearValue().fit(np.ones((5, 2)), np.zeros(5), np.full(5, 3.0))
     np.testing.assert_allclose(constant.predict(np.ones((1, 2)), [0]), 3, rtol=1e-4)
+
+
+def test_a_table_of_many_states_needs_no_matrix():
+    rng, n_states = np.random.default_rng(0), 50_000
+    states, targets = rng.integers(40, size=300), rng.standard_normal(300)
+    tracemalloc.start()
+    value = LinearValue(n_states=n_states, ridge=0.02).fit(states, None, targets)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * 20 * n_states  # a few vectors; one row for each state is 120 MB
+    # the ridge regression on one-hot rows, written out for the states that occur
+    rows = np.eye(40)[states]
+    gram = rows.T @ rows / 300 + 0.02 * np.eye(40)
+    expected = np.linalg.solve(gram, rows.T @ targets / 300)
+    np.testing.assert_allclose(value.weights[:40], expected, atol=1e-12)
+    assert not value.weights[40:].any()
+    np.testing.assert_array_equal(value.predict(states, None), value.weights[states])
+
+
+def test_without_ridge_an_unvisited_state_is_worth_0():
+    value = LinearValue(n_states=3, ridge=0.0)
+    value = value.fit(np.array([0, 0, 2]), None, np.array([1.0, 2.0, 5.0]))
+    np.testing.assert_allclose(value.weights, [1.5, 0, 5])
+
+
+@pytest.mark.parametrize("size, count", [(17, 4 + 17 + 153), (348, 4 + 348 + 348)])
+def test_products_of_few_inputs_and_squares_of_many(size, count):
+    rng = np.random.default_rng(0)
+    seen, time = rng.standard_normal((900, size)), np.arange(900.0)
+    target = seen[:, 0] ** 2 - 2 * seen[:, 1] * seen[:, 2]
+    value = LinearValue(ridge=1e-9).fit(seen, time, target)
+    assert value.weights.size == count
+    left = np.mean((value.predict(seen, time) - target) ** 2)
+    # a product of two inputs is learnt where there are few, squares always
+    assert left < 0.2 if size == 17 else 0.2 < left < 4.5
 
 
 def test_bad_input_is_refused():

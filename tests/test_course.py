@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Slider, Steps, Widget
+from trpo_lite.course.widgets import Choice, Picture, Slider, Steps, Widget
 
 
 def stub(x, y, gamma):
@@ -62,46 +62,178 @@ def said(check, *arguments):
 
 def verdict(answer, **changes):
     lines = said(exercise(**changes).check, answer)
-    assert 1 <= len(lines) <= 2
+    printed = [i for i, line in enumerate(lines) if line == "    it printed:"]
+    assert 1 <= len(lines[: printed[0]] if printed else lines) <= 3
     assert lines[0].startswith(("[todo] ", "[retry] ", "[ok] "))
     return "\n".join(lines)
 
 
 def test_right_is_ok():
     assert verdict(product) == "[ok] multiply: right on all 3 inputs."
-    # lists, float32-free round-off and integer zeros are as good
+    # lists, other containers and round-off are as good
     assert verdict(lambda x, y, g: product(x, y, g).tolist()).startswith("[ok]")
     assert verdict(lambda x, y, g: product(x, y, g) * (1 + 1e-12)).startswith("[ok]")
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "expected, came",
     [
-        None,
-        ...,
-        stub,
-        lambda x, y, g: ...,
+        (lambda: 2.0, lambda: 2),
+        (lambda: 2.0, lambda: np.array(2.0)),
+        (lambda: 2.0, lambda: np.float64(2)),
+        (lambda: np.float64(0.5), lambda: __import__("fractions").Fraction(1, 2)),
+        (lambda: 2, lambda: np.int64(2)),
+        (lambda: True, lambda: np.bool_(True)),
+        (lambda: np.arange(3.0), lambda: range(3)),
+        (lambda: np.arange(3.0), lambda: (0, 1.0, np.float64(2))),
+        (lambda: np.eye(2), lambda: [np.array([1, 0]), [0, 1]]),
+        (lambda: np.eye(2), lambda: np.matrix([[1.0, 0], [0, 1]])),
+        (lambda: np.eye(2), lambda: np.eye(2).astype(object)),
+        (lambda: np.array([True, False]), lambda: [True, np.False_]),
+        (lambda: (np.ones(2), 3.0), lambda: [[1, 1], np.array(3)]),
+        (lambda: (1.0, 2.0), lambda: np.array([1.0, 2.0])),
+        (lambda: {"a": np.ones(2)}, lambda: {"a": [1, 1]}),
+        (lambda: "name", lambda: np.str_("name")),
+    ],
+)
+def test_a_right_value_may_come_in_other_forms(expected, came):
+    changes = dict(
+        reference=lambda x: expected(), cases=lambda rng: [(1,), (2,)], mistakes={}
+    )
+    assert verdict(lambda x: came(), **changes).startswith("[ok]")
+
+
+def test_a_result_in_a_buffer_that_is_used_again():
+    buffer = np.zeros(2)
+
+    def answer(x):
+        buffer[:] = x
+        return buffer
+
+    changes = dict(reference=lambda x: np.full(2, x), mistakes={})
+    cases = lambda rng: [(1.0,), (2.0,), (3.0,)]  # noqa: E731
+    assert verdict(answer, cases=cases, **changes).startswith("[ok]")
+
+
+def test_invariants_are_handed_arrays_for_lists():
+    def sums_to_one(arguments, result):
+        return None if abs(result.sum() - 1) < 1e-9 else "it doesn't sum to 1"
+
+    changes = dict(
+        reference=lambda x: x / x.sum(),
+        mistakes={},
+        tolerance=None,
+        invariants=(sums_to_one,),
+        cases=lambda rng: [(np.ones(2),), (np.ones(3),)],
+    )
+    assert verdict(lambda x: [1.0] + [0.0] * (len(x) - 1), **changes)[:4] == "[ok]"
+    text = verdict(lambda x: [1.0] * len(x), **changes)
+    assert text.startswith("[retry] multiply: it doesn't sum to 1.")
+
+    def endless(x):
+        while True:
+            yield 1.0
+
+    assert "returns a generator" in verdict(endless, **changes)
+
+
+def with_blank(x, y, gamma):
+    z = ...
+    return z / (1 - gamma)
+
+
+def test_todo_is_the_untouched_code_and_nothing_else():
+    def copy(x, y, gamma):
+        # the reader's copy of the stub, on the page
+        ...  # your code
+
+    for untouched in (..., stub, copy):
+        assert verdict(untouched) == "[todo] multiply: not attempted yet."
+    assert verdict(with_blank, stub=with_blank).startswith("[todo]")
+    # a bug hunt's stub runs, and is untouched all the same
+    assert verdict(mistaken, stub=mistaken, mistakes={}).startswith("[todo]")
+    other = lambda a, b, g: a @ b.T + g  # noqa: E731
+    text = verdict(other, stub=mistaken, mistakes={})
+    assert text.startswith("[retry] multiply: it still gives what the untouched stub")
+    # by accident right where the stub is: still not untouched
+    assert verdict(lambda x, y, g: None).startswith("[retry]")
+
+
+def test_blanks_are_told():
+    def two(x, y, gamma):
+        z = ...
+        return z / (1 - ...)
+
+    def one(x, y, gamma):
+        z = x @ y.T
+        return z / (1 - ...)
+
+    def decides(x, y, gamma):
+        return product(x, y, gamma) if ... else 3 * x
+
+    def wrong(x, y, gamma):
+        return 3 * x if ... else product(x, y, gamma)
+
+    def matmul(x, y, gamma):  # NumPy's error doesn't name the blank
+        return x @ ...
+
+    one_left = "[retry] multiply: one blank is still `...`."
+    for answer in (one, wrong, matmul):
+        assert verdict(answer, stub=two).startswith(one_left)
+    assert "2 blanks are still `...`" in verdict(two, stub=one)
+    for answer in (
         lambda x, y, g: g * ...,
         lambda x, y, g: np.exp(...),
         lambda x, y, g: (...).T,
-        lambda x, y, g: (None, 1),
+        lambda x, y, g: (..., 1),
         lambda x, y, g: np.array([..., ...]),
-    ],
-)
-def test_not_attempted(answer):
-    assert verdict(answer).startswith("[todo]")
+    ):
+        assert verdict(answer).startswith(one_left)
+    assert verdict(decides).startswith("[ok]")
+
+    def index(x, y, gamma):
+        """Dots as an index are no blank."""
+        ...
+        return 3 * x[..., :]
+
+    assert "blank" not in verdict(index)
 
 
-def test_what_the_stub_gives_is_not_attempted():
-    """Bug hunts and faded stubs run: their own result says that nothing was done."""
-    buggy = mistaken
-    text = verdict(lambda x, y, g: x @ y.T + g, stub=buggy, mistakes={})
-    assert text.startswith("[todo]")
-    singular = failing_mistake
-    copy = lambda x, y, g: np.linalg.solve(np.zeros((2, 2)), x @ y.T)  # noqa: E731
-    assert verdict(copy, stub=singular, mistakes={}).startswith("[todo]")
-    faded = lambda x, y, g: x @ ...  # noqa: E731  (a ValueError of NumPy's)
-    assert verdict(faded, stub=faded).startswith("[todo]")
+def test_returning_nothing_is_told():
+    def prints(x, y, gamma):
+        print(product(x, y, gamma))
+
+    def forgets(x, y, gamma):
+        product(x, y, gamma)
+
+    def branch(x, y, gamma):
+        if len(x) == 3:
+            return product(x, y, gamma)
+
+    def in_place(x, y, gamma):
+        x[:] = product(x, y, gamma)
+
+    def part(x, y, gamma):
+        return product(x, y, gamma), None
+
+    assert "it prints, but returns nothing" in verdict(prints)
+    assert "it returns nothing: is the `return` missing?" in verdict(forgets)
+    text = verdict(branch)
+    assert "it returns nothing on 2 of 3 inputs: a branch ends without" in text
+    assert "lesson.multiply.case(0)" in text
+    assert "changes its argument x in place and returns nothing" in verdict(in_place)
+    pair = dict(reference=lambda x, y, gamma: (product(x, y, gamma), gamma))
+    assert "value 2 is None, expected a number" in verdict(part, **pair, mistakes={})
+
+
+def test_a_return_inside_the_loop_is_told():
+    def total(x, y, gamma):
+        z = 0
+        for i in range(len(x)):
+            z = z + x[:, [i]] @ y[:, [i]].T
+            return z / (1 - gamma)
+
+    assert "stands inside the loop" in verdict(total)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +249,29 @@ def test_what_the_stub_gives_is_not_attempted():
         (lambda x, y, g: product(x, y, g) / len(x), "a mean where a sum"),
         (lambda x, y, g: x @ y.T + g, "gamma is added"),
         (lambda x, y, g: np.linalg.solve(np.zeros((2, 2)), x @ y.T), "no inverse"),
-        (lambda x, y, g: product(x, y, g) + 1, "the numbers differ"),
+        (None, "the function itself"),
+        (lambda x, y, g: product(x, y, g) + x, "the numbers differ"),
+        (lambda x, y, g: product(x, y, g) + 1, "+1 against the right answer"),
+        (lambda x, y, g: product(x, y, g) + len(x), "off by the same amount"),
+        (lambda x, y, g: product(x, y, g) * g, "a factor gamma too many"),
+        (lambda x, y, g: product(x, y, g) / 2, "a factor 2 is missing."),
+        (lambda x, y, g: product(x, y, g) ** 2, "square of the right answer"),
+        (lambda x, y, g: np.abs(product(x, y, g)), "every sign is positive"),
+        (lambda x, y, g: np.sqrt(product(x, y, g) + 0j).real, "numbers differ"),
+        (lambda x, y, g: np.diag(np.diag(product(x, y, g))), "only the diagonal"),
+        (
+            lambda x, y, g: product(x, y, g) * np.sqrt(1 - 1 / len(x)),
+            "N - 1 is meant: ddof=1",
+        ),
         (lambda x, y, g: product(x, y, g) + (len(x) == 3), "right on 2 of 3"),
         (lambda x, y, g: product(x, y, g)[0], "shape (2,), expected (2, 2)"),
         (lambda x, y, g: product(x, y, g)[..., None], "an axis of length 1"),
         (lambda x, y, g: 1.0, "shape (), expected (2, 2)"),
-        (lambda x, y, g: "words", "shape"),
-        (lambda x, y, g: {"a": 1}, "returns dict, expected an array"),
+        (lambda x, y, g: "words", "returns a text, expected an array"),
+        (lambda x, y, g: (a for a in x), "returns a generator, expected an array"),
+        (lambda x, y, g: [[None] * len(x)] * len(x), "returns None among the"),
+        (lambda x, y, g: product, "returns a function, expected an array"),
+        (lambda x, y, g: {"a": 1}, "returns a dict, expected an array"),
         (lambda x, y, g: product(x, y, g).astype(int), "integers, cut off"),
         (lambda x, y, g: product(x, y, g) > 0, "dtype bool, expected float64"),
         (lambda x, y, g: product(x, y, g) + 0j, "dtype complex128"),
@@ -185,6 +333,25 @@ def test_exchanged_arguments_are_named():
     assert "the arguments new and old are exchanged" in text
 
 
+def test_exchanged_arguments_are_told_only_if_both_ways_agree():
+    """What always refuses looks like any exchange that always refuses."""
+
+    def step(theta, g, h):
+        return theta + g if g[0] > h[0] else theta
+
+    changes = dict(
+        reference=step,
+        mistakes={},
+        cases=lambda rng: [
+            (rng.normal(size=2), np.array([x, x]), np.array([0.1, 0.2]))
+            for x in (1, 2.0)
+        ],
+    )
+    exchanged = verdict(lambda theta, g, h: step(theta, h, g), **changes)
+    assert "the arguments g and h are exchanged" in exchanged
+    assert "exchanged" not in verdict(lambda theta, g, h: theta, **changes)
+
+
 def test_example_shows_one_input_without_round_off():
     def scale(x, by):
         return x * by
@@ -195,9 +362,139 @@ def test_example_shows_one_input_without_round_off():
         cases=lambda rng: [(np.array([1.0, 2.0]), 0.5), (np.array([3.0]), 2.0)],
     )
     text = verdict(lambda x, by: x * by + np.array([-1e-17, 1])[: len(x)], **changes)
-    assert text.splitlines()[1] == (
-        "    for x=[1. 2.], by=0.5: came [0.5 2. ], expected [0.5 1. ]"
+    assert text.splitlines()[1:] == [
+        "    input 0, entry [1]: came 2, expected 1, off by 1 (1e-08 is allowed)",
+        "    lesson.multiply.case(0) is x=[1. 2.], by=0.5",
+    ]
+
+
+def test_as_many_digits_as_differ():
+    changes = dict(
+        reference=lambda x: np.full(12, 1.2375),
+        mistakes={},
+        cases=lambda rng: [(np.ones(12),), (np.ones(12),)],
     )
+
+    def near(x):
+        return 1.2375 + 1e-7 * (np.arange(12) == 7)
+
+    assert verdict(near, **changes).splitlines()[1:] == [
+        "    input 0, entry [7]: came 1.2375001, expected 1.2375, off by 1e-07 "
+        "(1.2e-08 is allowed)",
+        "    lesson.multiply.case(0) is x=array of shape (12,)",
+    ]
+    text = verdict(lambda x: 1.2375 * (1 + 1e-7) + 0 * x, **changes)
+    assert "1 times" not in text and "came 1.2375001, expected 1.2375" in text
+
+
+def test_case_gives_fresh_writable_copies():
+    ours = exercise()
+    x, _, gamma = ours.case(2)
+    assert np.array_equal(x, cases(np.random.default_rng(0))[2][0])
+    x[:] = 0
+    assert ours.case(2)[0].all() and gamma == 0.9
+    assert said(ours.check, product)[0].startswith("[ok]")
+    with pytest.raises(ValueError, match="inputs 0 to 2, got 3"):
+        ours.case(3)
+
+
+def test_a_shape_is_explained_by_all_inputs():
+    """[N] meets [N, 1]: on the input with N = 1 it looks like an axis of length 1."""
+    changes = dict(
+        reference=lambda x: 2 * x,
+        mistakes={},
+        cases=lambda rng: [(rng.normal(size=n),) for n in (1, 3, 4)],
+    )
+    text = verdict(lambda x: x[:, None] + x, **changes)
+    assert "shape (3, 3), expected (3,): did [N, 1] meet [N]" in text
+    assert "case(1)" in text
+
+
+def test_empty_arrays_are_no_obstacle():
+    changes = dict(
+        reference=lambda x: x.sum() + 1,
+        mistakes={},
+        cases=lambda rng: [(np.zeros(0),), (np.ones(3),)],
+    )
+    assert "right on 1 of 2 inputs" in verdict(
+        lambda x: 1 + x.mean(-1).sum() if len(x) else 1.0, **changes
+    )
+
+
+def test_names_are_compared_as_names():
+    changes = dict(
+        reference=lambda x: "healthy" if x > 0 else "no KL test",
+        mistakes={},
+        cases=lambda rng: [(1.0,), (-1.0,)],
+    )
+    text = verdict(lambda x: "Healthy" if x > 0 else "no kl test", **changes)
+    assert "capitals count" in text
+    assert "came 'Healthy', expected 'healthy'" in text
+    assert "right on 1 of 2 inputs" in verdict(lambda x: "healthy", **changes)
+    assert "the names differ" in verdict(lambda x: "ill", **changes)
+    keys = dict(changes, reference=lambda x: {"mean": x})
+    text = verdict(lambda x: {"Mean": x}, **keys)
+    assert "'mean' is missing and 'Mean' is not asked for: capitals count" in text
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (lambda x: ~(x > 0), "True and False are exchanged, on every input"),
+        (lambda x: (x > 0).astype(int), "expected bool: True and False, not numbers"),
+        (lambda x: (x > 0)[::-1], "right on 1 of 2 inputs"),
+    ],
+)
+def test_truth_values(answer, words):
+    changes = dict(
+        reference=lambda x: x > 0,
+        mistakes={},
+        cases=lambda rng: [(np.array([-1.0, 2, 3]),), (np.array([-1.0, 2, -3]),)],
+    )
+    assert words in verdict(answer, **changes)
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (lambda x: np.cumsum(x)[::-1], "the entries stand in reverse order"),
+        (lambda x: np.sqrt(np.cumsum(x)), "the square root of the right answer"),
+        (lambda x: np.cumsum(x) / 2**0.5, "a factor 2 is missing under the root"),
+        (lambda x: np.cumsum(x) * (1 + 3e-8), "came 3.0000001, expected 3,"),
+    ],
+)
+def test_what_is_so_on_every_input(answer, words):
+    changes = dict(
+        reference=lambda x: np.cumsum(x),
+        mistakes={},
+        cases=lambda rng: [(np.arange(1.0, 4),), (np.arange(1.0, 3),)],
+    )
+    assert words in verdict(answer, **changes)
+
+
+def test_an_argument_that_is_never_used_is_named():
+    def scale(x, m0, by):
+        return x * by + m0 * x**2
+
+    def answer(x, m0, by):
+        return x * by
+
+    changes = dict(
+        reference=scale,
+        mistakes={},
+        cases=lambda rng: [(rng.normal(size=3), n, 2.0) for n in (0.5, 0.7)],
+    )
+    assert "the argument m0 is never used" in verdict(answer, **changes)
+
+
+def test_an_invariant_is_never_stricter_than_the_tolerance():
+    changes = dict(
+        tolerance=1e-3, invariants=(lambda arguments, result: "never satisfied",)
+    )
+    near = lambda x, y, g: product(x, y, g) * (1 + 1e-4)  # noqa: E731
+    assert verdict(near, **changes).startswith("[ok]")
+    far = lambda x, y, g: product(x, y, g) + 0.1 * x  # noqa: E731
+    assert "never satisfied" in verdict(far, **changes)
 
 
 def test_tuples_and_dataclasses_by_part():
@@ -222,7 +519,7 @@ def test_tuples_and_dataclasses_by_part():
     text = verdict(lambda x, by: (x * by,), reference=pair, **changes)
     assert "1 value returned, expected 2" in text
     text = verdict(lambda x, by: x, reference=step, **changes)
-    assert "returns ndarray, expected Step" in text
+    assert "returns an array of shape (3,), expected a Step" in text
 
 
 def test_to_array_and_invariants():
@@ -244,7 +541,9 @@ def test_to_array_and_invariants():
     assert verdict(lambda x: -basis(x), tolerance=None, **changes).startswith("[ok]")
     text = verdict(lambda x: x, tolerance=None, **changes)
     assert "the columns are not orthonormal" in text
-    assert "the columns are not orthonormal" in verdict(lambda x: x + 1, **changes)
+    flipped = verdict(lambda x: -basis(x), **changes)
+    assert flipped.startswith("[retry]") and "the sign is wrong" in flipped
+    assert "the columns are not orthonormal" in verdict(lambda x: x + x**2, **changes)
     hook = dict(changes, invariants=(), to_array=lambda result: result["q"])
     text = verdict(lambda x: {"q": x}, **dict(hook, reference=lambda x: {"q": x}))
     assert text.startswith("[ok]")
@@ -347,6 +646,34 @@ def test_widget_redraws_shows_errors_and_clears_them():
     assert "ValueError" in error.value
     height.value = 1
     assert error.value == "" and picture.value != good
+
+
+def test_alt_text_follows_the_settings():
+    box = widget(alt=lambda height, kind: f"a box {height} high").build()
+    assert 'aria-label="a box 2 high"' in box.children[-1].value
+    box.children[0].value = 3
+    assert 'aria-label="a box 3 high"' in box.children[-1].value
+
+
+def test_explore_is_a_sentence_where_there_are_no_widgets(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda *args, **options: shown.append(args[0])
+    )
+    widget().explore()
+    assert shown[0]["text/plain"] == "Sliders: run this cell to move them."
+    assert shown[0]["application/vnd.jupyter.widget-view+json"]["model_id"]
+
+
+def test_a_picture_shows_its_words_with_its_arguments(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "IPython.display.display",
+        lambda data, **options: shown.append(options["metadata"]["image/png"]["alt"]),
+    )
+    Picture(draw, "a box").show(1, kind="b")
+    Picture(draw, lambda height, kind: f"a box {height} high").show(1, kind="b")
+    assert shown == ["a box", "a box 1 high"]
 
 
 def test_equal_settings_give_equal_pictures():

@@ -15,6 +15,10 @@ print("one")
 for _ in tqdm(range(3)):
     pass
 print("two", flush=True)"""
+EXPLORE = """\
+from trpo_lite.course import n00
+
+n00.weights.explore()"""
 FIGURE = """\
 from matplotlib.figure import Figure
 from trpo_lite.plots import show
@@ -43,24 +47,28 @@ def write(path, *sources):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    write(
-        folder / "01_live.ipynb", LIVE, FIGURE, "import os\nos.getcwd().split('/')[-1]"
-    )
+    here = "import os\nos.getcwd().split('/')[-1]"
+    write(folder / "01_live.ipynb", LIVE, FIGURE, here, EXPLORE)
     assert execute.main([], folder) == 0
     return folder
 
 
 def test_only_what_lasts_is_stored(folder):
     page = nbformat.read(folder / "01_live.ipynb", as_version=4)
-    assert [cell.id for cell in page.cells] == ["title", "cell-0", "cell-1", "cell-2"]
+    assert [cell.id for cell in page.cells] == [
+        "title",
+        *(f"cell-{i}" for i in range(4)),
+    ]
     assert page.metadata == execute.METADATA
-    live, figure, here = page.cells[1:]
+    live, figure, here, explore = page.cells[1:]
     assert dict(live.metadata) == {"tags": ["kept"]}
     assert [(o.name, o.text) for o in live.outputs] == [("stdout", "one\ntwo\n")]
     [output] = figure.outputs
     assert output.metadata["image/png"]["alt"] == "an empty pair of axes"
     assert here.outputs[0].data["text/plain"] == repr(folder.name)
-    assert [cell.execution_count for cell in page.cells[1:]] == [1, 2, 3]
+    [output] = explore.outputs
+    assert output.data == {"text/plain": "Sliders: run this cell to move them."}
+    assert [cell.execution_count for cell in page.cells[1:]] == [1, 2, 3, 4]
     text = (folder / "01_live.ipynb").read_text()
     assert "widget" not in text.replace("ipywidgets", "")
     assert "iopub" not in text and "%|" not in text

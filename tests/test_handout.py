@@ -28,8 +28,14 @@ def test_unfold_moves_and_numbers_across_cells():
 def notebook(tmp_path):
     from tests.execute import METADATA
 
+    figure = nbformat.v4.new_output(
+        "display_data",
+        {"image/png": "iVBORw0KGgo=", "text/plain": "Figure"},
+        metadata={"image/png": {"alt": "a line that rises"}},
+    )
     cells = [
         nbformat.v4.new_markdown_cell("# 00 · Sample\n\n" + QUESTION),
+        nbformat.v4.new_code_cell("lesson.rise.show()", outputs=[figure]),
         nbformat.v4.new_markdown_cell("## The last part"),
     ]
     page = nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
@@ -48,6 +54,8 @@ def test_handout_has_answers_and_solutions_at_the_end(notebook, tmp_path, capsys
         r"<style.*?</style>|<script.*?</script>", "", target.read_text(), flags=re.S
     )
     assert "<details" not in html
+    assert html.count("<img") == 1 and "No description" not in html
+    assert 'alt="a line that rises"' in html
     order = [
         html.index(t) for t in ("The last part", "Answers", "Because", "Solutions")
     ]

@@ -24,7 +24,7 @@ def test_price_is_the_variance_of_importance_sampling():
     rng = np.random.default_rng(0)
     A = evaluate(road_and_ice(), shared_policy(0.1)).advantage[0]
     for p in (0.05, 0.3, 0.9):
-        mean, variance, share = lesson.price(p)
+        mean, variance, share = lesson.exact_price(p)
         fast = rng.random(400_000) < 0.1
         ratio = np.where(fast, p / 0.1, (1 - p) / 0.9)
         terms = ratio * A[fast.astype(int)]
@@ -32,8 +32,8 @@ def test_price_is_the_variance_of_importance_sampling():
         assert mean == pytest.approx(terms.mean(), abs=0.02)
         assert variance == pytest.approx(terms.var(), rel=0.02)
         assert share == pytest.approx(1 / np.mean(ratio**2), rel=0.02)
-    assert lesson.price(0.1)[2] == pytest.approx(1)
-    assert lesson.price(1.0)[2] == pytest.approx(0.1)
+    assert lesson.exact_price(0.1)[2] == pytest.approx(1)
+    assert lesson.exact_price(1.0)[2] == pytest.approx(0.1)
 
 
 def test_without_support_the_mean_ratio_tells():
@@ -200,15 +200,24 @@ def test_every_control_changes_the_picture(widget):
 
 
 def test_static_figures_draw():
-    grid, eta, L = lesson.road_curves(0.1, 0.9)
-    rows = [(p, p, 0.1, p, 0.1) for p in (0.1, 0.5)]
+    rows = [(p, p, (p, 0.1), p, (p, 0.1)) for p in (0.1, 0.5)]
     h = np.logspace(-4, -1, 5)
     figures = (
         lesson.draw_price(),
-        lesson.draw_estimates(grid, eta, L, rows),
+        lesson.draw_estimates(rows),
         lesson.draw_gap(h, h, h**2, h / 2),
     )
     for figure in figures:
         figure.draw_without_rendering()
         for axes in figure.axes:
             assert axes.get_xlabel() and axes.get_ylabel()
+
+
+def test_the_words_say_the_numbers_of_the_pictures():
+    words = lesson.road.words(p=1.0, p_old=0.1, gamma=0.9)
+    for number in ("p = 0.10;", "promise is 6.78", "truth -4.23", "9.2 and 0.8"):
+        assert number in words
+    assert "1.1 and 8.9 at p = 1.00" in words
+    words = lesson.lqr_path.words(x=0.8)
+    for number in ("is 20.1", "truth -0.3", "11.0 under", "4.8 at x = 0.80"):
+        assert number in words

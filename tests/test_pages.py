@@ -15,10 +15,19 @@ from pathlib import Path
 
 import pytest
 
+from trpo_lite.course.widgets import ASLEEP
+
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 PAGES = sorted(NOTEBOOKS.glob("*.ipynb"))
 SLIDES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
-TAGS = {"exercise", "same-as-package", "long", "nbval-ignore-output"}
+# with `raises-exception`, Run All goes on below an answer with a syntax error
+TAGS = {
+    "exercise",
+    "raises-exception",
+    "same-as-package",
+    "long",
+    "nbval-ignore-output",
+}
 LARGE = {"15", "16"}  # films: 1 MB instead of 500 KB
 FIXED = [
     "Goals",
@@ -153,6 +162,8 @@ def cells_have_slide_types_and_known_tags(page):
             yield f"cell {cell['id']}: slide type {kind!r}"
         if tags(cell) - TAGS:
             yield f"cell {cell['id']}: tags {sorted(tags(cell) - TAGS)}"
+        if ("exercise" in tags(cell)) != ("raises-exception" in tags(cell)):
+            yield f"cell {cell['id']}: `raises-exception` goes with `exercise`"
         if set(cell["metadata"]) - {"slideshow", "tags"}:
             yield f"cell {cell['id']}: metadata {sorted(cell['metadata'])}"
     for i, level, text in page.headings:
@@ -235,9 +246,9 @@ def skeleton_stands_in_order(page):
 
 def goals_are_checkable(page):
     goals = "\n".join(source(cell) for cell in page.section("Goals"))
-    items = re.findall(r"^- \[ \] You can .+", goals, re.M)
+    items = re.findall(r"^- You can .+", goals, re.M)
     if not page.appendix and not 3 <= len(items) <= 4:
-        yield f"{len(items)} goals '- [ ] You can …', expected 3 or 4"
+        yield f"{len(items)} goals '- You can …', expected 3 or 4"
 
 
 def recall_has_three_folded_questions(page):
@@ -409,10 +420,12 @@ def code_fits_the_page(page):
             if len(line) > 75:
                 yield f"cell {cell['id']}, line {n}: {len(line)} characters, at most 75"
         for output in cell["outputs"]:
-            if output["output_type"] == "stream":
-                for line in "".join(output["text"]).splitlines():
-                    if len(line) > 76:  # the printed page would break it
-                        yield f"cell {cell['id']}: prints a line of {len(line)}"
+            text, data = output.get("text", ""), output.get("data", {})
+            if "text/html" in data:  # a table
+                text = data["text/plain"]
+            for line in "".join(text).splitlines():
+                if len(line) > 76:  # the printed page would break it
+                    yield f"cell {cell['id']}: prints a line of {len(line)}"
 
 
 def nothing_is_hidden_from_nbval(page):
@@ -478,6 +491,115 @@ def widgets_stand_beside_their_static_figure(page):
             yield f"cell {cell['id']}: no lesson.{found[1]}.show() beside the widget"
 
 
+def widgets_leave_a_sentence(page):
+    for cell in page.code():
+        if EXPLORE_CELL.search(source(cell)):
+            texts = ["".join(o["data"]["text/plain"]) for o in cell["outputs"]]
+            if texts != [ASLEEP]:
+                yield f"cell {cell['id']}: stored as {texts}, not as [{ASLEEP!r}]"
+
+
+def tree_of(cell):
+    return ast.parse(re.sub(r"^[%!].*$", "", source(cell), flags=re.M))
+
+
+def tables_are_not_made_by_hand(page):
+    """No columns by formats with a width, such as 6.2f, line after line; no heads."""
+    for cell in page.code():
+        tree = tree_of(cell)
+        rows = [call for call in ast.walk(tree) if prints_columns(call)]
+        loops = [node for node in ast.walk(tree) if isinstance(node, ast.For)]
+        looped = any(call in rows for loop in loops for call in ast.walk(loop))
+        if looped or len(rows) > 2 or any(map(prints_a_head, ast.walk(tree))):
+            yield f"cell {cell['id']} prints a table by hand: use table(...)"
+
+
+def is_print(node):
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+
+
+def prints_columns(node):
+    return is_print(node) and any(
+        re.match(r"(.?[<>=^])?[-+ ]?#?0?[1-9]", ast.unparse(part.format_spec)[2:-1])
+        for part in ast.walk(node)
+        if isinstance(part, ast.FormattedValue) and part.format_spec
+    )
+
+
+def prints_a_head(node):
+    """A text with three words or more, set apart by several spaces."""
+    return is_print(node) and any(
+        len(re.split(r" {2,}", str(argument.value).strip())) > 2
+        for argument in node.args
+        if isinstance(argument, ast.Constant)
+    )
+
+
+def cells_hold_no_alt_text(page):
+    for cell in page.code():
+        for call in ast.walk(tree_of(cell)):
+            if not isinstance(call, ast.Call):
+                continue
+            name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+            values = [*call.args, *(keyword.value for keyword in call.keywords)]
+            texts = [v.value for v in values if isinstance(v, ast.Constant)]
+            if name == "show" and any(len(str(text)) > 30 for text in texts):
+                yield f"cell {cell['id']} holds an alt text: it belongs to the lesson"
+
+
+class Bindings(ast.NodeVisitor):
+    """{name: kinds} that a cell binds: function, import or value."""
+
+    def __init__(self):
+        self.kinds = {}
+
+    def bind(self, name, kind):
+        self.kinds.setdefault(name, set()).add(kind)
+
+    def visit_FunctionDef(self, node):
+        self.bind(node.name, "function")
+
+    visit_ClassDef = visit_FunctionDef
+
+    def visit_Import(self, node):
+        for alias in node.names:
+            self.bind((alias.asname or alias.name).split(".")[0], "import")
+
+    visit_ImportFrom = visit_Import
+
+    def visit_Name(self, node):
+        if isinstance(node.ctx, ast.Store):
+            self.bind(node.id, "value")
+
+    def in_its_own_scope(self, node):
+        pass
+
+    visit_Lambda = visit_ListComp = visit_GeneratorExp = in_its_own_scope
+    visit_SetComp = visit_DictComp = in_its_own_scope
+
+
+def names_keep_their_kind(page):
+    kinds = {}
+    for cell in page.code():
+        bindings = Bindings()
+        bindings.visit(tree_of(cell))
+        for name, found in bindings.kinds.items():
+            before = kinds.setdefault(name, found)
+            if before | found != before or len(before | found) > 1:
+                both = " and ".join(sorted(before | found))
+                yield f"cell {cell['id']}: {name} is {both}"
+
+
+def page_has_its_row_and_its_tests(page):
+    root = page.path.parent.parent
+    title = title_of(page.path).removeprefix("Appendix ")
+    row = f"| [{title}](notebooks/{page.path.name}) |"
+    if row not in (root / "README.md").read_text(encoding="utf-8"):
+        yield f"README.md has no row {row!r}"
+    if not page.appendix and not (root / f"tests/test_n{page.number}.py").exists():
+        yield f"no tests/test_n{page.number}.py"
+
+
 def files_stay_small(page):
     limit = 1_000_000 if page.number in LARGE else 500_000
     size = page.path.stat().st_size
@@ -508,12 +630,23 @@ RULES = [
     outputs_leak_nothing,
     figures_are_described,
     widgets_stand_beside_their_static_figure,
+    page_has_its_row_and_its_tests,
     files_stay_small,
+]
+NEW_FORM = [
+    tables_are_not_made_by_hand,
+    cells_hold_no_alt_text,
+    names_keep_their_kind,
+    widgets_leave_a_sentence,
+]
+ASKED = [
+    pytest.param(path, rule, id=f"{path.stem}-{rule.__name__}")
+    for path in PAGES
+    for rule in RULES + NEW_FORM
 ]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path, rule", ASKED)
 def test_page(path, rule):
     assert [*rule(Page(path, tuple(PAGES)))] == []
 
@@ -556,6 +689,16 @@ def figure(alt="a line that rises from left to right"):
     }
 
 
+def asleep():
+    data = {"text/plain": ASLEEP}
+    return {"output_type": "display_data", "data": data, "metadata": {}}
+
+
+def table_output(text):
+    data = {"text/plain": text, "text/html": "<table></table>"}
+    return {"output_type": "display_data", "data": data, "metadata": {}}
+
+
 def good_cells():
     see = "**What you see.** The line rises from left to right.\n\n**Break it.** Try."
     line = "**Lecture:** all · **Time:** 45 minutes · **You need:** 03"
@@ -563,16 +706,24 @@ def good_cells():
     ledger = "| proved | just given up | what restores it |\n| --- | --- | --- |"
     cells = [
         text_cell("title", f"# 04 · Four\n\n{line}"),
-        text_cell("goals", "## Goals\n\n" + "- [ ] You can do it.\n" * 3),
+        text_cell("goals", "## Goals\n\n" + "- You can do it.\n" * 3),
         text_cell("recall", f"## Recall\n\n{QUIZ}"),
         text_cell("idea", "## An idea\n\n$x$\n\n**Predict.** What is $x$?"),
         code_cell("same", "assert 1 == 1", (), "same-as-package"),
         code_cell("weights-figure", "lesson.weights.show()", [figure()]),
         text_cell("weights-words", see, "fragment"),
-        code_cell("explore", "lesson.weights.explore()", (), "nbval-ignore-output"),
+        code_cell(
+            "explore", "lesson.weights.explore()", [asleep()], "nbval-ignore-output"
+        ),
         text_cell("exercises", "## Exercises"),
         text_cell("ratio-text", "### Exercise 1 · ratio (●○○, 5 minutes)", "subslide"),
-        code_cell("ratio", check, [printed("[todo] ratio: not yet.\n")], "exercise"),
+        code_cell(
+            "ratio",
+            check,
+            [printed("[todo] ratio: not yet.\n")],
+            "exercise",
+            "raises-exception",
+        ),
         text_cell("implementations", "## What implementations do\n\n> They differ."),
         text_cell("recap", "## Recap\n\n**The one line to remember:** $x$ is $x$."),
         text_cell("ledger", f"## Guarantee ledger\n\n{ledger}"),
@@ -592,7 +743,12 @@ def written(folder, cells):
         if cell["cell_type"] == "code" and cell["execution_count"] is None:
             cell["execution_count"] = next(counts)
     before = [text_cell("title", "# 03 · Three\n\n## A part")]
-    paths = folder / "03_three.ipynb", folder / "04_four.ipynb"
+    (folder / "notebooks").mkdir()
+    (folder / "tests").mkdir()
+    (folder / "tests/test_n04.py").touch()
+    row = "| [04 · Four](notebooks/04_four.ipynb) | a step |"
+    (folder / "README.md").write_text(row, encoding="utf-8")
+    paths = folder / "notebooks/03_three.ipynb", folder / "notebooks/04_four.ipynb"
     for path, content in zip(paths, (before, cells), strict=True):
         data = dict(cells=content, metadata=METADATA, nbformat=4, nbformat_minor=5)
         path.write_text(json.dumps(data), encoding="utf-8")
@@ -601,7 +757,7 @@ def written(folder, cells):
 
 def test_a_good_page_passes_every_rule(tmp_path):
     page = written(tmp_path, [*good_cells().values()])
-    assert {r.__name__: [*r(page)] for r in RULES if [*r(page)]} == {}
+    assert {r.__name__: [*r(page)] for r in RULES + NEW_FORM if [*r(page)]} == {}
 
 
 def replaced(id, old, new):
@@ -615,6 +771,13 @@ def replaced(id, old, new):
 def prints(text, id="same"):
     def change(cells):
         cells[id]["outputs"] = [printed(text)]
+
+    return change
+
+
+def adds(text, id="same"):
+    def change(cells):
+        cells[id]["source"] += f"\n{text}"
 
     return change
 
@@ -659,6 +822,7 @@ BROKEN = [
     (cells_have_slide_types_and_known_tags, set_item("same", "metadata", {})),
     (cells_have_slide_types_and_known_tags, tagged("same", "nbval-skip")),
     (cells_have_slide_types_and_known_tags, tagged("same", "raises-exception")),
+    (cells_have_slide_types_and_known_tags, tagged("ratio", "exercise")),
     (executed_in_order_without_errors, set_item("same", "execution_count", 7)),
     (
         executed_in_order_without_errors,
@@ -671,7 +835,7 @@ BROKEN = [
     (skeleton_stands_in_order, removed("ledger")),
     (skeleton_stands_in_order, removed("idea")),
     (skeleton_stands_in_order, moved("idea", "goals")),
-    (goals_are_checkable, replaced("goals", "- [ ] ", "- ")),
+    (goals_are_checkable, replaced("goals", "- You", "- [ ] You")),
     (recall_has_three_folded_questions, replaced("recall", "**3.**", "3.")),
     (answers_are_folded_alike, replaced("recall", "It is so.\n\n", "It is so.\n")),
     (answers_are_folded_alike, replaced("recall", "It is so.", "## So")),
@@ -713,7 +877,31 @@ BROKEN = [
         widgets_stand_beside_their_static_figure,
         replaced("weights-figure", "weights", "others"),
     ),
+    (code_fits_the_page, set_item("same", "outputs", [table_output("x" * 77)])),
     (files_stay_small, prints("x" * 600_000)),
+    (widgets_leave_a_sentence, set_item("explore", "outputs", [])),
+    (
+        cells_hold_no_alt_text,
+        adds("show(lesson.draw(), 'a line that rises from left to right')"),
+    ),
+    (
+        cells_hold_no_alt_text,
+        adds("plots.show(figure, alt='a line, rising to the right, dashed')"),
+    ),
+    (names_keep_their_kind, adds("def L(): ...\nfor L in range(3): pass")),
+    (names_keep_their_kind, adds("import math\nmath = 3")),
+    (names_keep_their_kind, adds("ratio = 3")),  # an exercise's name
+    *(
+        (tables_are_not_made_by_hand, adds(f"for x in (1, 2):\n    {line}"))
+        for line in (
+            "print(f'{x:6.2f}')",
+            "print(f'{x:>4}', x)",
+            "print('x', *(f'{y:7.3f}' for y in (x, x)))",
+            "print(f'{x:24s} {x:.2f}')",
+        )
+    ),
+    (tables_are_not_made_by_hand, adds("print(f'{1:6.2f}')\n" * 3)),
+    (tables_are_not_made_by_hand, adds("print('  p     L     eta')")),
 ]
 
 
@@ -733,6 +921,30 @@ def test_metadata_rule_complains(tmp_path):
     assert [*metadata_is_minimal(page)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for x in (1, 2):\n    print(f'{x:.2f} {x!r}')",
+        "print(f'{1:6.2f}')",
+        "lesson.weights.show('short')",
+        "x = 1\nx = [x for show in (1, 2)]\ndef f():\n    x = 2",
+    ],
+)
+def test_rules_of_code_let_pass_what_is_good(tmp_path, text):
+    cells = good_cells()
+    adds(text)(cells)
+    page = written(tmp_path, [*cells.values()])
+    assert [c for rule in NEW_FORM for c in rule(page)] == []
+
+
+def test_row_and_tests_are_asked_for(tmp_path):
+    page = written(tmp_path, [*good_cells().values()])
+    (tmp_path / "tests/test_n04.py").unlink()
+    assert [*page_has_its_row_and_its_tests(page)] == ["no tests/test_n04.py"]
+    (tmp_path / "README.md").write_text("[04 · Four](notebooks/04_four.ipynb)")
+    assert len([*page_has_its_row_and_its_tests(page)]) == 2
+
+
 def test_links_to_headings_that_exist_resolve(tmp_path):
     cells = good_cells()
     cells["idea"]["source"] += " [a](03_three.ipynb#A-part) [b](#An-idea) `[c](no)`"
@@ -740,8 +952,9 @@ def test_links_to_headings_that_exist_resolve(tmp_path):
 
 
 def test_every_rule_is_shown_to_complain():
-    shown = {rule for rule, _ in BROKEN} | {metadata_is_minimal}
-    assert shown == set(RULES)
+    shown = {rule for rule, _ in BROKEN}
+    shown |= {metadata_is_minimal, page_has_its_row_and_its_tests}
+    assert shown == {*RULES, *NEW_FORM}
 
 
 def test_the_plan_of_a_class_names_sections_that_exist():

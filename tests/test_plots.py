@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from tests.test_pictures import empty_boxes, pale_words
 from trpo_lite import plots, style
 
 STEPS = np.arange(1, 31) * 1000.0
@@ -37,6 +39,19 @@ def history(rng):
     }
 
 
+def one_map(values, shape, *args, **options):
+    fig, axes = plots.figure(layout="compressed")
+    plots.cell_map(axes, values, shape, *args, **options)
+    return fig
+
+
+def above(*lines):
+    fig, axes = plots.figure()
+    axes.set(xlabel="x", ylabel="y")
+    plots.words_above(axes, *lines)
+    return fig
+
+
 def draw_all():
     """One figure of each function, with every option in use."""
     rng = np.random.default_rng(0)
@@ -44,56 +59,21 @@ def draw_all():
     returns[:, :2] = np.nan
     x = np.linspace(0, 1, 50)
     pi = rng.dirichlet(np.ones(4), S)
-    field = rng.normal(size=(2, 4, 5))
-    p = rng.dirichlet(np.ones(3), 20)
+    v = np.linspace(0, 1, S)
+    letters = ["SHHG", "    ", "FFFF"]
     return {
         "learning_curves": plots.learning_curves(
-            {"TRPO": (STEPS, returns), "PPO": (STEPS, returns + 0.1)},
+            {f"run {i}": (STEPS, returns + i) for i in range(5)},
             (3.0, "solved: 3"),
             title="two runs",
         ),
         "dashboard": plots.dashboard(history(rng), "a run", limits={"KL": (0.01, "δ")}),
-        "lines": plots.lines(
-            x,
-            {"a": x, "b": x**2},
-            "p",
-            "J",
-            "t",
-            marks={"here": 0.5},
-            levels={"0": 0.2},
-        ),
-        "lines direct": plots.lines(
-            x[1:],
-            {"a": x[1:], "b": x[1:] ** 2},
-            "h",
-            "gap",
-            "t",
-            True,
-            True,
-            direct=True,
-        ),
-        "points": plots.lines(x, {"a": x}, "p", "J", points={"old": (0.2, 0.2)}),
-        "histogram": plots.histogram(
-            {"a": np.exp(x), "b": x + 1}, "ratio", logx=True, marks={"median": 1.5}
-        ),
-        "value_map": plots.value_map(
-            rng.normal(size=S), (3, 4), pi, ["SHHG", "    ", "FFFF"], "map", "return"
-        ),
-        "two_maps": plots.two_maps(rng.normal(size=S), rng.random(S), (3, 4), pi),
-        "two wide maps": plots.two_maps(rng.normal(size=S), rng.random(S), (2, 6), pi),
-        "vector_fields": plots.vector_fields(
-            np.linspace(-2, 0, 5),
-            np.linspace(0, 1, 4),
-            {"vanilla": field, "natural": -field},
-            "k",
-            "σ",
-            {"a path": rng.random((9, 2)) - [1, 0]},
-            {"optimum": (-0.6, 0.0)},
-            title="two fields",
-        ),
-        "simplex": plots.simplex(
-            {"old": p[0], "new": p[1]}, {"ball": p}, {"A": (p[0], p[2])}, title="t"
-        ),
+        "lines": plots.lines(x, {"a": x, "b": x**2}, "p", "J", "t"),
+        "lines log": plots.lines(x[1:], {"a": x[1:]}, "h", "gap", "t", True),
+        "cell_map": one_map(v, (3, 4), pi, letters, "map", "return"),
+        "two_maps": plots.two_maps(v, v, (3, 4), ("a", "b"), pi),
+        "two wide maps": plots.two_maps(v, v, (2, 6), ("a", "b"), pi),
+        "words_above": above(*((f"in {color}", color) for color in style.COLORS)),
     }
 
 
@@ -151,20 +131,25 @@ def test_no_word_leaves_the_picture(figures):
                     assert inside, (name, word.get_text(), box)
 
 
+def test_every_word_can_be_read(figures):
+    for name, figure in figures.items():
+        assert [*pale_words(figure), *empty_boxes(figure)] == [], name
+
+
 def test_every_axis_is_labelled(figures):
     for name, figure in figures.items():
         for axes in figure.axes:
-            if name == "simplex" or axes.get_label() == "<colorbar>":
+            if axes.get_label() == "<colorbar>":
                 continue
-            shared = name in ("vector_fields", "dashboard")
-            assert axes.get_xlabel() or name == "dashboard", name
-            assert axes.get_ylabel() or shared, name
-            assert axes.get_title("left") or not shared, name
+            panels = name == "dashboard"
+            assert axes.get_xlabel() or panels, name
+            assert axes.get_ylabel() or panels, name
+            assert axes.get_title("left") or not panels, name
 
 
 def test_the_same_numbers_make_the_same_bytes():
     first, again = draw_all(), draw_all()
-    for name in ("value_map", "learning_curves", "vector_fields"):
+    for name in ("cell_map", "learning_curves"):
         assert png(first[name]) == png(again[name]), name
 
 
@@ -191,12 +176,23 @@ def test_learning_curves_draw_median_and_quartiles():
 
 def test_labels_at_the_ends_keep_apart_and_in_order():
     curves = {f"c{i}": np.array([0, 1 + i / 1000]) for i in range(4)}
-    axes = plots.lines([0, 1], curves, direct=True).axes[0]
+    axes = plots.lines([0, 1], curves).axes[0]
     heights = [t.get_position()[1] for t in axes.texts]
     assert (np.diff(heights) > 0.07).all()
     assert [t.get_color() for t in axes.texts] == [
-        line.get_color() for line in axes.lines
+        style.ink(line.get_color()) for line in axes.lines
     ]
+
+
+def test_words_stand_above_in_order_and_in_the_colour_of_their_curve():
+    fig = above(("first", style.BLUE), ("second", style.RED))
+    fig.draw_without_rendering()
+    first, second = fig.axes[0].texts
+    assert (first.get_text(), second.get_text()) == ("first", "second")
+    assert first.get_color() == style.ink(style.BLUE)
+    assert second.get_color() == style.RED
+    one, two, axes = (t.get_window_extent() for t in (first, second, fig.axes[0]))
+    assert one.y0 >= two.y1 and two.y0 > axes.y1 and one.x0 == two.x0 >= axes.x0
 
 
 def test_dashboard_leaves_out_what_is_not_there():
@@ -223,26 +219,15 @@ def test_dashboard_knows_the_diagnostics_columns():
 def test_lines_draw_what_they_are_given():
     x = np.linspace(0, 1, 5)
     y = np.array([0, 1, -np.inf, 3, 4])
-    axes = plots.lines(x, {"J": y}, "p", "J(p)", logx=False).axes[0]
+    axes = plots.lines(x, {"J": y}, "p", "J(p)").axes[0]
     np.testing.assert_array_equal(
         axes.lines[0].get_ydata(), np.where(np.isfinite(y), y, np.nan)
     )
-    assert axes.get_legend().get_texts()[0].get_text() == "J"
-    axes = plots.lines(x + 1, {"gap": x + 1}, logx=True, logy=True).axes[0]
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert [t.get_text() for t in axes.texts] == ["J"]
+    axes = plots.lines(x + 1, {"gap": x + 1}, logy=True).axes[0]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
     with pytest.raises(ValueError, match=r"'J' has shape \(4,\), expected \(5,\)"):
         plots.lines(x, {"J": y[1:]})
-
-
-def test_histogram_counts():
-    values = np.array([0.1, 0.2, 0.2, 0.9])
-    axes = plots.histogram(values, bins=[0, 0.15, 0.5, 1]).axes[0]
-    np.testing.assert_array_equal(axes.patches[0].get_data().values, [1, 2, 1])
-    with pytest.raises(ValueError, match="values must be > 0 on a log axis"):
-        plots.histogram(values - 0.1, logx=True)
-    with pytest.raises(ValueError, match="values is empty"):
-        plots.histogram([])
-    plots.histogram(np.ones(3))  # one value only: no empty range
 
 
 # --- maps -----------------------------------------------------------------------------
@@ -253,9 +238,9 @@ def arrows_of(axes):
     return np.c_[quiver.XY, quiver.U, quiver.V]
 
 
-def test_value_map_writes_each_number_in_its_cell():
+def test_a_map_writes_each_number_in_its_cell():
     v = np.array([0.0, 1.5, -2.25, -1e-17, 4.0, np.nan])
-    axes = plots.value_map(v, (2, 3)).axes[0]
+    axes = one_map(v, (2, 3)).axes[0]
     seen = {t.get_position(): t.get_text() for t in axes.texts}
     assert seen == {(0, 0): "0.00", (1, 0): "1.50", (2, 0): "-2.25", (0, 1): "0.00"} | {
         (1, 1): "4.00"
@@ -263,7 +248,7 @@ def test_value_map_writes_each_number_in_its_cell():
     np.testing.assert_array_equal(axes.images[0].get_array()[1, :2], v[3:5])
 
 
-def test_value_map_points_where_the_actions_go():
+def test_a_map_points_where_the_actions_go():
     """FrozenLake's own table tells which way each action moves."""
     import gymnasium
 
@@ -272,7 +257,7 @@ def test_value_map_points_where_the_actions_go():
         ((_, there, *_),) = env.P[9][action]  # a cell with room on all sides
         dy, dx = np.subtract(divmod(there, 4), divmod(9, 4))
         pi = np.eye(4)[np.full(16, action)]
-        axes = plots.value_map(np.zeros(16), (4, 4), pi, env.desc).axes[0]
+        axes = one_map(np.zeros(16), (4, 4), pi, env.desc).axes[0]
         arrows = arrows_of(axes)
         assert len(arrows) == 16 - 5  # none in the four holes and at the goal
         np.testing.assert_array_equal(
@@ -285,15 +270,15 @@ def test_value_map_points_where_the_actions_go():
 
 def test_a_stochastic_policys_arrows_are_in_proportion():
     pi = np.tile([0.5, 0.25, 0.25, 0.0], (4, 1))
-    arrows = arrows_of(plots.value_map(np.zeros(4), (2, 2), pi).axes[0])
+    arrows = arrows_of(one_map(np.zeros(4), (2, 2), pi).axes[0])
     lengths = np.hypot(*arrows[:3, 2:].T)
     np.testing.assert_allclose(lengths / lengths[0], [1, 0.5, 0.5])
     assert len(arrows) == 12
 
 
 def test_two_maps_stand_beside_or_above_one_another():
-    side = plots.two_maps(np.arange(4), np.arange(4), (2, 2))
-    wide = plots.two_maps(np.arange(6), np.arange(6), (1, 6))
+    side = plots.two_maps(np.arange(4), np.arange(4), (2, 2), ("a", "b"))
+    wide = plots.two_maps(np.arange(6), np.arange(6), (1, 6), ("a", "b"))
     for figure in (side, wide):
         figure.draw_without_rendering()
     a, b = (axes.get_position() for axes in side.axes[:2])
@@ -304,51 +289,14 @@ def test_two_maps_stand_beside_or_above_one_another():
 
 def test_bad_maps_are_refused():
     with pytest.raises(ValueError, match=r"values has shape \(5,\), expected \(6,\)"):
-        plots.value_map(np.zeros(5), (2, 3))
+        one_map(np.zeros(5), (2, 3))
     with pytest.raises(ValueError, match="policy has shape"):
-        plots.value_map(np.zeros(6), (2, 3), np.ones((6, 3)))
+        one_map(np.zeros(6), (2, 3), np.ones((6, 3)))
     with pytest.raises(ValueError, match=r"letters has rows of \[2, 3\] cells"):
-        plots.value_map(np.zeros(6), (2, 3), letters=["SF", "FFG"])
+        one_map(np.zeros(6), (2, 3), letters=["SF", "FFG"])
 
 
-# --- fields and the simplex -----------------------------------------------------------
-
-
-def test_vector_fields_keep_the_direction_and_show_the_length_as_colour():
-    x, y = np.linspace(0, 4, 5), np.linspace(0, 0.3, 4)
-    X, Y = np.meshgrid(x, y)
-    dx, dy = 10.0 ** (X - 2), np.where(Y > 0.1, 0.02, -0.02) * 10.0 ** (X - 2)
-    dx[0, 0] = np.nan
-    dx[1, 1] = dy[1, 1] = 0
-    figure = plots.vector_fields(x, y, {"f": (dx, dy)}, "k", "σ")
-    (quiver,) = (c for c in figure.axes[0].collections if hasattr(c, "U"))
-    there = np.ones((4, 5), bool)
-    there[0, 0] = there[1, 1] = False
-    assert len(quiver.U) == there.sum() == 18
-    # the same direction in the units of the axes ...
-    np.testing.assert_allclose(quiver.V / quiver.U, dy[there] / dx[there])
-    assert (np.sign(quiver.U) == np.sign(dx[there])).all()
-    # ... the same length in the units of the grid, and log10 of the length as colour
-    np.testing.assert_allclose(np.hypot(quiver.U / 1, quiver.V / 0.1), 0.82)
-    np.testing.assert_allclose(
-        quiver.get_array(), np.log10(np.hypot(dx[there], dy[there]))
-    )
-
-
-def test_vector_fields_share_one_scale_and_draw_paths_where_they_belong():
-    x, y, one = np.arange(3.0), np.arange(3.0), np.ones((3, 3))
-    path = np.array([[0.0, 2.0], [1.0, 0.5]])
-    figure = plots.vector_fields(
-        x, y, {"a": (one, one), "b": (9 * one, one)}, paths={"b": {"flow": path}}
-    )
-    a, b = figure.axes[:2]
-    scales = {c.get_clim() for axes in (a, b) for c in axes.collections}
-    assert scales == {(np.log10(np.sqrt(2)), np.log10(np.sqrt(82)))}
-    assert not a.lines and any(np.array_equal(q.get_xydata(), path) for q in b.lines)
-    with pytest.raises(ValueError, match=r"field 'a' has shape \(2, 3\)"):
-        plots.vector_fields(x, y, {"a": (one[:2], one)})
-    with pytest.raises(ValueError, match="no arrow"):
-        plots.vector_fields(x, y, {"a": (0 * one, 0 * one)})
+# --- the simplex ----------------------------------------------------------------------
 
 
 def test_barycentric():
@@ -374,17 +322,55 @@ def test_the_simplex_grid_lies_inside_the_triangle():
 # --- style and show -------------------------------------------------------------------
 
 
-def contrast_with_white(color):
-    rgb = np.array(to_rgb(color))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+def test_contrast_is_wcags():
+    assert style.contrast("black") == pytest.approx(21)
+    assert style.contrast("white") == 1
+    assert style.contrast("#767676") == pytest.approx(4.54, abs=0.005)
+    assert style.contrast("#808080", "black") == pytest.approx(5.32, abs=0.005)
+    assert style.contrast(style.RED, style.BLUE) == style.contrast(
+        style.BLUE, style.RED
+    )
 
 
 def test_lines_stand_out_from_white_and_differ_without_colour():
-    assert all(contrast_with_white(line["color"]) >= 3 for line in style.LINES)
-    assert all(contrast_with_white(color) < 3 for color in style.FILLS)
+    assert all(style.contrast(line["color"]) >= 3 for line in style.LINES)
+    assert all(style.contrast(color) < 3 for color in (style.ORANGE, style.GREY))
     assert len({str(line["linestyle"]) for line in style.LINES}) == len(style.LINES)
-    assert contrast_with_white(style.INK) > 7
+    assert style.contrast(style.INK) > 7
+
+
+def test_words_in_a_curves_colour_can_be_read():
+    for color in (*style.COLORS, style.INK):
+        assert style.contrast(style.ink(color)) >= 4.5
+        # the same colour to the eye: its strongest part and its weakest stay
+        one, other = np.array(to_rgb(color)), np.array(to_rgb(style.ink(color)))
+        assert one.argmax() == other.argmax() and one.argmin() == other.argmin()
+    assert style.ink(style.RED) == style.RED
+
+
+def test_no_earlier_style_shows_through():
+    """Nor a reader's matplotlibrc: both only set rcParams."""
+    import matplotlib.style
+
+    def figure():
+        rng = np.random.default_rng(0)
+        return plots.png(
+            plots.dashboard(history(rng), "a run", limits={"KL": (0, "δ")})
+        )
+
+    expected = figure()
+    for name in ("dark_background", "ggplot", "seaborn-v0_8-poster"):
+        matplotlib.style.use(name)
+        assert figure() != expected, name
+        style.use()
+        assert figure() == expected, name
+    other = {"font.family": "serif", "mathtext.fontset": "cm", "savefig.bbox": "tight"}
+    other |= {"xtick.direction": "in", "lines.dashed_pattern": (9, 9)}
+    other |= {"axes.xmargin": 0.4, "savefig.transparent": True, "axes.linewidth": 4}
+    matplotlib.rcParams.update(other)
+    assert figure() != expected
+    style.use()
+    assert figure() == expected
 
 
 def test_the_colours_are_matplotlibs_petroff6():
@@ -409,18 +395,42 @@ def test_use_sets_the_cycle_and_sizes_for_projection():
     assert style.line(6)["color"] == style.RED  # a copy, and the cycle goes round
 
 
-def test_show_stores_a_picture_with_its_description(monkeypatch):
+@pytest.fixture
+def displayed(monkeypatch):
+    """What is displayed: pairs (bundle, metadata)."""
     shown = []
-    monkeypatch.setattr(
-        "IPython.display.display",
-        lambda *args, **options: shown.append((args, options)),
-    )
+
+    def display(bundle, raw, metadata):
+        assert raw
+        shown.append((bundle, metadata))
+
+    monkeypatch.setattr("IPython.display.display", display)
+    return shown
+
+
+def test_show_stores_a_picture_with_its_description(monkeypatch, displayed):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     figure = plots.lines([0, 1], {"a": [0, 1]}, "x", "y")
     assert plots.show(figure, "a line") is None
-    ((bundle,), options) = shown[0]
-    assert options["metadata"] == {"image/png": {"alt": "a line"}} and options["raw"]
+    [(bundle, metadata)] = displayed
+    assert metadata == {"image/png": {"alt": "a line"}}
+    assert set(bundle) == {"image/png", "text/plain"}
     picture = base64.b64decode(bundle["image/png"])
     assert picture.startswith(b"\x89PNG") and b"Software" not in picture
     assert b"matplotlib" not in picture and bundle["text/plain"] == "Figure: a line"
     with pytest.raises(ValueError, match="alt must say in words"):
         plots.show(figure, " ")
+
+
+def test_under_a_server_the_description_is_in_html_too(monkeypatch, displayed):
+    from PIL import Image
+
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_surrogate.ipynb")
+    plots.show(plots.lines([0, 1], {"a": [0, 1]}, "x", "y"), 'a "line" < 2')
+    [(bundle, _)] = displayed
+    assert 'alt="a &quot;line&quot; &lt; 2"' in bundle["text/html"]
+    sizes = []
+    html = re.search('base64,([^"]*)" width="(.*?)"', bundle["text/html"])
+    for data in (bundle["image/png"], html[1]):
+        sizes.append(Image.open(io.BytesIO(base64.b64decode(data))).size)
+    assert sizes[0] == (680, 380) and sizes[1] == (1360, 760) and html[2] == "680"

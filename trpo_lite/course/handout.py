@@ -11,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+from trpo_lite.plots import img
+
 # the one form of a folded answer; tests/test_pages.py allows no other
 FOLDED = re.compile(
     r"^<details><summary>([^<\n]+)</summary>\n\n(.*?)\n\n</details>$", re.M | re.S
@@ -50,6 +52,15 @@ def solutions(name):
     )
 
 
+def describe(page):
+    """Give the pictures of `page` their alt texts in the form that HTML shows."""
+    for cell in page.cells:
+        for output in cell.get("outputs", ()):
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+            if alt:
+                output.data = {"text/html": img(output.data["image/png"], alt)}
+
+
 def handout(path, folder=None):
     """Write the printable form of the notebook at `path`; its path."""
     import nbformat
@@ -67,6 +78,7 @@ def handout(path, folder=None):
             cell = nbformat.v4.new_markdown_cell(f"## {title}\n\n{text}")
             cell.id = f"handout-{title.lower()}"
             page.cells.append(cell)
+    describe(page)
     html, _ = HTMLExporter().from_notebook_node(
         page, resources={"metadata": {"name": path.stem}}
     )

@@ -4,9 +4,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from trpo_lite import lqr, style
+from trpo_lite import lqr, plots, style
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Slider, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Picture, Slider, Widget
 from trpo_lite.mdp import (
     evaluate,
     random_mdp,
@@ -17,7 +18,301 @@ from trpo_lite.mdp import (
 from trpo_lite.surrogate import effective_sample_size
 from trpo_lite.surrogate import surrogate as exact_surrogate
 
-# --------------------------------------------------------------------- exercises
+# --- worlds
+
+LQR_START, LQR_END = np.array([-0.055, 0.36]), np.array([-1.083, 0.715])
+
+
+def exact_price(p, p_old=0.1, gamma=0.9):
+    """(mean, variance of one term, share of the draws that count), exact, on the road.
+
+    One term is r A(road, a) with a drawn from p_old; the share is 1 / E[r^2].
+    """
+    old = evaluate(road_and_ice(gamma), shared_policy(p_old))
+    A, new, before = old.advantage[0], shared_policy(p)[0], shared_policy(p_old)[0]
+    ratio = new / before
+    mean = new @ A
+    return mean, before @ (ratio * A) ** 2 - mean**2, 1 / (before @ ratio**2)
+
+
+@lru_cache(maxsize=64)
+def road_curves(p_old, gamma, points=51):
+    """(p, eta(p), L(p)) on the road and ice world; each [points]."""
+    world, p = road_and_ice(gamma), np.linspace(0, 1, points)
+    old = evaluate(world, shared_policy(p_old))
+    policies = [shared_policy(x) for x in p]
+    eta = [evaluate(world, pi).performance - old.performance for pi in policies]
+    return p, np.array(eta), np.array([exact_surrogate(old, pi) for pi in policies])
+
+
+def lqr_policy(x):
+    """(k, sigma) at position x in [0, 1] of the page's straight path."""
+    return (1 - x) * LQR_START + x * LQR_END
+
+
+@lru_cache(maxsize=1)
+def lqr_curves(points=41):
+    """(x, eta(x), L(x)) along the path, gamma = .9, no state noise; each [points]."""
+    world, x = lqr.scalar_lqr(), np.linspace(0, 1, points)
+    eta = [lqr.improvement(world, LQR_START, lqr_policy(at)) for at in x]
+    L = [lqr.surrogate(world, LQR_START, lqr_policy(at)) for at in x]
+    return x, np.array(eta), np.array(L)
+
+
+def state_moments(x, horizon=30):
+    """gamma^t E[s_t^2] for t = 0 ... horizon, at position x; its sum tends to M."""
+    gain, std = lqr_policy(x)
+    moment = np.ones(horizon + 1)  # E[s_0^2] = 1
+    for t in range(horizon):
+        moment[t + 1] = (1 + gain) ** 2 * moment[t] + std**2
+    return 0.9 ** np.arange(horizon + 1) * moment
+
+
+# --- pictures
+
+TRUTH = dict(color=style.BLUE, linestyle="-")
+PROMISE = dict(color=style.RED, linestyle="--")
+
+
+def _legend_above(axes, columns=1):
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncol=columns,
+        borderaxespad=0.2,
+        columnspacing=1.2,
+    )
+
+
+def draw_price(n=200, seed=0, p_old=0.1):
+    """Estimates with intervals, and the effective share, over p -> Figure."""
+    figure, (left, right) = plots.figure(1, 2, (7.6, 3.6))
+    grid = np.linspace(0, 1, 101)
+    exact = np.array([exact_price(p, p_old) for p in grid])
+    A = evaluate(road_and_ice(), shared_policy(p_old)).advantage[0]
+    rng = np.random.default_rng(seed)
+    for i, p in enumerate(np.linspace(0.05, 0.95, 10)):
+        taken = (rng.random(n) < p_old).astype(int)  # fresh draws for every dot
+        ratio = (shared_policy(p) / shared_policy(p_old))[0, taken]
+        terms = ratio * A[taken]
+        half = 1.96 * terms.std(ddof=1) / np.sqrt(n)
+        words = f"{n} draws, 95 % interval" if i == 0 else None
+        left.errorbar(
+            p, terms.mean(), half, fmt="o", color=style.RED, capsize=3, label=words
+        )
+        words = f"{n} draws" if i == 0 else None
+        share = effective_sample_size(ratio) / n
+        right.plot(p, share, "o", color=style.RED, label=words)
+    left.plot(grid, exact[:, 0], label="exact", **TRUTH)
+    right.plot(grid, exact[:, 2], label=r"exact, 1/E[$r^2$]", **TRUTH)
+    for axes, height in ((left, 0.93), (right, 0.04)):
+        axes.axvline(p_old, color=style.INK, linestyle=":", linewidth=1.5)
+        place = axes.get_xaxis_transform()
+        axes.text(p_old + 0.02, height, "old policy", size=11, transform=place)
+        axes.set(xlabel="p of the new policy", xlim=(-0.02, 1.02))
+        _legend_above(axes)
+    left.set_ylabel("mean of A(road, a) under p")
+    right.set(ylabel="effective share of the draws", ylim=(0, 1.08))
+    return figure
+
+
+price = Picture(
+    draw_price,
+    "Left: estimates from 200 draws around the exact line; the intervals grow as p "
+    "leaves 0.1. Right: the effective share of the draws is 1 at p = 0.1 and falls "
+    "towards 0.1 at p = 1.",
+)
+
+
+def draw_estimates(rows):
+    """L and eta of the old driver p = .1 with estimates from his paths -> Figure.
+
+    rows : (p, L, its estimate, eta, its estimate), the estimates as (mean, half-width).
+    """
+    figure, axes = plots.figure(size=(7.2, 3.9))
+    grid, truth, promise = road_curves(0.1, 0.9)
+    axes.plot(grid, promise, **PROMISE)
+    axes.plot(grid, truth, **TRUTH)
+    flat = [(p, *L, *eta) for p, _, L, _, eta in rows]
+    at, L, L_half, eta, eta_half = np.transpose(flat)
+    axes.errorbar(
+        at - 0.006, L, L_half, fmt="s", color=style.RED, capsize=4, markersize=5
+    )
+    axes.errorbar(
+        at + 0.006, eta, eta_half, fmt="o", color=style.BLUE, capsize=4, markersize=6
+    )
+    axes.axhline(0, color=style.INK, linewidth=0.8)
+    axes.text(0.66, 5.2, "L, one ratio", color=style.RED, ha="right")
+    blue = dict(color=style.ink(style.BLUE), ha="right")
+    axes.text(0.64, -1.7, "exact η", **blue)
+    axes.text(1.0, 1.55, "η estimated,\nall ratios", **blue)
+    axes.set(xlabel="p of the new policy", ylabel="improvement (reward units)")
+    return figure
+
+
+estimates = Picture(
+    draw_estimates,
+    "L is a rising line and its estimates sit on it with small intervals. The truth "
+    "bends down below zero, while its estimates from products of ratios stay above "
+    "zero and miss it clearly at p = 0.8.",
+)
+
+
+def draw_gap(h, promise, gap, wrong_gap):
+    """Sizes of L, of its gap and of a wrong surrogate's gap over h -> Figure."""
+    figure, axes = plots.figure(size=(7.0, 3.9))
+    curves = (  # with a place for the words, as shares of the picture
+        (promise, "|L|: slope 1", style.LINES[1], (0.03, 0.8)),
+        (wrong_gap, "gap with uniform visits: slope 1", style.LINES[3], (0.03, 0.42)),
+        (gap, "gap |η − L|: slope 2", style.LINES[0], (0.45, 0.2)),
+    )
+    for y, words, line, place in curves:
+        axes.loglog(h, y, marker="o", markersize=4, **line)
+        axes.text(
+            *place, words, color=style.ink(line["color"]), transform=axes.transAxes
+        )
+    axes.set(xlabel="step size h", ylabel="size (reward units)")
+    return figure
+
+
+gap = Picture(
+    draw_gap,
+    "Three straight lines on logarithmic axes: the size of L with slope 1, the gap "
+    "between truth and L with slope 2, far below it for small steps, and the gap with "
+    "uniform visits with slope 1.",
+)
+
+# --- widgets
+
+
+def _road_at(p, p_old, gamma):
+    """(evaluation of the old policy, of the new, L, eta) on the road and ice."""
+    world = road_and_ice(gamma)
+    old, new = (evaluate(world, shared_policy(x)) for x in (p_old, p))
+    return old, new, exact_surrogate(old, new.pi), new.performance - old.performance
+
+
+def draw_road(p, p_old, gamma):
+    """L and eta over p with both visitations at the chosen p -> Figure."""
+    figure, (left, right) = plots.figure(1, 2, (7.6, 3.6), width_ratios=(1.7, 1))
+    grid, eta, L = road_curves(p_old, gamma)
+    left.plot(grid, L, **PROMISE)
+    left.plot(grid, eta, **TRUTH)
+    left.axvline(p_old, color=style.INK, linestyle=":", linewidth=1.5)
+    left.axhline(0, color=style.INK, linewidth=0.8)
+    old, new, *here = _road_at(p, p_old, gamma)
+    left.plot([p, p], here, "o", color=style.INK, markersize=7)
+    left.set(xlabel="p of the new policy", ylabel="reward units", xlim=(-0.02, 1.02))
+    left.set_xticks((0, 0.5, 1))
+    left.locator_params(axis="y", nbins=5)
+    plots.words_above(
+        left,
+        (f"– –  L, the promise: {number(here[0], '.2f')} at p = {p:.2f}", style.RED),
+        (f"──  η, the truth: {number(here[1], '.2f')} at p = {p:.2f}", style.BLUE),
+        (f"···  old policy, p = {p_old:.2f};   ●  at p", style.INK),
+    )
+    places, width = np.arange(2), 0.4
+    edge = dict(edgecolor=style.INK, linewidth=1)
+    right.bar(places - 0.2, old.visitation, width, color=style.GREY, **edge)
+    right.bar(
+        places + 0.2, new.visitation, width, color=style.ORANGE, hatch="//", **edge
+    )
+    right.set_xticks(places, ("road", "ice"))
+    right.set(ylabel="discounted visits d", ylim=(0, 1.05 / (1 - gamma)))
+    right.locator_params(axis="y", nbins=4)
+    right.grid(False, axis="x")
+    plots.words_above(
+        right,
+        ("grey: old visits, used by L", style.INK),
+        ("hatched: visits at p", style.INK),
+    )
+    return figure
+
+
+def road_words(p, p_old, gamma):
+    """What `draw_road` shows, in words."""
+    old, new, L, eta = _road_at(p, p_old, gamma)
+    (old_road, old_ice), (road, ice) = old.visitation, new.visitation
+    return (
+        "Left: over p, the promise L is a straight line that touches the truth at the "
+        f"old policy, p = {p_old:.2f}; the truth bends away from it. At p = {p:.2f} "
+        f"the promise is {number(L, '.2f')} and the truth {number(eta, '.2f')}. "
+        "Right: bars of the discounted visits to road and ice, "
+        f"{old_road:.1f} and {old_ice:.1f} under the old policy, "
+        f"{road:.1f} and {ice:.1f} at p = {p:.2f}."
+    )
+
+
+road = Widget(
+    draw_road,
+    road_words,
+    {
+        "p": Slider("new policy p", 0.0, 1.0, 0.02, 0.8),
+        "p_old": Slider("old policy p_old", 0.02, 0.98, 0.02, 0.1),
+        "gamma": Slider("discount γ", 0.5, 0.98, 0.02, 0.9),
+    },
+)
+
+
+def _lqr_at(x):
+    """(L, eta, M of the old policy, M of the new) at position x of the path."""
+    world, new = lqr.scalar_lqr(), lqr_policy(x)
+    moments = (
+        float(lqr.evaluate(world, *policy).state_moment[0, 0])
+        for policy in (LQR_START, new)
+    )
+    values = (f(world, LQR_START, new) for f in (lqr.surrogate, lqr.improvement))
+    return *values, *moments
+
+
+def draw_lqr(x):
+    """L and eta along the LQR path, and the state's size at x -> Figure."""
+    figure, (left, right) = plots.figure(1, 2, (7.6, 3.6), width_ratios=(1.4, 1))
+    grid, eta, L = lqr_curves()
+    left.plot(grid, L, **PROMISE)
+    left.plot(grid, eta, **TRUTH)
+    left.axhline(0, color=style.INK, linewidth=0.8)
+    *here, M, M_new = _lqr_at(x)
+    left.plot([x, x], here, "o", color=style.INK, markersize=7)
+    left.set(xlabel="position x on the path", ylabel="reward units", ylim=(-7, 26))
+    left.set_xticks((0, 0.5, 1))
+    left.set_yticks((0, 10, 20))
+    plots.words_above(
+        left,
+        (f"– –  L, the promise: {number(here[0], '.1f')} at x = {x:.2f}", style.RED),
+        (f"──  η, the truth: {number(here[1], '.1f')} at x = {x:.2f}", style.BLUE),
+    )
+    before, after = state_moments(0.0), state_moments(x)
+    t = np.arange(len(before))
+    right.fill_between(t, before, color=style.GREY, alpha=0.6)
+    right.plot(t, after, **TRUTH)
+    right.set(xlabel="time t (steps)", ylabel=r"$\gamma^t$ E[$s_t^2$]")
+    right.set(ylim=(0, 1.1), xlim=(0, t[-1]))
+    right.set_xticks((0, 15, 30))
+    right.set_yticks((0, 0.5, 1))
+    plots.words_above(
+        right,
+        (f"grey: old, used by L, M = {M:.1f}", style.INK),
+        (f"──  at x: M' = {M_new:.1f}", style.BLUE),
+    )
+    return figure
+
+
+def lqr_words(x):
+    """What `draw_lqr` shows, in words."""
+    L, eta, M, M_new = _lqr_at(x)
+    return (
+        "Left: along the path the promise L climbs to about 24 and falls back to 11, "
+        "while the truth peaks near 5 early and falls below zero. "
+        f"At x = {x:.2f} the promise is {number(L, '.1f')} and the truth "
+        f"{number(eta, '.1f')}. Right: the discounted mean square of the state over "
+        f"time; its sum is {M:.1f} under the old policy and {M_new:.1f} at x = {x:.2f}."
+    )
+
+
+lqr_path = Widget(draw_lqr, lqr_words, {"x": Slider("position x", 0.0, 1.0, 0.02, 0.8)})
+
+# --- exercises
 
 
 def importance_mean_stub(actions, f, pi, pi_old):
@@ -289,253 +584,7 @@ policy_gradient = Exercise(
     invariants=(rows_sum_to_zero,),
 )
 
+pictures = (price, estimates, gap)
+widgets = (road, lqr_path)
 exercises = (importance_mean, surrogate, policy_gradient)
 progress = Progress(exercises)
-
-# ----------------------------------------------------------------------- figures
-
-TRUTH = dict(color=style.BLUE, linestyle="-")
-PROMISE = dict(color=style.RED, linestyle="--")
-
-
-def _figure(columns=2, size=(7.6, 3.6), **options):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.subplots(1, columns, **options)
-
-
-def _words_above(axes, *lines):
-    """Coloured words over the axes, first line on top; cheaper than a legend."""
-    for i, (words, color) in enumerate(reversed(lines)):
-        axes.text(
-            0.0, 1.03 + 0.1 * i, words, color=color, transform=axes.transAxes, size=12
-        )
-
-
-def _legend_above(axes, columns=1):
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncol=columns,
-        borderaxespad=0.2,
-        columnspacing=1.2,
-    )
-
-
-def price(p, p_old=0.1, gamma=0.9):
-    """(mean, variance of one term, share of the draws that count), exact, on the road.
-
-    One term is r A(road, a) with a drawn from p_old; the share is 1 / E[r^2].
-    """
-    old = evaluate(road_and_ice(gamma), shared_policy(p_old))
-    A, new, before = old.advantage[0], shared_policy(p)[0], shared_policy(p_old)[0]
-    ratio = new / before
-    mean = new @ A
-    return mean, before @ (ratio * A) ** 2 - mean**2, 1 / (before @ ratio**2)
-
-
-def draw_price(n=200, seed=0, p_old=0.1):
-    """Estimates with intervals, and the effective share, over p -> Figure."""
-    figure, (left, right) = _figure()
-    grid = np.linspace(0, 1, 101)
-    exact = np.array([price(p, p_old) for p in grid])
-    A = evaluate(road_and_ice(), shared_policy(p_old)).advantage[0]
-    rng = np.random.default_rng(seed)
-    for i, p in enumerate(np.linspace(0.05, 0.95, 10)):
-        taken = (rng.random(n) < p_old).astype(int)  # fresh draws for every dot
-        ratio = (shared_policy(p) / shared_policy(p_old))[0, taken]
-        terms = ratio * A[taken]
-        half = 1.96 * terms.std(ddof=1) / np.sqrt(n)
-        words = f"{n} draws, 95 % interval" if i == 0 else None
-        left.errorbar(
-            p, terms.mean(), half, fmt="o", color=style.RED, capsize=3, label=words
-        )
-        words = f"{n} draws" if i == 0 else None
-        share = effective_sample_size(ratio) / n
-        right.plot(p, share, "o", color=style.RED, label=words)
-    left.plot(grid, exact[:, 0], label="exact", **TRUTH)
-    right.plot(grid, exact[:, 2], label=r"exact, $1/\mathbb{E}[r^2]$", **TRUTH)
-    for axes in (left, right):
-        axes.axvline(p_old, color=style.INK, linestyle=":", linewidth=1.5)
-        axes.set(xlabel="p of the new policy", xlim=(-0.02, 1.02))
-        _legend_above(axes)
-    left.set_ylabel("mean of A(road, a) under p")
-    right.set(ylabel="effective share of the draws", ylim=(0, 1.08))
-    return figure
-
-
-def draw_estimates(p, truth, promise, estimates):
-    """L and eta with their estimates from one set of old paths -> Figure.
-
-    p, truth, promise : [K] exact curves; estimates : rows (p, L, its half-width, eta,
-    its half-width).
-    """
-    figure, axes = _figure(1, (7.2, 3.9))
-    axes.plot(p, promise, **PROMISE)
-    axes.plot(p, truth, **TRUTH)
-    at, L, L_half, eta, eta_half = np.transpose(estimates)
-    axes.errorbar(
-        at - 0.006, L, L_half, fmt="s", color=style.RED, capsize=4, markersize=5
-    )
-    axes.errorbar(
-        at + 0.006, eta, eta_half, fmt="o", color=style.BLUE, capsize=4, markersize=6
-    )
-    axes.axhline(0, color=style.INK, linewidth=0.8)
-    axes.text(0.66, 5.2, "L, one ratio", color=style.RED, ha="right")
-    axes.text(0.64, -1.7, r"exact $\eta$", color=style.BLUE, ha="right")
-    axes.text(
-        1.0, 1.55, r"$\eta$ estimated," "\nall ratios", color=style.BLUE, ha="right"
-    )
-    axes.set(xlabel="p of the new policy", ylabel="improvement (reward units)")
-    return figure
-
-
-def draw_gap(h, promise, gap, wrong_gap):
-    """Sizes of L, of its gap and of a wrong surrogate's gap over h -> Figure."""
-    figure, axes = _figure(1, (7.0, 3.9))
-    curves = (  # with a place for the words, as shares of the picture
-        (promise, "|L|: slope 1", style.LINES[1], (0.03, 0.8)),
-        (wrong_gap, "gap with uniform visits: slope 1", style.LINES[3], (0.03, 0.42)),
-        (gap, "gap |η − L|: slope 2", style.LINES[0], (0.45, 0.2)),
-    )
-    for y, words, line, place in curves:
-        axes.loglog(h, y, marker="o", markersize=4, **line)
-        axes.text(*place, words, color=line["color"], transform=axes.transAxes)
-    axes.set(xlabel="step size h", ylabel="size (reward units)")
-    return figure
-
-
-@lru_cache(maxsize=64)
-def road_curves(p_old, gamma, points=51):
-    """(p, eta(p), L(p)) on the road and ice world; each [points]."""
-    world, p = road_and_ice(gamma), np.linspace(0, 1, points)
-    old = evaluate(world, shared_policy(p_old))
-    policies = [shared_policy(x) for x in p]
-    eta = [evaluate(world, pi).performance - old.performance for pi in policies]
-    return p, np.array(eta), np.array([exact_surrogate(old, pi) for pi in policies])
-
-
-def draw_road(p, p_old, gamma):
-    """L and eta over p with both visitations at the chosen p -> Figure."""
-    figure, (left, right) = _figure(width_ratios=(1.7, 1))
-    grid, eta, L = road_curves(p_old, gamma)
-    left.plot(grid, L, **PROMISE)
-    left.plot(grid, eta, **TRUTH)
-    left.axvline(p_old, color=style.INK, linestyle=":", linewidth=1.5)
-    left.axhline(0, color=style.INK, linewidth=0.8)
-    world = road_and_ice(gamma)
-    old, new = (evaluate(world, shared_policy(x)) for x in (p_old, p))
-    here = exact_surrogate(old, new.pi), new.performance - old.performance
-    left.plot([p, p], here, "o", color=style.INK, markersize=7)
-    left.set(xlabel="p of the new policy", ylabel="reward units", xlim=(-0.02, 1.02))
-    left.set_xticks((0, 0.5, 1))
-    left.locator_params(axis="y", nbins=5)
-    _words_above(
-        left,
-        (f"– –  L, the promise: {here[0] + 0.0:.2f} at p = {p:.2f}", style.RED),
-        (f"──  η, the truth: {here[1] + 0.0:.2f} at p = {p:.2f}", style.BLUE),
-    )
-    places, width = np.arange(2), 0.4
-    edge = dict(edgecolor=style.INK, linewidth=1)
-    right.bar(places - 0.2, old.visitation, width, color=style.GREY, **edge)
-    right.bar(
-        places + 0.2, new.visitation, width, color=style.ORANGE, hatch="//", **edge
-    )
-    right.set_xticks(places, ("road", "ice"))
-    right.set(ylabel="discounted visits d", ylim=(0, 1.05 / (1 - gamma)))
-    right.locator_params(axis="y", nbins=4)
-    right.grid(False, axis="x")
-    _words_above(
-        right,
-        ("grey: old visits, used by L", style.INK),
-        ("hatched: visits at p", style.INK),
-    )
-    return figure
-
-
-road = Widget(
-    draw_road,
-    "Left: over p, the promise L is a straight line that touches the truth at the old "
-    "policy; the truth bends away below it. Right: bars of the discounted visits to "
-    "road and ice under the old policy and under p.",
-    {
-        "p": Slider("new policy p", 0.0, 1.0, 0.02, 0.8),
-        "p_old": Slider("old policy p_old", 0.02, 0.98, 0.02, 0.1),
-        "gamma": Slider("discount γ", 0.5, 0.98, 0.02, 0.9),
-    },
-)
-
-LQR_START, LQR_END = np.array([-0.055, 0.36]), np.array([-1.083, 0.715])
-
-
-def lqr_policy(x):
-    """(k, sigma) at position x in [0, 1] of the page's straight path."""
-    return (1 - x) * LQR_START + x * LQR_END
-
-
-@lru_cache(maxsize=1)
-def lqr_curves(points=41):
-    """(x, eta(x), L(x)) along the path, gamma = .9, no state noise; each [points]."""
-    world, x = lqr.scalar_lqr(), np.linspace(0, 1, points)
-    eta = [lqr.improvement(world, LQR_START, lqr_policy(at)) for at in x]
-    L = [lqr.surrogate(world, LQR_START, lqr_policy(at)) for at in x]
-    return x, np.array(eta), np.array(L)
-
-
-def state_moments(x, horizon=30):
-    """gamma^t E[s_t^2] for t = 0 ... horizon, at position x; its sum tends to M."""
-    gain, std = lqr_policy(x)
-    moment = np.ones(horizon + 1)  # E[s_0^2] = 1
-    for t in range(horizon):
-        moment[t + 1] = (1 + gain) ** 2 * moment[t] + std**2
-    return 0.9 ** np.arange(horizon + 1) * moment
-
-
-def draw_lqr(x):
-    """L and eta along the LQR path, and the state's size at x -> Figure."""
-    figure, (left, right) = _figure(width_ratios=(1.4, 1))
-    grid, eta, L = lqr_curves()
-    left.plot(grid, L, **PROMISE)
-    left.plot(grid, eta, **TRUTH)
-    left.axhline(0, color=style.INK, linewidth=0.8)
-    world, new = lqr.scalar_lqr(), lqr_policy(x)
-    here = [f(world, LQR_START, new) for f in (lqr.surrogate, lqr.improvement)]
-    left.plot([x, x], here, "o", color=style.INK, markersize=7)
-    left.set(xlabel="position x on the path", ylabel="reward units", ylim=(-7, 26))
-    left.set_xticks((0, 0.5, 1))
-    left.set_yticks((0, 10, 20))
-    _words_above(
-        left,
-        (f"– –  L, the promise: {here[0] + 0.0:.1f} at x = {x:.2f}", style.RED),
-        (f"──  η, the truth: {here[1] + 0.0:.1f} at x = {x:.2f}", style.BLUE),
-    )
-    before, after = state_moments(0.0), state_moments(x)
-    t = np.arange(len(before))
-    M, M_new = (
-        float(lqr.evaluate(world, *policy).state_moment[0, 0])
-        for policy in (LQR_START, new)
-    )
-    right.fill_between(t, before, color=style.GREY, alpha=0.6)
-    right.plot(t, after, **TRUTH)
-    right.set(xlabel="time t (steps)", ylabel=r"$\gamma^t\,\mathbb{E}[s_t^2]$")
-    right.set(ylim=(0, 1.1), xlim=(0, t[-1]))
-    right.set_xticks((0, 15, 30))
-    right.set_yticks((0, 0.5, 1))
-    _words_above(
-        right,
-        (f"grey: old, used by L, M = {M:.1f}", style.INK),
-        (f"──  at x: M' = {M_new:.1f}", style.BLUE),
-    )
-    return figure
-
-
-lqr_path = Widget(
-    draw_lqr,
-    "Left: along the path the promise L climbs to about 24 and stays high, while the "
-    "truth peaks near 5 early and falls below zero. Right: the discounted mean square "
-    "of the state over time, large under the old policy and small under the new one.",
-    {"x": Slider("position x", 0.0, 1.0, 0.02, 0.8)},
-)
-
-widgets = (road, lqr_path)

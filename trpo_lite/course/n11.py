@@ -283,18 +283,22 @@ def with_and_without(delta, rows, count=200):
 
 
 @dataclass(frozen=True)
-class Ray:
-    """A made-up world to search in: theta -> (L, KL), both quadratic around `old`."""
+class Tries:
+    """A made-up world to search in: what evaluate says of each try, (L, KL) in turn.
+
+    Anywhere else, and after the last of `values`, L = -1 and KL = 9.
+    """
 
     old: np.ndarray
-    slope: np.ndarray
-    bend: float
-    curvature: float
+    step: np.ndarray
+    alpha: float
+    values: tuple
 
     def __call__(self, theta):
-        step = theta - self.old
-        size = step @ step
-        return self.slope @ step - self.bend * size, self.curvature * size / 2
+        for j, found in enumerate(self.values):
+            if np.allclose(theta, self.old + self.alpha**j * self.step, rtol=0):
+                return found
+        return -1.0, 9.0
 
 
 def accepted_stub(L, kl, delta):
@@ -426,15 +430,48 @@ def same_shrink(evaluate, theta, step, delta, alpha, tries):
     return theta
 
 
-def ray_cases(rng):
-    """Rays whose searches accept at once, after some tries, and never."""
+def only_kl_tested(evaluate, theta, step, delta, alpha, tries):
+    for j in range(tries):
+        candidate = theta + alpha**j * step
+        if evaluate(candidate)[1] <= delta:
+            return candidate
+    return theta
+
+
+def only_l_tested(evaluate, theta, step, delta, alpha, tries):
+    for j in range(tries):
+        candidate = theta + alpha**j * step
+        if evaluate(candidate)[0] > 0:
+            return candidate
+    return theta
+
+
+def never_full(evaluate, theta, step, delta, alpha, tries):
+    for j in range(1, tries + 1):
+        candidate = theta + alpha**j * step
+        L, kl = evaluate(candidate)
+        if L > 0 and kl <= delta:
+            return candidate
+    return theta
+
+
+def searched_cases(rng):
+    """In each, one thing decides; delta = .1."""
+    good = 0.2, 0.05
+    tables = {
+        "the full step passes": ((good, good), 4),
+        "only L fails": (((-0.1, 0.05), good), 4),
+        "only KL fails": (((0.3, 0.2), (0.2, 0.11), good), 4),
+        "L = 0 is no gain": (((0.0, 0.05), good), 4),
+        "KL = delta is allowed": (((0.2, 0.1), good), 4),
+        "the last try passes": (((0.3, 0.2), (-0.1, 0.05), good), 3),
+        "the next would have passed": (((0.3, 0.2), (-0.1, 0.05), good), 2),
+        "none passes": (((-0.1, 0.2),) * 5, 5),
+    }
     cases = []
-    for n, bend, tries in ((2, 0.4, 6), (3, 2.5, 8), (4, 60.0, 3), (2, 0.01, 5)):
-        old, slope = rng.standard_normal(n), rng.standard_normal(n)
-        slope /= np.linalg.norm(slope)
-        world = Ray(old, slope, bend, 1.0)
-        delta = 10.0 if bend == 0.01 else 0.1
-        cases.append((world, old, slope + 0.0, delta, 0.7, tries))
+    for values, tries in tables.values():
+        old, step = rng.standard_normal((2, len(cases) % 3 + 2))
+        cases.append((Tries(old, step, 0.7, values), old, step, 0.1, 0.7, tries))
     return cases
 
 
@@ -449,6 +486,9 @@ searched = Exercise(
         "one bug is left: each try starts from the one before": still_adds_up,
         "if no try passes, this takes the full step, untested": full_on_failure,
         "every try is alpha times the step: the power j is missing": same_shrink,
+        "the test of L is missing": only_kl_tested,
+        "the test of KL is missing": only_l_tested,
+        "the full step is never tried: j starts at 0": never_full,
     },
     hints=(
         "Follow the name theta through the loop. What does it mean at j = 1?",
@@ -456,7 +496,7 @@ searched = Exercise(
         "candidate = theta + alpha**j * step; test and return candidate; after the "
         "loop return theta.",
     ),
-    cases=ray_cases,
+    cases=searched_cases,
 )
 
 
@@ -519,18 +559,30 @@ def one_try_less(evaluate, theta, g, step, delta, alpha, tries):
 
 
 def demanding_cases(rng):
+    """In each, one thing decides; L as a share of the try's promise, delta = .1."""
+    good = 0.5, 0.05
+    tables = {
+        "more than promised": (((1.2, 0.05), good), 4),
+        "a twentieth is too little": (((0.05, 0.05), (0.095, 0.05), good), 4),
+        "a tenth of a short step's promise": (((0.05, 0.2), (0.11, 0.05), good), 4),
+        "exactly a tenth": (((0.1, 0.05), good), 4),
+        "only KL fails": (((0.9, 0.2), (0.9, 0.11), good), 4),
+        "KL = delta is allowed": (((0.5, 0.1), good), 4),
+        "the last try passes": (((-0.1, 0.2), (0.0, 0.05), good), 3),
+        "the next would have passed": (((-0.1, 0.2), (0.0, 0.05), good), 2),
+        "none passes": (((0.05, 0.2),) * 5, 5),
+    }
     cases = []
-    for n, bend, length, delta, alpha, tries in (
-        (2, 0.93, 1.0, 10.0, 0.96, 4),  # L > 0 at once, a tenth of the promise later
-        (3, 0.3, 1.0, 0.1, 0.7, 6),  # KL decides
-        (2, 9.0, 1.0, 10.0, 0.5, 6),  # a small L, in proportion to a small step
-        (4, 60.0, 1.0, 0.1, 0.7, 3),  # nothing passes
-        (2, 4.0, 1.0, 10.0, 0.6, 4),  # the last try passes
-    ):
-        old, slope = rng.standard_normal(n), rng.standard_normal(n)
-        slope /= np.linalg.norm(slope)
-        world = Ray(old, slope, bend, 1.0)
-        cases.append((world, old, slope, length * slope, delta, alpha, tries))
+    for shares, tries in tables.values():
+        n = len(cases) % 3 + 2
+        old, g, step = rng.standard_normal(n), np.arange(1.0, n + 1), np.full(n, 2.0)
+        # whole numbers: a tenth of the full step's promise is the same in any order
+        values = tuple(
+            (share * float(g @ (0.7**j * step)), kl)
+            for j, (share, kl) in enumerate(shares)
+        )
+        world = Tries(old, step, 0.7, values)
+        cases.append((world, old, g, step, 0.1, 0.7, tries))
     return cases
 
 

@@ -116,7 +116,7 @@ def draw_mass(J, optimum, start):
         gap[: len(values)] = (optimum - np.asarray(values)) / (optimum - start)
         curves[label] = gap
     return plots.lines(updates, curves, "update", "share of the gap left [1]",
-                       logy=True, direct=True)  # fmt: skip
+                       logy=True)  # fmt: skip
 
 
 def draw_lake(values, policies, best):
@@ -124,11 +124,11 @@ def draw_lake(values, policies, best):
 
     values : {title: v [16]} ; policies : {title: pi [16, 4]} ; best : v* [16].
     """
-    figure, cells = plots._figure(1, len(values), (3.1 * len(values), 3.3))
+    figure, cells = plots.figure(1, len(values), (3.1 * len(values), 3.3))
     letters = ["SFFF", "FHFH", "FFFH", "HFFG"]
     for axes, (title, v) in zip(cells, values.items(), strict=True):
-        plots._map(axes, v, (4, 4), policies[title], letters, title, "", "{:.2f}",
-                   plots.MOVES, (0, best.max()))  # fmt: skip
+        limits = 0, best.max()
+        plots.cell_map(axes, v, (4, 4), policies[title], letters, title, limits=limits)
     return figure
 
 
@@ -167,7 +167,7 @@ def draw_dashboard(run, delta, noise):
 
 def draw_after(store):
     """Return over updates, a line for each seed, one panel for each delta -> Figure."""
-    figure, cells = plots._figure(1, 2, (7.2, 3.3), sharey=True)
+    figure, cells = plots.figure(1, 2, (7.2, 3.3), sharey=True)
     for axes, delta, R in zip(cells, store["delta"], store["return_mean"], strict=True):
         updates = np.arange(R.shape[1])
         axes.plot(updates, R.T, "-", color=GREY, linewidth=1.0, alpha=0.8)
@@ -219,7 +219,7 @@ def deepest_gaps(store, name, i, after=5):
 
 def draw_mass_search(store):
     """Deepest gaps at 20 episodes, sorted, with and without search -> Figure."""
-    figure, axes = plots._figure(size=(6.6, 3.5))
+    figure, axes = plots.figure(size=(6.6, 3.5))
     for name, label, color, mark in (
         ("trpo", "with line search", BLUE, "o"),
         ("npg", "without", RED, "s"),
@@ -241,7 +241,7 @@ def draw_mass_search(store):
 
 def draw_acrobot(store, failed):
     """Left returns, right the promise in units of noise; a seed apart -> Figure."""
-    figure, cells = plots._figure(1, 2, (7.4, 3.5))
+    figure, cells = plots.figure(1, 2, (7.4, 3.5))
     noise = noise_promise(0.05, 14, 8000)
     R, promise = store["return_mean"], store["predicted_surrogate"] / noise
     others = np.arange(len(R)) != failed
@@ -264,7 +264,7 @@ def draw_acrobot(store, failed):
 
 def draw_guard(store):
     """CartPole's returns without and with the guard, a line for each seed -> Figure."""
-    figure, cells = plots._figure(1, 2, (7.2, 3.0), sharey=True)
+    figure, cells = plots.figure(1, 2, (7.2, 3.0), sharey=True)
     factors = store["guard"].tolist()
     for axes, factor, title in zip(
         cells, (0.0, GUARD), ("every update", f"guard {GUARD:g}"), strict=True
@@ -286,7 +286,7 @@ def draw_guard(store):
 def run_figure():
     """The widget's figure and what moves in it: built once."""
     store = load_ablations()
-    figure, cells = plots._figure(1, 2, (7.2, 3.3))
+    figure, cells = plots.figure(1, 2, (7.2, 3.3))
     steps = store["steps"] / 1000
     others = cells[0].plot([], [], color=GREY, linewidth=0.9)[0]
     one = cells[0].plot([], [], "-o", color=BLUE, markersize=3.5, linewidth=1.8)[0]

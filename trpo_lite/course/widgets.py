@@ -1,13 +1,17 @@
-"""The one way of making widgets: sliders over an ordinary function that draws.
+"""The one way of making pictures and widgets: ordinary functions that draw, with words.
 
-    def draw_weights(gamma): ... return figure      # tested like any function
+    def draw_gap(h, gap): ... return figure         # tested like any function
+    gap = Picture(draw_gap, "what the picture shows")
+
+    def draw_weights(gamma): ... return figure
     weights = Widget(draw_weights, "what the picture shows",
                      {"gamma": Slider("discount γ", 0.5, 0.99, 0.01, 0.9)})
 
-A page shows `weights.show()`, the static figure at the default settings, and beside it
-`weights.explore()`, the same picture under its sliders. An error of `draw` at the
-defaults stops the cell; one at another setting stands in red below the picture until
-the next setting that works.
+A page shows `gap.show(h, gap)`, and `weights.show()`, the static figure at the default
+settings, with `weights.explore()` beside it, the same picture under its sliders. Where
+the words depend on what is drawn, they are a function of the same arguments. An error
+of `draw` at the defaults stops the cell; one at another setting stands in red below the
+picture until the next setting that works.
 """
 
 import gc
@@ -18,6 +22,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from trpo_lite.plots import show
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+# what a widget is where it is not alive: on GitHub, in print, before the first run
+ASLEEP = "Sliders: run this cell to move them."
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture without controls: `draw(...)` -> Figure, and its alt text.
+
+    alt : a text, or a function of the arguments of `draw` that returns it.
+    """
+
+    draw: Callable
+    alt: str | Callable
+
+    def show(self, *args, **kwargs):
+        """Draw with these arguments and display the figure with its alt text."""
+        show(self.draw(*args, **kwargs), self.words(*args, **kwargs))
+
+    def words(self, *args, **kwargs):
+        """The alt text at these arguments."""
+        return self.alt(*args, **kwargs) if callable(self.alt) else self.alt
 
 
 @dataclass(frozen=True)
@@ -74,7 +101,9 @@ class Steps:
         import ipywidgets
 
         pairs = [(v if isinstance(v, str) else f"{v:g}", v) for v in self.values]
-        return ipywidgets.SelectionSlider(options=pairs, value=self.default, **options)
+        options.update(options=pairs, value=self.default)
+        slider = ipywidgets.SelectionSlider(**options)
+        return slider.add_class("trpo-lite-listed")
 
 
 @dataclass(frozen=True)
@@ -103,14 +132,12 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Widget:
+class Widget(Picture):
     """A picture with controls: `draw(**settings)` -> Figure, alt text, controls.
 
     `continuous=False` waits until a slider is let go; for a `draw` beyond 100 ms.
     """
 
-    draw: Callable
-    alt: str
     controls: Mapping[str, Slider | Steps | Choice]
     continuous: bool = True
 
@@ -127,20 +154,22 @@ class Widget:
 
     def show(self, **settings):
         """The static figure, at the defaults unless told otherwise."""
-        show(self.draw(**{**self.defaults, **settings}), self.alt)
+        super().show(**{**self.defaults, **settings})
 
     def explore(self):
         """Display the controls with the picture under them."""
         from IPython.display import Javascript, display
 
-        display(self.build(), Javascript(NAME_SLIDERS))
+        view = self.build()._repr_mimebundle_()[VIEW]
+        display({VIEW: view, "text/plain": ASLEEP}, raw=True)
+        display(Javascript(NAME_SLIDERS))
 
     def build(self):
         """The box of controls, picture and error line; errors at the defaults raise."""
         import ipywidgets
 
         picture, error = ipywidgets.HTML(), ipywidgets.HTML()
-        render = Renderer(self.draw(**self.defaults), self.alt)
+        render = Renderer(self.draw(**self.defaults), self.words(**self.defaults))
         picture.value = render.first
         style = {"description_width": "11em"}
         layout = {"width": "32em", "max_width": "100%"}
@@ -157,11 +186,13 @@ class Widget:
         def update(_):
             settings = {name: control.value for name, control in controls.items()}
             try:
-                picture.value = render(self.draw(**settings))
+                picture.value = render(self.draw(**settings), self.words(**settings))
                 message = ""
             except Exception as reason:
                 text = html.escape(f"{type(reason).__name__}: {reason}")
-                message = f'<pre role="alert" style="color: #b00020">{text}</pre>'
+                # on white, to be read in a dark theme too
+                look = "color: #b00020; background: white"
+                message = f'<pre role="alert" style="{look}">{text}</pre>'
             if error.value != message:
                 error.value = message
 
@@ -183,12 +214,12 @@ class Renderer:
     """
 
     def __init__(self, figure, alt):
-        self.alt, self.shared = alt, {}
+        self.shared = {}
         figure.draw_without_rendering()
         self.positions = [axes.get_position() for axes in figure.axes]
-        self.first = self(figure)
+        self.first = self(figure, alt)
 
-    def __call__(self, figure):
+    def __call__(self, figure, alt):
         if len(figure.axes) == len(self.positions):
             figure.set_layout_engine("none")
             for axes, position in zip(figure.axes, self.positions, strict=True):
@@ -203,7 +234,7 @@ class Renderer:
         below, above = self.shared[look]
         own = _svg_without(figure, ground + frame).removesuffix("</svg>")
         svg = below + own[own.index(">") + 1 :] + above
-        label = html.escape(self.alt, quote=True)
+        label = html.escape(alt)
         return f'<div role="img" aria-label="{label}">{svg}</div>'
 
 
@@ -280,28 +311,35 @@ def _svg_without(figure, hidden):
 
 
 # ipywidgets gives a slider's handle no accessible name and, for listed values, only
-# their index: copy the visible label and readout
-# (and JupyterLab takes a list's arrow keys for its own, to go to the next cell)
+# their index: copy the visible label and readout. Jupyter takes arrow keys for its own,
+# to go to the next cell or to fold a section. A readout of listed values that can be
+# typed into would say what the picture doesn't show. And on a page that was saved and
+# reopened there is a message of an error where the sliders were.
 NAME_SLIDERS = """
 if (!window.trpoLiteSliders) {
+  const set = (element, attribute, text) => {
+    if (text && element.getAttribute(attribute) !== text)
+      element.setAttribute(attribute, text);
+  };
   const name = () => {
     for (const slider of document.querySelectorAll('.widget-slider')) {
       const handle = slider.querySelector('.noUi-handle');
       if (!handle) continue;
-      const copy = (attribute, source) => {
-        const text = slider.querySelector(source)?.textContent;
-        if (text && handle.getAttribute(attribute) !== text)
-          handle.setAttribute(attribute, text);
-      };
-      copy('aria-label', '.widget-label');
-      copy('aria-valuetext', '.widget-readout');
+      const readout = slider.querySelector('.widget-readout');
+      set(handle, 'aria-label', slider.querySelector('.widget-label')?.textContent);
+      set(handle, 'aria-valuetext', readout?.textContent);
+      set(handle, 'data-lm-suppress-shortcuts', 'true');
+      if (readout && slider.classList.contains('trpo-lite-listed'))
+        set(readout, 'contenteditable', 'false');
     }
     for (const list of document.querySelectorAll('.widget-dropdown select'))
-      if (!list.hasAttribute('data-lm-suppress-shortcuts'))
-        list.setAttribute('data-lm-suppress-shortcuts', 'true');
+      set(list, 'data-lm-suppress-shortcuts', 'true');
+    for (const output of document.querySelectorAll('.jupyter-widgets:not(:has(*))'))
+      if (output.textContent.startsWith('Error displaying'))
+        output.textContent = 'ASLEEP';
   };
   window.trpoLiteSliders = new MutationObserver(name);
   window.trpoLiteSliders.observe(document.body, {childList: true, subtree: true});
   name();
 }
-"""
+""".replace("ASLEEP", ASLEEP)
