@@ -8,20 +8,13 @@ import secrets
 import sys
 import tempfile
 
-from trpo_lite._terminal import one_line, run, say, with_place
+from trpo_lite._terminal import Parser, one_line, run, say, with_place
 from trpo_lite.files import check_writable
 from trpo_lite.history import History
 from trpo_lite.settings import ALGORITHMS, Settings
 from trpo_lite.train import evaluate_policy, train
 
 PROG = "python -m trpo_lite"
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message):
-        """One line, whatever was wrong."""
-        say(f"{self.prog}: {' '.join(message.split())}", sys.stderr)
-        self.exit(2)
 
 
 def parser():

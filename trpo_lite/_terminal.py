@@ -1,5 +1,6 @@
 """What is shown while work goes on and when it ends; it may fail, the work may not."""
 
+import argparse
 import os
 import signal
 import sys
@@ -78,6 +79,14 @@ def _in_notebook():
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
     return bool(shell) and "IPKernelApp" in shell.config
+
+
+class Parser(argparse.ArgumentParser):
+    """Options; what is wrong with them is told in one line."""
+
+    def error(self, message):
+        say(f"{self.prog}: {' '.join(message.split())}", sys.stderr)
+        self.exit(2)
 
 
 def say(text, stream=None):
