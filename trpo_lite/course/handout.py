@@ -12,7 +12,6 @@ from pathlib import Path
 
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.files import write
-
 from trpo_lite.plots import img
 
 PROG = "python -m trpo_lite.course.handout"
