@@ -90,8 +90,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def say(text, stream=None):
-    """Print one line; False if it can't be written. Letters that can't are escaped."""
+    """Print a line; False if it can't be written. Letters that can't be are escaped."""
     stream = sys.stdout if stream is None else stream
+    text = "".join(  # no control characters from a stranger's file
+        c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(text)
+    )
     return _written(stream, lambda: print(text, file=stream, flush=True))
 
 

@@ -8,6 +8,8 @@ import secrets
 import sys
 import tempfile
 
+import numpy as np
+
 from trpo_lite._terminal import Parser, one_line, say, with_place
 from trpo_lite.files import check_writable
 from trpo_lite.history import History
@@ -118,11 +120,11 @@ def saved(history, out, overwrite):
 
 
 def summary(history):
-    """The last row in words."""
-    last = {name: history[name][-1] for name in ("return_mean", "steps", "seconds")}
-    return "return {return_mean:.1f} after {steps} steps in {seconds:.1f} s".format(
-        **last
-    )
+    """How it went, in words; the return of the last batch in which an episode ended."""
+    returns = history["return_mean"][np.isfinite(history["return_mean"])]
+    reached = f"return {returns[-1]:.1f}" if len(returns) else "no episode ended"
+    steps, seconds = history["steps"][-1], history["seconds"][-1]
+    return f"{reached} after {steps} steps in {seconds:.1f} s"
 
 
 def contents(file):
@@ -133,7 +135,7 @@ def contents(file):
         return f"{of['algorithm']} on {of['env_id']}, seed {of['seed']}, " + summary(
             history
         )
-    except (OSError, ValueError, LookupError):
+    except (OSError, ValueError, TypeError, LookupError):
         return "which is no history of trpo_lite"
 
 

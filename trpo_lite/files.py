@@ -133,7 +133,7 @@ def _target(file):
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:
-        if os.path.isdir(os.path.dirname(target)):
+        if os.path.isdir(os.path.dirname(target)) and os.path.basename(file):
             return target
         raise FileNotFoundError(f"{file}: not a file in an existing folder") from None
     if stat.S_ISDIR(mode):

@@ -134,9 +134,9 @@ def _refuse_shared(envs):
     distinct = len({id(env.unwrapped) for env in envs})
     if distinct < len(envs):
         raise ValueError(
-            f"{len(envs)} environments are only {distinct}, each would disturb the "
-            "other's episodes: the function must make a new one at each call, "
-            "lambda: gymnasium.make(...), not lambda: env"
+            f"{len(envs)} environments are only {distinct}, and would end one "
+            "another's episodes: what makes them must make a new one at each call, as "
+            "lambda: gymnasium.make(...) does and lambda: env does not"
         )
 
 
