@@ -47,7 +47,8 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
         ap = np.asarray(matvec(p.copy()), np.float64)  # p is ours: matvec may write
         if ap.shape != b.shape:
             raise ValueError(f"matvec returned shape {ap.shape}, expected {b.shape}")
-        curvature = p @ ap
+        with np.errstate(over="ignore", invalid="ignore"):
+            curvature = p @ ap
         if not curvature > 0:  # written so that not-a-number is caught as well
             raise ValueError(
                 "the matrix is not positive definite: p.A p = "
