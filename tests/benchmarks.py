@@ -26,10 +26,18 @@ import trpo_lite
 from trpo_lite import train as training
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.policies import LinearGaussian, LinearSoftmax
-from trpo_lite.train import evaluate_policy, train
+from trpo_lite.train import evaluate_policy
 
 PROG = "python -m tests.benchmarks"
 ROOT = pathlib.Path(__file__).parents[1]
+
+
+def train(env_id, **settings):
+    """A whole run, or none: Ctrl-C ends the benchmarks."""
+    history = training.train(env_id, **settings)
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return history
 
 
 class Clock:
@@ -341,4 +349,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(run(PROG, main))
+    sys.exit(run(PROG, main, runs=99))

@@ -163,6 +163,8 @@ def runs(env_id, algorithm, seeds, columns, **settings):
     batches = settings["steps"] // settings["batch"]  # all runs have at least so many
     for seed in range(seeds):
         history = train(env_id, algorithm, seed=seed, progress=False, **settings)
+        if history.stopped == "interrupted":
+            raise KeyboardInterrupt
         for name in columns:
             rows[name].append(history[name][:batches])
     return {name: np.float32(values) for name, values in rows.items()}
@@ -292,4 +294,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(run(PROG, main))
+    sys.exit(run(PROG, main, runs=99))

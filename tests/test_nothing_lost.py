@@ -337,7 +337,7 @@ def test_what_cannot_be_saved_here_is_saved_elsewhere(tmp_path):
     status, out, err = shell(tmp_path, command)
     assert status == 1 and "cannot save /dev/full: [Errno 28] No space left" in err
     (name,) = os.listdir(tmp_path)
-    assert f"saved ./{name}" in out and len(History.load(tmp_path / name)) == 3
+    assert f"{name}\n" in out and len(History.load(tmp_path / name)) == 3
 
 
 # ------------------------------------------------------------------- one file, once
@@ -374,7 +374,21 @@ def test_of_two_runs_to_one_name_both_are_kept(tmp_path, monkeypatch, capsys, hi
     first, second = sorted(os.listdir(), key=len)
     assert first == "run.npz" and History.load(first).settings["seed"] == 0
     assert History.load(second).settings["seed"] == 7
-    assert f"saved {second}" in capsys.readouterr().out
+    assert f"{second}\n" in capsys.readouterr().out
+
+
+def test_an_environment_that_goes_elsewhere(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "away").mkdir()
+
+    def leave(*_, **__):
+        os.chdir("away")
+        return train("CartPole-v1", **SMALL)
+
+    monkeypatch.setattr(commands, "train", leave)
+    assert commands.main(["train", "X-v0", "--out", "run.npz"]) == 0
+    assert sorted(os.listdir(tmp_path)) == ["away", "run.npz"]
+    assert "; saved run.npz\n" in capsys.readouterr().out
 
 
 def test_no_update_no_file(tmp_path, monkeypatch, capsys):
@@ -454,7 +468,11 @@ def test_handlers_come_back_and_those_of_others_stay(sigint):  # noqa: F811
         assert signal.getsignal(signal.SIGINT) is pressed
         with interrupts() as inner:
             assert inner is pressed  # a command line's are in force within `train`
+        assert not pressed.raising
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    often = signal.signal(signal.SIGINT, Interrupts(raising=True, after=True))
+    train("CartPole-v1", **SMALL)
+    assert signal.signal(signal.SIGINT, often).raising
     signal.signal(signal.SIGINT, mine)
     train("CartPole-v1", **SMALL)
     assert signal.getsignal(signal.SIGINT) is mine
@@ -658,10 +676,12 @@ def test_modules_that_cannot_be_imported_say_why(tmp_path):
     (tmp_path / "zero.py").write_text("1 / 0")
     (tmp_path / "syntax.py").write_text("def f(:")
     (tmp_path / "nothing.py").write_text("")
+    (tmp_path / "script.py").write_text("raise SystemExit(0)")
     for name, reason in {
         "zero:A-v0": "ZeroDivisionError: division by zero",
         "syntax:A-v0": "SyntaxError: invalid syntax",
         "nothing:A-v0": "doesn't exist",
+        "script:A-v0": "SystemExit: 0",
     }.items():
         done = cli(tmp_path, "train", name)
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr

@@ -10,11 +10,13 @@ class Interrupts:
     """A signal handler: raises KeyboardInterrupt while `raising`, else does nothing.
 
     Presses within a second of one another count as one, so that a second never hits
-    what the first has set off; `signum` is the last signal that was raised for.
+    what the first has set off; `signum` is the last signal that was raised for. `after`
+    is what `raising` is after a protected run.
     """
 
-    def __init__(self, raising):
-        self.raising, self.signum, self._last = raising, None, -1.0
+    def __init__(self, raising=False, after=False):
+        self.raising, self.after = raising, after
+        self.signum, self._last = None, -1.0
 
     def __call__(self, signum, frame):
         now = time.monotonic()
@@ -44,10 +46,11 @@ def install(handler, names=("SIGINT",)):
 def interrupts():
     """The `Interrupts` in force: those of a command line, or new ones until the end."""
     current = signal.getsignal(signal.SIGINT)
-    found = current if isinstance(current, Interrupts) else Interrupts(raising=False)
+    found = current if isinstance(current, Interrupts) else Interrupts()
     before = install(found)
     try:
         yield found
     finally:
+        found.raising = found.after
         for signum, handler in before.items():
             signal.signal(signum, handler)

@@ -98,13 +98,15 @@ def say(text, stream=None):
     return _written(stream, lambda: print(text, file=stream, flush=True))
 
 
-def run(prog, main):
+def run(prog, main, runs=1):
     """The exit status of main(); what it raises becomes one line.
 
+    runs : how often main() may call `train`; after the only one it saves, and nothing
+        interrupts that
     2 for an error; 130 for Ctrl-C, in general 128 + the signal's number.
     """
     _open_streams()
-    pressed = Interrupts(raising=True)
+    pressed = Interrupts(raising=True, after=runs > 1)
     installed = install(pressed, ("SIGINT", "SIGTERM", "SIGHUP"))
     try:
         try:

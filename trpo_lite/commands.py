@@ -87,6 +87,7 @@ def run_train(env_id, algorithm, seed, out, overwrite, quiet, **settings):
             f"{out} is there already ({contents(out)}): give --overwrite to replace "
             "it, or another --out FILE"
         )
+    target = os.path.abspath(out)  # wherever an environment may go
     try:
         history = train(env_id, algorithm, seed=seed, progress=not quiet, **settings)
     except BaseException as problem:
@@ -99,9 +100,10 @@ def run_train(env_id, algorithm, seed, out, overwrite, quiet, **settings):
     if not len(history):  # an untrained policy is no reason to replace anything
         say(f"{early}no update was made, nothing saved", sys.stderr)
         return status
-    file = saved(history, out, overwrite)
-    say(f"{early}{summary(history)}; {f'saved {file}' if file else 'NOT SAVED'}")
-    return status if file == out else status or 1
+    file = saved(history, target, overwrite)
+    where = f"saved {out if file == target else file}" if file else "NOT SAVED"
+    say(f"{early}{summary(history)}; {where}")
+    return status if file == target else status or 1
 
 
 def saved(history, out, overwrite):

@@ -22,7 +22,7 @@ def make_environment(env_id, environments, max_episode_steps=None):
         )
     try:
         env = _from_id(env_id, environments, max_episode_steps)
-    except Exception as problem:  # whatever a stranger's module or constructor raises
+    except (Exception, SystemExit) as problem:  # of a module or a constructor
         reason = " ".join(f"{type(problem).__name__}: {problem}".split())
         raise ValueError(f"env_id {env_id!r} cannot be made: {reason}") from problem
     return vectorize(env)
