@@ -279,6 +279,14 @@ def test_lines_come_at_intervals(monkeypatch, capsys):
     lines = capsys.readouterr().err.splitlines()
     done = [int(line.split()[1]) for line in lines]
     assert done[0] == 1 and done[-1] == 40
+    shown = _terminal.Progress(100, "x", first=5, seconds=1000)
+    for _ in range(9):
+        shown.update(1, "words")
+    assert capsys.readouterr().err.count("\n") == 1
+    shown = _terminal.Progress(100, "x", first=5)
+    shown.update(1, "over before it was worth a word")
+    shown.close()
+    assert capsys.readouterr().err == ""
     assert set(np.diff(done[:-1])) == {9} or set(np.diff(done[:-1])) == {10}
 
 

@@ -11,21 +11,23 @@ from trpo_lite._interrupts import Interrupts, install
 
 
 class Progress:
-    """Steps done, with words: a bar on a terminal or in a notebook, else plain lines.
+    """What is done, with words: a bar on a terminal or in a notebook, else plain lines.
 
-    A line comes after the first update, then every `seconds`, and at the end. Whatever
-    goes wrong while showing it ends the showing only.
+    A line comes after the first update, or after `first` seconds, then every `seconds`,
+    and at the end if there was one. Whatever goes wrong while showing it ends the
+    showing only.
     """
 
-    def __init__(self, total, name, shown=True, seconds=10.0):
-        self.total, self.name, self.seconds = total, name, seconds
-        self.done, self.start, self.bar, self.said = 0, time.perf_counter(), None, 0
-        self.next, self.words = 0.0, ""
+    def __init__(self, total, name, shown=True, unit="steps", first=0.0, seconds=10.0):
+        self.total, self.name, self.unit, self.seconds = total, name, unit, seconds
+        self.done, self.said, self.words = 0, 0, ""
+        self.start, self.bar = time.perf_counter(), None
+        self.next = self.start + first
         self.shown = shown
         self._try(self._open)
 
     def update(self, steps, words):
-        """So many more steps are done."""
+        """So much more is done."""
         self.done, self.words = self.done + steps, words
         if self.shown:
             self._try(self._show)
@@ -47,7 +49,10 @@ class Progress:
             from tqdm.auto import tqdm
 
             self.bar = tqdm(
-                total=self.total, desc=self.name, unit=" steps", unit_scale=True
+                total=self.total,
+                desc=self.name,
+                unit=f" {self.unit}",
+                unit_scale=True,
             )
 
     def _show(self):
@@ -60,15 +65,15 @@ class Progress:
     def _close(self):
         if self.bar is not None:
             self.bar.close()
-        elif self.done > self.said:
+        elif self.done > self.said > 0:
             self._line()
 
     def _line(self):
         now = time.perf_counter()
         self.next, self.said = now + self.seconds, self.done
         speed = self.done / max(now - self.start, 1e-9)
-        line = f"{self.name}: {self.done} of {self.total} steps, {self.words}"
-        print(f"{line}, {speed:.0f} steps/s", file=sys.stderr, flush=True)
+        line = f"{self.name}: {self.done} of {self.total} {self.unit}, {self.words}"
+        print(f"{line}, {speed:.0f} {self.unit}/s", file=sys.stderr, flush=True)
 
 
 def _is_terminal(stream):

@@ -64,6 +64,7 @@ def parser():
     command.add_argument("file", metavar="FILE", help="what train has written")
     command.add_argument("--episodes", type=int, default=100, help="[100]")
     command.add_argument("--seed", type=int, default=0, help="of the episodes [0]")
+    command.add_argument("--quiet", action="store_true", help="no progress shown")
     return main
 
 
@@ -141,11 +142,11 @@ def contents(file):
         return "which is no history of trpo_lite"
 
 
-def run_evaluate(file, episodes, seed):
+def run_evaluate(file, episodes, seed, quiet):
     """Play and print; 0, or 1 if that can't be printed."""
     history = History.load(file)
     returns = evaluate_policy(
-        history.settings["env_id"], history.policy, episodes, seed
+        history.settings["env_id"], history.policy, episodes, seed, progress=not quiet
     )
     told = say(
         f"return: {returns.mean():.2f} +/- {returns.std():.2f} "

@@ -265,12 +265,15 @@ def _mean(x):
     return float(np.mean(x)) if len(x) else np.nan
 
 
-def evaluate_policy(env_id, policy, episodes=100, seed=0, max_episode_steps=10_000):
+def evaluate_policy(
+    env_id, policy, episodes=100, seed=0, max_episode_steps=10_000, progress=False
+):
     """Returns [episodes] of fresh episodes played with the policy's mode.
 
     Each environment plays as many episodes as the others, so that short ones are not
     favoured. The seeds are not those of training. `max_episode_steps` counts where
-    the environment has no limit of its own.
+    the environment has no limit of its own. `progress` shows a bar, or in a log a line
+    now and then.
     """
     episodes = _check.count("episodes", episodes)
     rng = np.random.default_rng([_check.count("seed", seed, least=0), 1])
@@ -279,6 +282,7 @@ def evaluate_policy(env_id, policy, episodes=100, seed=0, max_episode_steps=10_0
     check_spaces(policy, env)
     quota = episodes // n + (np.arange(n) < episodes % n)
     returns, state = [[] for _ in range(n)], None
+    bar = Progress(episodes, "played", progress, "episodes", first=10.0)
     try:
         while any(len(r) < q for r, q in zip(returns, quota, strict=True)):
             batch, state = collect(env, _Mode(policy), 50 * n, rng, state)
@@ -286,7 +290,10 @@ def evaluate_policy(env_id, policy, episodes=100, seed=0, max_episode_steps=10_0
             who = np.nonzero(ended)[1]
             for i, episode_return in zip(who, batch.episode_returns, strict=True):
                 returns[i].append(episode_return)
+            played = sum(min(len(r), q) for r, q in zip(returns, quota, strict=True))
+            bar.update(played - bar.done, f"mean {_mean(np.concatenate(returns)):.1f}")
     finally:
+        bar.close()
         _close(env)
     return np.concatenate([r[:q] for r, q in zip(returns, quota, strict=True)])
 
