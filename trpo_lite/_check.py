@@ -97,10 +97,10 @@ def discount(name, value):
     return number
 
 
-def apart(value, expected):
-    """`value` in six digits, or in so many more that it doesn't read `expected`."""
-    texts = (f"{value:.{digits}g}" for digits in range(6, 18))
-    return next((text for text in texts if float(text) != expected), repr(value))
+def apart(value, expected, digits=6):
+    """`value` in so many digits, or in as many more as tell it from `expected`."""
+    texts = (f"{value:.{digits}g}" for digits in range(digits, 18))
+    return next((text for text in texts if float(text) != expected), f"{value:.17g}")
 
 
 def distributions(name, value, shape=None):

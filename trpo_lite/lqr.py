@@ -391,7 +391,7 @@ def _finite_evaluation(lqr, gain, std):
         radius = np.sqrt(lqr.gamma) * _radius(it.closed_loop)
         raise ValueError(
             f"gain {it.gain.tolist()} is unstable, so J = -inf: sqrt(gamma) * spectral "
-            f"radius is {radius:.4g}, expected < 1"
+            f"radius is {_check.apart(radius, 1, 4)}, expected < 1"
         )
     return it
 
