@@ -49,7 +49,7 @@ def test_discrete_policy_on_a_box_and_the_reverse():
 
 
 def test_boxes_around_zero_are_left_alone():
-    for bound in (0.4, 1, 2, 3, 10, np.inf, 3.4e38, 1e300):
+    for bound in (0.4, 1, 2, 3, 1e3, np.inf, 1e6, 3.4e38):
         centre, half = scale_of(spaces.Box(-bound, bound, (2,), np.float64))
         assert np.array_equal(centre, [0, 0]) and np.array_equal(half, [1, 1])
     act = to_environment((BOX, spaces.Box(-2, 2, (1,))))
@@ -58,7 +58,7 @@ def test_boxes_around_zero_are_left_alone():
 
 
 def test_other_boxes_are_spanned_by_actions_from_minus_one_to_one():
-    bounds = [(100, 200), (0, 1), (-0.1, 0.1), (-100, 300), (-1, 1)]
+    bounds = [(100, 200), (0, 1), (-0.1, 0.1), (0, 200), (-1, 1)]
     bounds += [(100, np.inf), (-np.inf, -5), (0, 1e38), (-np.inf, np.inf)]
     box = spaces.Box(*np.array(bounds, float).T, dtype=np.float64)
     act = to_environment((BOX, box))

@@ -146,16 +146,16 @@ def to_environment(env):
 def scale_of(box):
     """(centre [m], half [m]): a policy's action u becomes centre + half u.
 
-    0 and 1 where a policy that starts with mean 0 and deviation 1 finds its way: bounds
-    at least 1/4 away from 0 on both sides and at most 20 from one another. Elsewhere u
-    in [-1, 1] spans the Box: on [100, 200] every action would be clipped to 100 and
-    learning would stand still, and on [-1000, 1000] the policy would hardly move.
-    Without one bound, u = 0 lies 1 beside the other. Beyond 1e9 there is no bound.
+    0 and 1 where a policy that starts around 0 finds room: bounds at least 1/4 away
+    from 0 on both sides. (Wide ones are left alone; they are often only declared.)
+    Elsewhere u in [-1, 1] spans the Box: on [100, 200] every action would be clipped
+    to 100 and learning would stand still. Without one bound, u = 0 lies 1 beside the
+    other. Bounds beyond 1e5 are none.
     """
     low, high = box.low.astype(np.float64), box.high.astype(np.float64)
-    low, high = np.where(low < -1e9, -np.inf, low), np.where(high > 1e9, np.inf, high)
+    low, high = np.where(low < -1e5, -np.inf, low), np.where(high > 1e5, np.inf, high)
     both = np.isfinite(low) & np.isfinite(high)
-    fits = (low <= -0.25) & (high >= 0.25) & ~(both & (high - low > 20))
+    fits = (low <= -0.25) & (high >= 0.25)
     with np.errstate(invalid="ignore"):  # inf - inf, where it isn't taken
         middle = np.where(np.isfinite(low), low + 1, high - 1)
         middle = np.where(both, (low + high) / 2, middle)
