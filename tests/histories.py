@@ -11,13 +11,13 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import argparse
 import sys
 import time
 
 import numpy as np
 
 from trpo_lite import lqr
+from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n10, n12
 from trpo_lite.course.data import FOLDER
@@ -28,6 +28,7 @@ from trpo_lite.rollout import Samples
 from trpo_lite.train import train
 from trpo_lite.trpo import npg_update, trpo_update
 
+PROG = "python -m tests.histories"
 # page 12: what is exchanged in TRPO, and how
 RAW = dict(normalize_observations=False)
 ABLATIONS = {
@@ -162,6 +163,8 @@ def runs(env_id, algorithm, seeds, columns, **settings):
     batches = settings["steps"] // settings["batch"]  # all runs have at least so many
     for seed in range(seeds):
         history = train(env_id, algorithm, seed=seed, progress=False, **settings)
+        if history.stopped == "interrupted":
+            raise KeyboardInterrupt
         for name in columns:
             rows[name].append(history[name][:batches])
     return {name: np.float32(values) for name, values in rows.items()}
@@ -274,21 +277,21 @@ def save(name, arrays, folder=FOLDER):
     return path
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def main(arguments=None):
+    parser = Parser(PROG, description=__doc__.split("\n")[0])
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS)
     )
-    names = parser.parse_args().names or list(MEASUREMENTS)
+    names = parser.parse_args(arguments).names or list(MEASUREMENTS)
     unknown = set(names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no measurement {', '.join(unknown)}; there are "
                      f"{', '.join(MEASUREMENTS)}")  # fmt: skip
     for name in names:
         path = save(name, MEASUREMENTS[name]())
-        print(f"{name}: {path.stat().st_size} bytes", flush=True)
+        say(f"{name}: {path.stat().st_size} bytes")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PROG, main, runs=99))

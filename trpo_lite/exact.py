@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trpo_lite import _check
-from trpo_lite.bound import kl, penalty_constant
+from trpo_lite.bound import kl, log_gap, penalty_constant
 from trpo_lite.surrogate import surrogate
 
 
@@ -180,9 +180,8 @@ class _States:
         """KL(pi_old || pi) = sum pi_old (x - log(1 + x)), [K]: decreasing in t."""
         x, beta = self.change(t)
         near = x > -0.5
-        far = np.log(beta) - np.log(t[:, None] + self.gap)
-        log_ratio = np.where(near, np.log1p(np.where(near, x, 0)), far)
-        return (self.p * (x - log_ratio)).sum(-1)
+        far = x - np.log(beta) + np.log(t[:, None] + self.gap)
+        return (self.p * np.where(near, log_gap(np.where(near, x, 0)), far)).sum(-1)
 
     def policy(self, t):
         """pi [S, A]: the old policy where it can't move."""
