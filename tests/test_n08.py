@@ -166,6 +166,38 @@ def test_the_42_parameters_have_their_exact_gradient_and_hessian():
     np.testing.assert_allclose((z * z).mean(0), 1, atol=0.05)
 
 
+def cheapest(N, seed, analytic):
+    """Medians of 10: (cost believed, share of the step's true KL) of six directions."""
+    world, policy, g, H = lesson.big_world()
+    value, vector = np.linalg.eigh(H)
+    to_unit = vector / np.sqrt(value) @ vector.T
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(10):
+        s, u = lesson.visits(world, policy, N, rng)
+        if analytic:
+            F = np.array([policy.at(s).fisher_product(v) for v in np.eye(42)])
+        else:
+            rows = range(N)
+            scores = [policy.at(s[[n]]).score_sum(u[[n]], [1.0]) for n in rows]
+            F = np.transpose(scores) @ scores / N
+        cost, ways = np.linalg.eigh(to_unit @ F @ to_unit)
+        x = np.linalg.solve(F, g)
+        step = np.sqrt(2 / (g @ x)) * x
+        part = (ways.T @ np.linalg.solve(to_unit, step)) ** 2 / 2
+        assert part.sum() == pytest.approx(step @ H @ step / 2)
+        found.append((cost[:6].mean(), part[:6].sum() / part.sum()))
+    return np.median(found, axis=0)
+
+
+def test_few_samples_put_the_step_where_they_underrate_the_cost():
+    cost, share = cheapest(60, seed=10, analytic=False)
+    assert cost < 0.06 and share > 0.75
+    more, less = cheapest(60, seed=10, analytic=True)
+    assert more > 0.28 and less < 0.45
+    enough, rest = cheapest(1000, seed=10, analytic=False)
+    assert enough > 0.4 and rest < 0.35
+
+
 @pytest.mark.parametrize("widget", lesson.widgets)
 def test_every_control_changes_the_picture_and_draws_fast(widget):
     def picture(settings):

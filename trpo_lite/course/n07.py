@@ -276,13 +276,16 @@ def draw_tradeoff(lam, n, values):
     exact, mean, spread, _ = tables(values)
     i = int(np.argmin(np.abs(LAMBDAS - lam)))
     figure, (left, right) = plots.figure(1, 2, (7.4, 3.9), width_ratios=(1.1, 1))
-    looks = (("bias", BLUE, "-"), ("scatter/√N", RED, "--"), ("both", VIOLET, "-."))
-    top = 0.48 if n > 1 else 1.4  # fixed, so that settings can be compared
-    for j, ((label, color, dashes), y) in enumerate(zip(looks, errors(values, n))):
+    looks = (
+        ("──  bias", BLUE, "-"),
+        ("– –  scatter/√N", RED, "--"),
+        ("– ·  both", VIOLET, "-."),
+    )
+    words, top = [], 0.4 if n > 1 else 1.2  # fixed, so that settings can be compared
+    for (label, color, dashes), y in zip(looks, errors(values, n)):
         left.plot(LAMBDAS, y, dashes, color=color, marker="o", markevery=[i])
-        left.plot([0.25, 0.4], [(0.95 - 0.08 * j) * top] * 2, dashes, color=color)
-        words = f"{label}: {number(y[i], '.3f')}"
-        left.text(0.43, (0.93 - 0.08 * j) * top, words, color=ink(color))
+        words.append((f"{label}: {number(y[i], '.3f')}", color))
+    plots.words_above(left, *words)
     left.axvline(LAMBDAS[i], color=INK, linewidth=0.8)
     left.set(xlabel="λ", ylabel="error of an estimated A (return)")
     left.set(xlim=(-0.03, 1.03), ylim=(-0.015 * top, top))
@@ -295,7 +298,9 @@ def draw_tradeoff(lam, n, values):
     right.set_xticks(at, ("road\nslow", "road\nfast", "ice\nslow", "ice\nfast"))
     right.set(xlabel="state and action", ylabel="A (return)", xlim=(-0.6, 3.6))
     right.set_ylim(-1.6, 3.0)
-    right.text(-0.45, 2.72, "▬ exact   ◆ mean ± sd/√N", fontsize=11)
+    plots.words_above(
+        right, ("▬  exact A", INK), ("◆  expected estimate", BLUE), ("│  ± sd/√N", RED)
+    )
     return figure
 
 
