@@ -173,9 +173,9 @@ def draw_paths(F, g, paths):
     words = [(mark + name, color) for (mark, color), name in zip(marks, paths)]
     words += [("★  F⁻¹g", style.INK), ("grey: level lines", style.INK)]
     for i, (text, color) in enumerate(words):
-        place = 0.08 + 0.5 * (i % 2), 0.06 - 0.055 * (i // 2)
+        place = 0.08 + 0.5 * (i % 2), 0.08 - 0.055 * (i // 2)
         figure.text(*place, text, color=style.ink(color))
-    figure.get_layout_engine().set(rect=(0, 0.1, 1, 0.9))
+    figure.get_layout_engine().set(rect=(0, 0.13, 1, 0.87))
     return figure
 
 
