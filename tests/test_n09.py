@@ -282,3 +282,50 @@ def test_one_runs_estimate_is_right_on_average(baseline, most):
     true = lqr.gradient(world, -0.3, 0.2)[0].item()
     error = one.std() / np.sqrt(len(one))
     assert abs(one.mean() - true) < 4 * error < most * abs(true)
+
+
+def closed_forms(k, sigma, gamma=0.9):
+    """(J, M) of the scalar world, for arrays."""
+    c = 1 + k
+    D = 1 - gamma * c * c
+    P, noise = (1 + k * k) / D, sigma * sigma / (1 - gamma)
+    return -P - noise * (1 + gamma * P), (1 + gamma * noise) / D
+
+
+def gains_at_kl(limit, natural, log_sigma, gamma=0.9):
+    """J gained by each of the page's 63 policies where the true KL is `limit`."""
+    k, sigma = np.transpose(lesson.POLICIES)
+    J, M = closed_forms(k, sigma)
+    dk, d_sigma = lesson.velocity(gamma, k, sigma, natural, log_sigma)
+
+    def moved(size):
+        if log_sigma:
+            return k + size * dk, sigma * np.exp(size * d_sigma / sigma)
+        return k + size * dk, sigma + size * d_sigma
+
+    low, high = np.zeros(63), np.full(63, 1e6)
+    for _ in range(200):
+        middle = (low + high) / 2
+        new_k, new = moved(middle)
+        with np.errstate(all="ignore"):
+            square = sigma**2 + (1 - gamma) * M * (new_k - k) ** 2
+            kl = np.log(new / sigma) + square / (2 * new**2) - 0.5
+        far = ~((new > 0) & (kl <= limit))
+        low, high = np.where(far, low, middle), np.where(far, middle, high)
+    return closed_forms(*moved(low))[0] - J
+
+
+@pytest.mark.parametrize(
+    "limit, log_sigma, ahead, share",
+    [
+        (0.01, False, 59, 0.95),
+        (0.01, True, 47, 0.99),
+        (0.1, False, 54, 0.97),
+        (0.1, True, 29, 1.0),
+    ],
+)
+def test_directions_at_equal_true_kl(limit, log_sigma, ahead, share):
+    vanilla, natural = (gains_at_kl(limit, way, log_sigma) for way in (False, True))
+    assert vanilla.min() > 0 and natural.min() > 0
+    assert (natural > vanilla).sum() == ahead
+    assert np.median(vanilla / natural) == pytest.approx(share, abs=0.005)
