@@ -255,6 +255,9 @@ def test_the_verdicts_hold_for_other_seeds_too():
         assert np.median(stepsize[:, -1]) < 0.7
         large = runs_of(world, npg_update, delta=0.1, **damped)
         assert np.median(large[:, -1]) < np.median(natural[:, -1])
+        assert np.median(large[:, 5]) > np.median(natural[:, 5])
+        suits = runs_of(world, vanilla, learning_rate=310 - worse[name])
+        assert np.median(suits[:, -1]) > np.median(natural[:, -1]) - 0.05
 
 
 def test_ten_times_the_runs_do_not_save_the_chain():

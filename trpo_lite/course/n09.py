@@ -219,7 +219,7 @@ learning = Picture(
     "seeds. Of vanilla's stepsizes 10 does well on the chain, 300 on the grid. With "
     "delta .01 natural comes near the optimum in both; along g with the same delta "
     "does so on the grid, later and less surely on the chain. With delta .1 natural "
-    "climbs fastest and falls behind.",
+    "climbs faster at first and falls behind.",
 )
 
 # --- widgets
