@@ -218,7 +218,7 @@ def trpo_after(seeds=10, batches=30):
     return {"delta": np.array(deltas), **stacked}
 
 
-def trpo_mass(seeds=30, updates=25, episodes=(10, 20), delta=0.5):
+def trpo_mass(seeds=30, updates=25, episodes=(5, 10, 20, 40), delta=0.5):
     """Exact J on the mass of page 10, with and without line search (page 12).
 
     Returns episodes (in a batch), trpo, npg [len(episodes), seeds, updates + 1] (-inf
