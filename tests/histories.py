@@ -221,7 +221,7 @@ def trpo_after(seeds=10, batches=30):
     return {"delta": np.array(deltas), **stacked}
 
 
-def trpo_mass(seeds=30, updates=25, episodes=(10, 20), delta=0.5):
+def trpo_mass(seeds=30, updates=25, episodes=(5, 10, 20, 40), delta=0.5):
     """Exact J on the mass of page 10, with and without line search (page 12).
 
     Returns episodes (in a batch), trpo, npg [len(episodes), seeds, updates + 1] (-inf
@@ -241,13 +241,39 @@ def trpo_mass(seeds=30, updates=25, episodes=(10, 20), delta=0.5):
     return {"episodes": np.array(episodes), **J, "optimum": np.array(best)}
 
 
-def trpo_guard(seeds=12, updates=28, guards=(0.0, 1.0, 2.0, 3.0)):
-    """Returns on CartPole with several guards against noise; 0 is none (page 12).
+def trpo_guard(seeds=20, updates=28, guards=(0.0, 1.0, 2.0, 3.0)):
+    """CartPole with guards against noise; 0 is none (page 12).
 
-    Returns guard [G] and return_mean [G, seeds, updates].
+    Each guard has a control: a coin that makes the same share of the updates, before
+    and after the first batch at 475. Returns guard [G]; return_mean, made, coin_return
+    [G, seeds, updates]; share [G, 2], before and after.
     """
-    R = [[n12.cartpole_run(i, updates, g) for i in range(seeds)] for g in guards]
-    return {"guard": np.array(guards), "return_mean": np.float32(R)}
+    found = {name: [] for name in ("return_mean", "made", "share", "coin_return")}
+    for guard in guards:
+        guarded = [
+            n12.cartpole_run(seed, updates, lambda promise, _, g=guard: promise >= g)
+            for seed in range(seeds)
+        ]
+        R, made = map(np.array, zip(*guarded, strict=True))
+        solved = np.maximum.accumulate(R >= n12.SOLVED, 1)
+        share = [made[x].mean() if x.any() else 1.0 for x in (~solved, solved)]
+        found["return_mean"].append(R)
+        found["made"].append(made)
+        found["share"].append(share)
+        found["coin_return"].append(
+            [_coin_run(seed, updates, share) for seed in range(seeds)]
+        )
+    exact = {"made": np.array(found.pop("made"))}
+    return {"guard": np.array(guards), **exact,
+            **{name: np.float32(x) for name, x in found.items()}}  # fmt: skip
+
+
+def _coin_run(seed, updates, share):
+    """Returns of a run that makes each update with probability share[475 reached]."""
+    coin = np.random.default_rng([seed, 1])
+    return n12.cartpole_run(
+        seed, updates, lambda _, solved: coin.random() < share[int(solved)]
+    )[0]
 
 
 MEASUREMENTS = {
