@@ -20,8 +20,8 @@ EQUIVALENT = {
         "`1e-06` -> `1.1e-06`": BRACKET,
         "`1000000.0` -> `900000.0`": BRACKET,
         "`1000000.0` -> `1100000.0`": BRACKET,
-        "`60` -> `61`": HALVINGS,
-        "`60` -> `59`": HALVINGS,
+        "`40` -> `41`": HALVINGS,
+        "`40` -> `39`": HALVINGS,
         "`d @ kl(old.pi, pi) > delta` -> `d @ kl(old.pi, pi) >= delta`": EXACTLY,
     },
     "mirror_step": {
@@ -29,8 +29,8 @@ EQUIVALENT = {
         "`0.001` -> `0.0011`": BRACKET,
         "`1000.0` -> `900.0`": BRACKET,
         "`1000.0` -> `1100.0`": BRACKET,
-        "`100` -> `101`": HALVINGS,
-        "`100` -> `99`": HALVINGS,
+        "`60` -> `61`": HALVINGS,
+        "`60` -> `59`": HALVINGS,
         "`weights = p_old * np.exp((A - A.max()) / beta)` -> "
         "`weights = -(p_old * np.exp((A - A.max()) / beta))`": CANCELS,
         "`A.max` -> `A.min`": "either keeps exp in its range, and both cancel",

@@ -443,7 +443,7 @@ priced_policy = Exercise(
 def mean_kl_price_stub(old, delta):
     """The price beta at which mean KL(old, new) is delta."""
     low, high = 1e-6, 1e6
-    for _ in range(60):
+    for _ in range(40):
         beta = np.sqrt(low * high)
         pi = penalized_step(old, beta).pi
         d = old.visitation / old.visitation.sum()
@@ -457,7 +457,7 @@ def mean_kl_price_stub(old, delta):
 def mean_kl_price_reference(old, delta):
     """The price beta at which mean KL(old, new) is delta."""
     low, high = 1e-6, 1e6
-    for _ in range(60):
+    for _ in range(40):
         beta = np.sqrt(low * high)
         pi = penalized_step(old, beta).pi
         d = old.visitation / old.visitation.sum()
@@ -470,7 +470,7 @@ def mean_kl_price_reference(old, delta):
 
 def search_price(old, delta, measure):
     low, high = 1e-6, 1e6
-    for _ in range(60):
+    for _ in range(40):
         beta = np.sqrt(low * high)
         pi = penalized_step(old, beta).pi
         low, high = (beta, high) if measure(old, pi) > delta else (low, beta)
@@ -548,7 +548,7 @@ def mirror_step_stub(p_old, A, delta):
 def mirror_step_reference(p_old, A, delta):
     """The best pi [A] of one state with KL(new, old) <= delta."""
     low, high = 1e-3, 1e3
-    for _ in range(100):
+    for _ in range(60):
         beta = np.sqrt(low * high)
         weights = p_old * np.exp((A - A.max()) / beta)
         pi = weights / weights.sum()
