@@ -246,7 +246,8 @@ cartpole = Picture(
     "Three panels over 36 updates of one seed. The price rises from .01, falls from "
     "100, and later all three move within one band. The KLs come to a grey band around "
     "the target and scatter far about it; TRPO's stays just below delta. The returns "
-    "climb to about 500, and those of the runs with a price fall again.",
+    "climb to about 500; those from .01 and 1 fall to 100 and stay low, that from 100 "
+    "and TRPO's dip and come back.",
 )
 
 # --- widgets
