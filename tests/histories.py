@@ -276,6 +276,24 @@ def _coin_run(seed, updates, share):
     )[0]
 
 
+def penalty_runs(seeds=10, updates=36, batch=8192, first=(0.01, 1.0, 100.0)):
+    """PPO with an adaptive penalty from some first beta, and TRPO, on CartPole (13).
+
+    Target and limit are .05. Returns beta_first [3], and kl, beta (after the update),
+    return_mean [4, seeds, updates]: the first three by price, then TRPO.
+    """
+    same = dict(batch=batch, steps=updates * batch, until=np.inf)
+    columns = ("kl", "beta", "return_mean")
+    found = [
+        runs("CartPole-v1", "ppo-penalty", seeds, columns, beta=x, target_kl=0.05,
+             **same)
+        for x in first
+    ]  # fmt: skip
+    found.append(runs("CartPole-v1", "trpo", seeds, columns, delta=0.05, **same))
+    stacked = {name: np.stack([x[name] for x in found]) for name in columns}
+    return {"beta_first": np.array(first), **stacked}
+
+
 MEASUREMENTS = {
     f.__name__: f
     for f in (
@@ -286,6 +304,7 @@ MEASUREMENTS = {
         trpo_after,
         trpo_mass,
         trpo_guard,
+        penalty_runs,
     )
 }
 
