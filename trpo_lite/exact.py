@@ -117,21 +117,6 @@ def penalized_step(old, beta):
     return _finish(old, pi, beta * states.total)
 
 
-def mirror_descent_step(old, beta):
-    """The policy that maximises (1-gamma) L - beta mean KL(pi || pi_old): ExactStep.
-
-    The other direction of KL, for comparison: pi = pi_old exp(A / beta), normalised.
-    The step's `kl` is still KL(pi_old || pi).
-
-    Source: Nemirovski and Yudin 1983; Agarwal et al. 2021, Lemma 5.1.
-    """
-    beta = _check.positive("beta", beta)
-    tilt = (old.advantage - old.advantage.max(-1, keepdims=True)) / beta
-    weights = old.pi * np.exp(np.maximum(tilt, -700))
-    pi = weights / weights.sum(-1, keepdims=True)
-    return _finish(old, pi, beta * old.visitation.sum())
-
-
 class _States:
     """The states in which the policy can move, and their solutions as functions of t.
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class History:
     policy: object
     columns: dict
     stopped: str
+    evaluation: np.ndarray | None = None  #: [E] returns of fresh episodes, by the mode
 
     def __getitem__(self, name):
         if name not in self.columns:
@@ -35,6 +36,10 @@ class History:
     def __len__(self):
         return len(next(iter(self.columns.values()), ()))
 
+    def with_evaluation(self, returns):
+        """The same run, and the returns [E] of fresh episodes with its policy."""
+        return replace(self, evaluation=np.asarray(returns, dtype=np.float64))
+
     def save(self, file, overwrite=True):
         """Write to exactly `file` by `files.write`, in .npz format."""
         header = {"settings": self.settings, "stopped": self.stopped}
@@ -43,6 +48,8 @@ class History:
             arrays[f"policy/{name}"] = array
         for name, array in self.columns.items():
             arrays[f"column/{name}"] = array
+        if self.evaluation is not None:
+            arrays["evaluation"] = self.evaluation
         save_arrays(file, arrays, overwrite=overwrite)
 
     @classmethod
@@ -54,6 +61,7 @@ class History:
         try:
             arrays = load_arrays(file)
             header = json.loads(str(arrays.pop("trpo_lite_history")))
+            evaluation = arrays.pop("evaluation", None)
             parts = {"policy": {}, "column": {}}
             for name, array in arrays.items():
                 part, name = name.split("/", 1)
@@ -65,7 +73,7 @@ class History:
             if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
                 raise ValueError(f"its columns have shapes {sorted(shapes)}")
             policy = policy_from_arrays(parts["policy"])
-            return cls(settings, policy, parts["column"], str(stopped))
+            return cls(settings, policy, parts["column"], str(stopped), evaluation)
         except OSError:  # there is no such file, or it cannot be read
             raise
         except Exception as problem:
