@@ -1,16 +1,28 @@
-"""The commands of `python -m trpo_lite`: train ENV, evaluate FILE."""
+"""The commands of `python -m trpo_lite`: train, evaluate, experiment."""
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import re
 import secrets
 import sys
 import tempfile
+from functools import partial
 
 import numpy as np
 
+from trpo_lite._check import count
 from trpo_lite._terminal import Parser, one_line, say, with_place
+from trpo_lite.experiment import (
+    GRIDS,
+    dask_pool,
+    finished,
+    lines_of,
+    local_pool,
+    read_grid,
+    run_grid,
+)
 from trpo_lite.files import check_writable
 from trpo_lite.history import History
 from trpo_lite.settings import ALGORITHMS, Settings
@@ -65,6 +77,25 @@ def parser():
     command.add_argument("--episodes", type=int, default=100, help="[100]")
     command.add_argument("--seed", type=int, default=0, help="of the episodes [0]")
     command.add_argument("--quiet", action="store_true", help="no progress shown")
+
+    command = commands.add_parser(
+        "experiment",
+        help="do a grid of runs: tasks x algorithms x seeds",
+        description="Do the runs of a grid that are not done yet. Ctrl-C stops them "
+        "and keeps all that are finished; the same command goes on.",
+    )
+    names = ", ".join(sorted(path.stem for path in GRIDS.glob("*.json")))
+    command.add_argument(
+        "grid", metavar="GRID", help=f"a JSON file, as {names}.json, or that name"
+    )
+    command.add_argument("--out", metavar="FOLDER", help="[GRID's name]")
+    command.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="runs at once [all cores]"
+    )
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the runs"
+    )
+    command.add_argument("--list", action="store_true", help="show the runs only")
     return main
 
 
@@ -155,8 +186,33 @@ def run_evaluate(file, episodes, seed, quiet):
     return 0 if told else 1
 
 
+def run_experiment(grid, out, workers, scheduler, list):
+    """Do the grid; 0, or 1 if a run failed."""
+    runs = read_grid(grid)
+    if list:
+        for one in runs:
+            say(one.command)
+        return 0
+    workers = count("--workers", workers)
+    folder = out or os.path.splitext(os.path.basename(grid))[0]
+    finished(runs, folder)  # refuse another grid's folder before anything runs
+    with contextlib.ExitStack() as stack:
+        if scheduler:
+            executor = stack.enter_context(dask_pool(scheduler))
+            pool = lambda: executor  # noqa: E731
+        else:
+            pool = partial(local_pool, workers)
+        outcomes = run_grid(runs, folder, pool, workers, say)
+    for line in lines_of(outcomes):
+        say(line)
+    return 1 if any(outcome.problem for outcome in outcomes) else 0
+
+
 def main(arguments=None):
     options = vars(parser().parse_args(arguments))
-    return {"train": run_train, "evaluate": run_evaluate}[options.pop("command")](
-        **options
-    )
+    commands = {
+        "train": run_train,
+        "evaluate": run_evaluate,
+        "experiment": run_experiment,
+    }
+    return commands[options.pop("command")](**options)

@@ -34,6 +34,7 @@ import numpy as np
 
 from trpo_lite import _check
 from trpo_lite.environments import make_environment
+from trpo_lite.files import write
 from trpo_lite.history import History
 from trpo_lite.settings import ALGORITHMS, Settings
 from trpo_lite.train import evaluate_policy, train
@@ -182,7 +183,7 @@ def dask_pool(address):
             "--scheduler needs Dask: python -m pip install distributed"
         ) from None
     try:
-        client = Client(address, timeout=10)
+        client = Client(address, timeout=5)
     except OSError as problem:
         raise ValueError(f"no Dask scheduler answers at {address}: {problem}") from None
     with client:
@@ -261,9 +262,9 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
                     text = " ".join(f"{type(problem).__name__}: {problem}".split())
                     yield progress.failed(run, text)
                 else:
-                    yield progress.done(
-                        run, _write(folder / f"{run.name}.npz", content)
-                    )
+                    file = folder / f"{run.name}.npz"
+                    write(file, content)
+                    yield progress.done(run, file)
             if not ended:
                 progress.tell()
     except BaseException:  # Ctrl-C: nobody waits for what is still running
@@ -274,17 +275,6 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
         raise
     finally:
         executor.shutdown(wait=False)
-
-
-def _write(file, content):
-    """`content` in `file`, whole or not at all."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-    return file
 
 
 class _Progress:
@@ -326,7 +316,7 @@ def _duration(seconds):
     )
 
 
-def summary(outcomes):
+def lines_of(outcomes):
     """Lines of text: each task and algorithm with its seeds' mean returns."""
     groups = {}
     for outcome in outcomes:
