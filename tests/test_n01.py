@@ -50,9 +50,32 @@ def test_the_curve_comes_back_and_the_best_p_falls_with_gamma():
 
 
 def test_the_best_p_falls_along_the_whole_slider():
+    """At the fastest up to gamma = .35, and from there on ever slower."""
     gammas = np.arange(0, 0.985, 0.02).round(2)
     tops = [lesson.road_parts(g)[3].argmax() for g in gammas]
     assert (np.diff(tops) <= 0).all() and tops[0] > tops[-1]
+
+    def rise(gamma, h=1e-6):  # of J at p = 1, by steps in time
+        world = road_and_ice(gamma)
+        return (
+            by_time(world, shared_policy(1))[1]
+            - by_time(world, shared_policy(1 - h))[1]
+        )
+
+    assert rise(0.345) > 0 > rise(0.355)
+    fine = [lesson.road_parts(g, points=2001)[3].argmax() for g in gammas]
+    assert (np.diff(np.array(fine)[gammas > 0.35]) < 0).all()
+
+
+def test_how_much_more_a_table_earns():
+    """Fast on the road and slow on the ice against the best shared p, by steps."""
+    for gamma, expected in ((0.5, 1.9), (0.8, 2.6)):
+        world = road_and_ice(gamma)
+        table = by_time(world, np.array([[0.0, 1.0], [1.0, 0.0]]))[1]
+        shared = [
+            by_time(world, shared_policy(p), 200)[1] for p in np.arange(101) / 100
+        ]
+        assert table / max(shared) == pytest.approx(expected, abs=0.05)
 
 
 def test_the_curve_of_the_page_at_point_eight():

@@ -135,6 +135,20 @@ def test_without_support_the_mean_ratio_tells():
     assert slow == 0.5 and slow * old.advantage[0, 0] == 0
 
 
+def test_a_mean_ratio_near_1_may_hide_a_catastrophe():
+    """A third action, taken in 2 % of the steps and never seen in the data."""
+    old, new = np.array([0.8999, 0.1, 0.0001]), np.array([0.68, 0.3, 0.02])
+    f, n = np.array([0, 1, -100.0]), 1000
+    counts = np.random.default_rng(0).multinomial(n, old, 20_000)
+    unseen = counts[:, 2] == 0
+    assert unseen.mean() == pytest.approx(0.9999**n, abs=0.01) and unseen.mean() > 0.9
+    estimate = counts @ (new / old * f) / n
+    spread = np.sqrt((counts @ (new / old * f) ** 2 / n - estimate**2) / (n - 1))
+    assert (np.abs(estimate - new @ f) > 1.96 * spread)[unseen].all()
+    mean_ratio = counts @ (new / old) / n
+    assert np.median(mean_ratio) == pytest.approx(0.98, abs=0.005)
+
+
 def test_product_of_ratios_loses_its_sample_geometrically():
     """Exact by enumerating all 2^T paths of actions."""
     old, new, T = np.array([0.9, 0.1]), np.array([0.7, 0.3]), 10
@@ -251,6 +265,42 @@ def test_lqr_path():
     assert slopes[0] == pytest.approx(slopes[1], rel=1e-4)
 
 
+def test_what_L_credits_and_charges_on_the_lqr_path():
+    """The page's 36.1 for 7.2 and 16.0 for 7.5, step by step in time."""
+    k_old, std_old = lesson.LQR_START
+    k, std = lesson.lqr_policy(0.8)
+
+    def moments(k, std, horizon=2000):
+        m = [1.0]
+        for _ in range(horizon):
+            m.append((1 + k) ** 2 * m[-1] + std**2)
+        return np.array(m)
+
+    weights = 0.9 ** np.arange(2001)
+
+    def J(k, std):
+        return -weights @ ((1 + k**2) * moments(k, std) + std**2)
+
+    h = -J(k_old, std_old)  # with P below: v(s) = -(P s^2 + h), from its two parts
+    P = weights @ ((1 + k_old**2) * moments(k_old, 0.0))
+    h -= P
+
+    def L(k, std):  # the mean of r + gamma v(s') - v(s), over the old states
+        m = moments(k_old, std_old)
+        after = (1 + k) ** 2 * m + std**2
+        A = -(1 + k**2) * m - std**2 - 0.9 * (P * after + h) + P * m + h
+        return weights @ A
+
+    now = J(k_old, std_old)
+    credit = L(k, std_old), J(k, std_old) - now
+    assert credit == pytest.approx((36.1, 7.2), abs=0.05)
+    assert credit[0] / credit[1] == pytest.approx(5, abs=0.05)
+    charge = credit[0] - L(k, std), credit[1] - (J(k, std) - now)
+    assert charge == pytest.approx((16.0, 7.5), abs=0.05)
+    # what the noise costs a policy that keeps the old gain
+    assert charge[0] == pytest.approx(now - J(k_old, std), abs=1e-6)
+
+
 def test_state_moments_add_up_to_M():
     world = lqr.scalar_lqr()
     for x in (0.0, 0.8):
@@ -318,3 +368,19 @@ def test_the_words_say_the_numbers_of_the_pictures():
     words = lesson.lqr_path.words(x=0.8)
     for number in ("is 20.1", "truth -0.3", "11.0 under", "4.8 at x = 0.80"):
         assert number in words
+
+
+def test_one_maximum_for_all_states_is_told_what_it_does(capsys):
+    """Less the largest of all logits, a state 900 below has weights of 0 only."""
+
+    def answer(mdp, features, theta):
+        logits = features @ theta
+        weights = np.exp(logits - logits.max())
+        with np.errstate(invalid="ignore"):
+            pi = weights / weights.sum(axis=1, keepdims=True)
+        old = evaluate(mdp, pi)
+        return features.T @ (old.visitation[:, None] * pi * old.advantage)
+
+    lesson.policy_gradient.check(answer)
+    told = capsys.readouterr().out
+    assert told.startswith("[retry]") and "weights become 0" in told

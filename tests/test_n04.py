@@ -87,6 +87,30 @@ def test_at_one_half_the_two_directions_stay_together_longest():
     assert min(gaps, key=gaps.get) == 0.5
 
 
+def test_the_two_directions_meet_once_more_at_one_minus_p():
+    q = np.linspace(0.001, 0.999, 9981)
+
+    def meetings(p):  # beside q = p, where the difference is of third order
+        one, other = (1 - p) * np.log((1 - p) / (1 - q)), p * np.log(p / q)
+        back = (1 - q) * np.log((1 - q) / (1 - p)) + q * np.log(q / p)
+        apart = one + other - back
+        return [x for x in q[:-1][np.diff(np.sign(apart)) != 0] if abs(x - p) > 0.02]
+
+    for p in (0.1, 0.3, 0.45, 0.8):
+        assert meetings(p) == pytest.approx([1 - p] * len(meetings(p)), abs=2e-3)
+        assert 1 <= len(meetings(p)) <= 2  # two signs change if q is exactly there
+    assert not meetings(0.5)
+
+
+def test_the_first_inequality_needs_the_maximiser():
+    """At p = 0.11 the bound holds, and J gains less than M's maximum."""
+    old = evaluate(road_and_ice(0.5), shared_policy(0.1))
+    gain = J(0.5, 0.11) - old.performance
+    bounds = [bound.lower_bound(old, shared_policy(p), 0.5) for p in (0.11, 0.13)]
+    assert gain == pytest.approx(0.017, abs=5e-4)
+    assert bounds[0] < gain < bounds[1]
+
+
 @pytest.mark.parametrize("widget", lesson.widgets, ids=lambda w: w.draw.__name__)
 def test_every_control_changes_the_picture(widget):
     pictures = set()
@@ -224,8 +248,27 @@ def test_the_sampled_maximum_of_learners_one_by_one():
     assert late == pytest.approx(0.80, abs=0.12)
 
 
-def looseness(concentration, n=10_000, gamma=0.9):
-    """Penalty over true gap, [n], by the page's recipe; transitions ~ Dirichlet."""
+def test_noise_may_make_the_largest_advantage_too_large():
+    """The largest |TD error| of visited steps, in place of |A|, over epsilon."""
+    lake, old, _ = lake_divergence()
+    cumulative, n = lake.P.cumsum(-1), 300
+    ends = np.isclose(np.einsum("sas->sa", lake.P), 1).all(1)
+    rng = np.random.default_rng(0)
+    s, noisy, exact_A = np.zeros(n, int), np.zeros(n), np.zeros(n)
+    for _ in range(3000):
+        a, u = rng.integers(4, size=n), rng.random(n)
+        after = np.minimum((u[:, None] > cumulative[s, a]).sum(1), 63)
+        delta = (after == 63) + 0.99 * old.v[after] - old.v[s]
+        noisy = np.maximum(noisy, np.abs(delta))
+        exact_A = np.maximum(exact_A, np.abs(old.advantage[s, a]))
+        s = np.where(ends[after], 0, after)
+    epsilon = np.abs(old.advantage).max()
+    assert (exact_A <= epsilon).all() and np.mean(exact_A < 0.9 * epsilon) > 0.5
+    assert np.mean(noisy > epsilon) == pytest.approx(0.45, abs=0.1)
+
+
+def random_gaps(concentration, n=10_000, gamma=0.9):
+    """The page's recipe: true gaps, [n], and old, new, A, d; Dirichlet transitions."""
     rng = np.random.default_rng(0)
     P = rng.dirichlet(np.full(6, concentration), (n, 6, 3))
     R, start = rng.standard_normal((n, 6, 3)), rng.dirichlet(np.ones(6), n)
@@ -242,6 +285,12 @@ def looseness(concentration, n=10_000, gamma=0.9):
 
     J_old, A, d = solved(old)
     gap = np.abs(solved(new)[0] - J_old - (d * (new * A).sum(-1)).sum(-1))
+    return gap, old, new, A, d
+
+
+def looseness(concentration, gamma=0.9):
+    """This page's penalty over the true gap, [n]."""
+    gap, old, new, A, _ = random_gaps(concentration)
     C = 4 * np.abs(A).max((1, 2)) * gamma / (1 - gamma) ** 2
     return C * (old * np.log(old / new)).sum(-1).max(-1) / gap
 
@@ -252,6 +301,24 @@ def test_the_looseness_belongs_to_the_ensemble():
         times = looseness(concentration)
         assert np.median(times) == pytest.approx(expected, rel=1e-3)
         assert times.min() > 25
+
+
+def test_what_each_sharper_penalty_wins():
+    """2 by Pinsker, a further 3 by TV, 3 by epsilon' and 1.7 by the average."""
+    gap, old, new, A, d = random_gaps(1)
+    TV = 0.5 * np.abs(new - old).sum(-1)
+    epsilon, mine = np.abs(A).max((1, 2)), np.abs((new * A).sum(-1)).max(-1)
+    alpha, average = TV.max(-1), (d * TV).sum(-1) / 10
+    in_order = (
+        2 * epsilon * (old * np.log(old / new)).sum(-1).max(-1),
+        4 * epsilon * alpha**2,
+        2 * mine * alpha,
+        2 * mine * average,
+    )
+    medians = [np.median(x * 0.9 / 0.1**2 / gap) for x in in_order]
+    assert medians == pytest.approx([4109, 1311, 440, 263], rel=2e-3)
+    won = np.divide(medians[:-1], medians[1:])
+    assert won == pytest.approx([3.1, 3.0, 1.7], abs=0.05)
 
 
 def test_a_minorizer_s_top_gains_twice_its_promise_for_small_steps():

@@ -8,8 +8,8 @@ from trpo_lite.mdp import evaluate
 
 EQUIVALENT = {
     "policy_gradient": {
-        "`weights = np.exp(scores - scores.max(axis=1, keepdims=True))` -> "
-        "`weights = -np.exp(scores - scores.max(axis=1, keepdims=True))`": (
+        "`weights = np.exp(logits - logits.max(axis=1, keepdims=True))` -> "
+        "`weights = -np.exp(logits - logits.max(axis=1, keepdims=True))`": (
             "the sign cancels where the weights are divided by their sum"
         ),
     },
@@ -53,9 +53,9 @@ def mismatch__with_ratios(mdp, pi_old, pi):
 
 
 def _pi(features, theta):
-    scores = features @ theta
-    scores = scores - scores.max(1)[:, None]
-    return np.exp(scores) / np.exp(scores).sum(1)[:, None]
+    logits = features @ theta
+    logits = logits - logits.max(1)[:, None]
+    return np.exp(logits) / np.exp(logits).sum(1)[:, None]
 
 
 def policy_gradient__scores_of_samples(mdp, features, theta):
@@ -71,8 +71,8 @@ def policy_gradient__scores_of_samples(mdp, features, theta):
 
 def policy_gradient__q_and_v(mdp, features, theta):
     old = evaluate(mdp, _pi(features, theta))
-    by_score = old.pi * (old.q - old.v[:, None])
-    return np.einsum("s,sn,sa->na", old.visitation, features, by_score).tolist()
+    by_logit = old.pi * (old.q - old.v[:, None])
+    return np.einsum("s,sn,sa->na", old.visitation, features, by_logit).tolist()
 
 
 def _central_differences(mdp, features, theta, h):

@@ -498,7 +498,8 @@ improvement_estimate = Exercise(
 def improvement_terms_stub(mdp, pi_old, pi):
     """Terms [S, A] in the new policy's advantages; sum: J(pi) - J(pi_old).
 
-    One term per state and action; pi_old and pi are [S, A].
+    Each is a weight, made from pi_old alone, times pi's advantage of the
+    state and action; pi_old and pi are [S, A].
     """
     ...  # your code; returns an array [S, A]
 
@@ -532,6 +533,11 @@ def all_of_the_new(mdp, pi_old, pi):
 def q_for_advantage(mdp, pi_old, pi):
     old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
     return -old.visitation[:, None] * pi_old * new.q
+
+
+def weighted_by_the_difference(mdp, pi_old, pi):
+    old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
+    return old.visitation[:, None] * (pi - pi_old) * new.advantage
 
 
 def no_visitation(mdp, pi_old, pi):
@@ -576,6 +582,8 @@ improvement_terms = Exercise(
         "pi in place of pi_old: these terms add up to 0": new_actions,
         "visits, actions and advantages are all the new policy's: these terms add up "
         "to 0": all_of_the_new,
+        "the right sum, but pi stands in the weights too: its part of each state adds "
+        "up to 0, so leave it out": weighted_by_the_difference,
         "q where the advantage is meant: v must be subtracted": q_for_advantage,
         "the visitation is missing: every state counts the same": no_visitation,
         "the policy's probabilities are missing: every action counts the same": (

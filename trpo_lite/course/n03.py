@@ -492,7 +492,7 @@ mismatch = Exercise(
 
 
 def policy_gradient_stub(mdp, features, theta):
-    """The gradient [n, A] of J: a softmax of the scores features @ theta.
+    """The gradient [n, A] of J: a softmax of the logits features @ theta.
 
     features : [S, n], one row per state; theta : [n, A].
     """
@@ -500,16 +500,16 @@ def policy_gradient_stub(mdp, features, theta):
 
 
 def policy_gradient_reference(mdp, features, theta):
-    """The gradient [n, A] of J: a softmax of the scores features @ theta."""
-    scores = features @ theta
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    """The gradient [n, A] of J: a softmax of the logits features @ theta."""
+    logits = features @ theta
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     pi = weights / weights.sum(axis=1, keepdims=True)
     old = evaluate(mdp, pi)
     return features.T @ (old.visitation[:, None] * pi * old.advantage)
 
 
-def _softmax(scores):
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+def _softmax(logits):
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
 
 
@@ -552,7 +552,7 @@ def gradient_cases(rng):
         mdp = random_mdp(rng, n_states, n_actions, gamma=rng.uniform(0.5, 0.9))
         features = rng.normal(size=(n_states, n))
         cases.append((mdp, features, rng.normal(size=(n, n_actions))))
-    # scores of 800, of -800, and two that lie 900 apart
+    # logits of 800, of -800, and two that lie 900 apart
     features = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     theta = np.array([[800.0, 801.0], [700.0, -200.0]])
     return [*cases, (random_mdp(rng, 3, 2, 0.7), features, theta)]
@@ -585,15 +585,14 @@ policy_gradient = Exercise(
         ),
         "the start distribution stands where the visitation belongs: only the first "
         "step counts": gradient_of_start,
-        "this is the gradient by the scores, [S, A]: the chain rule multiplies by "
+        "this is the gradient by the logits, [S, A]: the chain rule multiplies by "
         "features.T": gradient_of_one_table,
-        "exp overflows at scores of 800: subtract each state's largest score first": (
-            gradient_overflowing
-        ),
+        "at logits of 800 exp overflows, or all of a state's weights become 0: "
+        "subtract each state's own largest logit first": gradient_overflowing,
     },
     hints=(
         "Differentiate L, not J: the old visits and advantages are constants.",
-        "By the scores it is the page's closed form, [S, A]. Each score is a sum over "
+        "By the logits it is the page's closed form, [S, A]. Each logit is a sum over "
         "features, so the chain rule adds up over the states.",
         "pi is the softmax of features @ theta along axis 1, less each row's maximum; "
         "multiply features.T by visitation (as a column) times pi times advantage.",

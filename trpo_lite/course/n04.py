@@ -120,14 +120,14 @@ def draw_sampled_max(steps, seen):
     figure, axes = plots.figure(size=(6.6, 3.5))
     low, high = np.percentile(seen, (5, 95), axis=1)
     band = dict(color=style.BLUE, alpha=0.2, linewidth=0)
-    axes.fill_between(steps, low, high, label="90 % of the batches", **band)
+    axes.fill_between(steps, low, high, label="90 % of the learners", **band)
     axes.plot(steps, np.mean(seen, 1), marker="o", label="mean", **style.line(0))
     axes.axhline(1, color=style.INK, linestyle="--", linewidth=1.5)
     axes.text(steps[0], 1.02, "the true maximum", va="bottom")
     axes.set(
         xscale="log",
         ylim=(0, 1.15),
-        xlabel="steps in the batch",
+        xlabel="steps of each learner",
         ylabel="sampled max KL ÷ true max KL",
     )
     axes.legend(loc="center left")
@@ -138,7 +138,7 @@ sampled_max = Picture(
     draw_sampled_max,
     "The mean of the sampled maximum, as a share of the true one, rises from near 0 at "
     "ten steps to about 0.2 at a thousand and 0.8 at ten thousand. It never lies above "
-    "1; the band of 90 % of the batches reaches from a fifth to 1 at the end.",
+    "1; the band of 90 % of the learners reaches from a fifth to 1 at the end.",
 )
 
 
@@ -546,7 +546,7 @@ lower_bound = Exercise(
         ),
     },
     hints=(
-        "Three numbers of the old policy and one of the pair: L, epsilon, C, max KL.",
+        "Two numbers of the old policy, epsilon and C; two of the pair, L and max KL.",
         "C = 4 epsilon gamma / (1 - gamma)^2. Mind the square and what it is on.",
         "With old = evaluate(mdp, pi_old): L is page 03's, epsilon is "
         "np.abs(old.advantage).max(), and the KL of a state is the sum of "
