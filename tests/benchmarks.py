@@ -11,7 +11,6 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import argparse
 import contextlib
 import importlib.util
 import pathlib
@@ -25,10 +24,20 @@ import numpy as np
 
 import trpo_lite
 from trpo_lite import train as training
+from trpo_lite._terminal import Parser, run, say
 from trpo_lite.policies import LinearGaussian, LinearSoftmax
-from trpo_lite.train import evaluate_policy, train
+from trpo_lite.train import evaluate_policy
 
+PROG = "python -m tests.benchmarks"
 ROOT = pathlib.Path(__file__).parents[1]
+
+
+def train(env_id, **settings):
+    """A whole run, or none: Ctrl-C ends the benchmarks."""
+    history = training.train(env_id, **settings)
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return history
 
 
 class Clock:
@@ -50,12 +59,12 @@ class Clock:
 
 
 def show(row, target, reached, met):
-    print(f"{'ok  ' if met else 'MISS'} {row:42} {target:30} {reached}", flush=True)
+    say(f"{'ok  ' if met else 'MISS'} {row:42} {target:30} {reached}")
     return met
 
 
 def note(text):
-    print(f"     {text}", flush=True)
+    say(f"     {text}")
 
 
 # --------------------------------------------------------------------------- rows
@@ -326,11 +335,11 @@ ROWS = {
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def main(arguments=None):
+    parser = Parser(PROG, description=__doc__.split("\n")[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--seeds", type=int, default=5, help="for the robots [5]")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     unknown = set(options.rows) - set(ROWS)
     if unknown:
         parser.error(f"no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
@@ -340,4 +349,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PROG, main, runs=99))

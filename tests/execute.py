@@ -3,10 +3,9 @@
 NAME is a page's file name or a part of it (`03`); without names, every page. A page
 whose text outputs come out as stored is left untouched, pictures included, unless
 --force is given. A cell that raises stops the page: its name and the cell's are
-printed, the file stays as it was, and the exit code is 1.
+printed, the file stays as it was, and the exit code is 1 (2 if there is no such page).
 """
 
-import argparse
 import re
 import sys
 from pathlib import Path
@@ -18,8 +17,11 @@ from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from trpo_lite._terminal import Parser, run, say
 from trpo_lite.course.widgets import ASLEEP, VIEW
+from trpo_lite.files import write
 
+PROG = "python -m tests.execute"
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -71,7 +73,7 @@ def execute(path, force=False, timeout=600):
     text = dumps(page)
     if text == stored or (not force and settled(stored) and texts(page) == before):
         return False
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write(path, text.encode())
     return True
 
 
@@ -181,26 +183,26 @@ def select(names, folder=NOTEBOOKS):
 
 def main(arguments=None, folder=NOTEBOOKS):
     _, details = __doc__.split("\n\n", 1)
-    parser = argparse.ArgumentParser("python -m tests.execute", description=details)
+    parser = Parser(PROG, description=details)
     parser.add_argument("names", nargs="*", metavar="NAME", help="part of a file name")
     parser.add_argument("--force", action="store_true", help="rewrite unchanged pages")
     options = parser.parse_args(arguments)
     try:
         pages = select(options.names, folder)
     except PageError as error:
-        print(error, file=sys.stderr)
-        return 1
+        say(error, sys.stderr)
+        return 2
     failures = 0
     for page in pages:
         try:
             changed = execute(page, options.force)
         except PageError as error:
             failures += 1
-            print(f"FAILED {error}", file=sys.stderr)
+            say(f"FAILED {error}", sys.stderr)
         else:
-            print(f"{page.name}: {'written' if changed else 'unchanged'}", flush=True)
+            say(f"{page.name}: {'written' if changed else 'unchanged'}")
     return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PROG, main))

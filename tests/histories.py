@@ -11,13 +11,13 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import argparse
 import sys
 import time
 
 import numpy as np
 
 from trpo_lite import lqr
+from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n10, n12
 from trpo_lite.course.data import FOLDER
@@ -28,6 +28,7 @@ from trpo_lite.rollout import Samples
 from trpo_lite.train import train
 from trpo_lite.trpo import npg_update, trpo_update
 
+PROG = "python -m tests.histories"
 # page 12: what is exchanged in TRPO, and how
 RAW = dict(normalize_observations=False)
 ABLATIONS = {
@@ -162,6 +163,8 @@ def runs(env_id, algorithm, seeds, columns, **settings):
     batches = settings["steps"] // settings["batch"]  # all runs have at least so many
     for seed in range(seeds):
         history = train(env_id, algorithm, seed=seed, progress=False, **settings)
+        if history.stopped == "interrupted":
+            raise KeyboardInterrupt
         for name in columns:
             rows[name].append(history[name][:batches])
     return {name: np.float32(values) for name, values in rows.items()}
@@ -218,7 +221,7 @@ def trpo_after(seeds=10, batches=30):
     return {"delta": np.array(deltas), **stacked}
 
 
-def trpo_mass(seeds=30, updates=25, episodes=(10, 20), delta=0.5):
+def trpo_mass(seeds=30, updates=25, episodes=(5, 10, 20, 40), delta=0.5):
     """Exact J on the mass of page 10, with and without line search (page 12).
 
     Returns episodes (in a batch), trpo, npg [len(episodes), seeds, updates + 1] (-inf
@@ -238,13 +241,57 @@ def trpo_mass(seeds=30, updates=25, episodes=(10, 20), delta=0.5):
     return {"episodes": np.array(episodes), **J, "optimum": np.array(best)}
 
 
-def trpo_guard(seeds=12, updates=28, guards=(0.0, 1.0, 2.0, 3.0)):
-    """Returns on CartPole with several guards against noise; 0 is none (page 12).
+def trpo_guard(seeds=20, updates=28, guards=(0.0, 1.0, 2.0, 3.0)):
+    """CartPole with guards against noise; 0 is none (page 12).
 
-    Returns guard [G] and return_mean [G, seeds, updates].
+    Each guard has a control: a coin that makes the same share of the updates, before
+    and after the first batch at 475. Returns guard [G]; return_mean, made, coin_return
+    [G, seeds, updates]; share [G, 2], before and after.
     """
-    R = [[n12.cartpole_run(i, updates, g) for i in range(seeds)] for g in guards]
-    return {"guard": np.array(guards), "return_mean": np.float32(R)}
+    found = {name: [] for name in ("return_mean", "made", "share", "coin_return")}
+    for guard in guards:
+        guarded = [
+            n12.cartpole_run(seed, updates, lambda promise, _, g=guard: promise >= g)
+            for seed in range(seeds)
+        ]
+        R, made = map(np.array, zip(*guarded, strict=True))
+        solved = np.maximum.accumulate(R >= n12.SOLVED, 1)
+        share = [made[x].mean() if x.any() else 1.0 for x in (~solved, solved)]
+        found["return_mean"].append(R)
+        found["made"].append(made)
+        found["share"].append(share)
+        found["coin_return"].append(
+            [_coin_run(seed, updates, share) for seed in range(seeds)]
+        )
+    exact = {"made": np.array(found.pop("made"))}
+    return {"guard": np.array(guards), **exact,
+            **{name: np.float32(x) for name, x in found.items()}}  # fmt: skip
+
+
+def _coin_run(seed, updates, share):
+    """Returns of a run that makes each update with probability share[475 reached]."""
+    coin = np.random.default_rng([seed, 1])
+    return n12.cartpole_run(
+        seed, updates, lambda _, solved: coin.random() < share[int(solved)]
+    )[0]
+
+
+def penalty_runs(seeds=10, updates=36, batch=8192, first=(0.01, 1.0, 100.0)):
+    """PPO with an adaptive penalty from some first beta, and TRPO, on CartPole (13).
+
+    Target and limit are .05. Returns beta_first [3], and kl, beta (after the update),
+    return_mean [4, seeds, updates]: the first three by price, then TRPO.
+    """
+    same = dict(batch=batch, steps=updates * batch, until=np.inf)
+    columns = ("kl", "beta", "return_mean")
+    found = [
+        runs("CartPole-v1", "ppo-penalty", seeds, columns, beta=x, target_kl=0.05,
+             **same)
+        for x in first
+    ]  # fmt: skip
+    found.append(runs("CartPole-v1", "trpo", seeds, columns, delta=0.05, **same))
+    stacked = {name: np.stack([x[name] for x in found]) for name in columns}
+    return {"beta_first": np.array(first), **stacked}
 
 
 MEASUREMENTS = {
@@ -257,6 +304,7 @@ MEASUREMENTS = {
         trpo_after,
         trpo_mass,
         trpo_guard,
+        penalty_runs,
     )
 }
 
@@ -274,21 +322,21 @@ def save(name, arrays, folder=FOLDER):
     return path
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def main(arguments=None):
+    parser = Parser(PROG, description=__doc__.split("\n")[0])
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS)
     )
-    names = parser.parse_args().names or list(MEASUREMENTS)
+    names = parser.parse_args(arguments).names or list(MEASUREMENTS)
     unknown = set(names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no measurement {', '.join(unknown)}; there are "
                      f"{', '.join(MEASUREMENTS)}")  # fmt: skip
     for name in names:
         path = save(name, MEASUREMENTS[name]())
-        print(f"{name}: {path.stat().st_size} bytes", flush=True)
+        say(f"{name}: {path.stat().st_size} bytes")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PROG, main, runs=99))

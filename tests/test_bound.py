@@ -1,5 +1,7 @@
 """KL and TV against SciPy; every bound against the truth on thousands of worlds."""
 
+import decimal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from trpo_lite import mdp as world
-from trpo_lite.bound import bounds, kl, lower_bound, penalty_constant, total_variation
+from trpo_lite.bound import (
+    bounds,
+    kl,
+    log_gap,
+    lower_bound,
+    penalty_constant,
+    total_variation,
+)
 from trpo_lite.mdp import evaluate
 from trpo_lite.surrogate import surrogate
 
@@ -165,6 +174,15 @@ def test_kl_of_a_tiny_step_keeps_its_digits():
         x = (q - p) / p  # the steps that were really made
         series = (p * (x**2 / 2 - x**3 / 3 + x**4 / 4)).sum()
         assert kl(p, q) == pytest.approx(series, rel=1e-6)
+
+
+def test_x_minus_log_one_plus_x_keeps_every_digit():
+    sizes = [*np.geomspace(1e-100, 1e-3, 25), *np.linspace(0.01, 0.99, 99)]
+    xs = np.array([sign * size for size in sizes for sign in (1, -1)])
+    with decimal.localcontext() as context:
+        context.prec = 250
+        exact = [float(x - (1 + x).ln()) for x in map(decimal.Decimal, xs.tolist())]
+    np.testing.assert_allclose(log_gap(xs), exact, rtol=2e-14)
 
 
 def test_kl_without_support():

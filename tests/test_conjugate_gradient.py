@@ -98,6 +98,57 @@ def test_singular_softmax_fisher_gives_the_pseudo_inverse_solution():
         np.testing.assert_allclose(result.x, expected, rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e-160, 1e160, 1e200, 1e300])
+def test_the_size_of_b_costs_no_digit(size):
+    a, b = with_eigenvalues(np.geomspace(1, 100, 8))
+    size = 2.0 ** np.round(np.log2(size))
+    seen = []
+    big = conjugate_gradient(a.__matmul__, size * b, 5, callback=seen.append)
+    small = conjugate_gradient(a.__matmul__, b, 5)
+    assert np.array_equal(big.x, size * small.x)
+    assert np.array_equal(big.residuals, size * small.residuals)
+    assert big.stop == small.stop == "iterations" and np.array_equal(seen[-1], big.x)
+    smallest = conjugate_gradient(lambda v: v, np.array([5e-324, 0.0]))
+    assert np.array_equal(smallest.x, [5e-324, 0.0])
+
+
+@pytest.mark.parametrize("n", [5, 20, 60])
+@pytest.mark.parametrize("tolerance", [0.0, 1e-10])
+def test_singular_matrices_are_left_when_only_rounding_is_left(n, tolerance):
+    rng = np.random.default_rng(n)
+    for _ in range(40):
+        q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+        rank = rng.integers(1, n + 1)
+        a = (q[:, :rank] * np.exp(rng.uniform(-8, 3, rank))) @ q[:, :rank].T
+        x = q[:, :rank] @ rng.standard_normal(rank)
+        result = conjugate_gradient(a.__matmul__, a @ x, 10 * n, tolerance)
+        assert result.stop == "converged"
+        error = np.linalg.norm(result.x - x) / np.linalg.norm(x)
+        assert error < (1e-9 if tolerance == 0 else 1e-5)
+
+
+def test_tolerance_zero_after_an_exact_hit():
+    result = conjugate_gradient(lambda v: 3 * v, np.array([1.0, 2, 3]), 50, 0.0)
+    assert result.stop == "converged" and result.iterations == 1
+    np.testing.assert_allclose(result.x, [1 / 3, 2 / 3, 1], rtol=1e-15)
+
+
+def test_a_matvec_may_write_into_its_vector_and_return_it():
+    a, b = with_eigenvalues([1.0, 4.0, 9.0])
+    buffer = np.empty(3)
+
+    def in_place(v):
+        v[:] = a @ v
+        return v
+
+    def own_buffer(v):
+        return np.matmul(a, v, out=buffer)
+
+    expected = conjugate_gradient(a.__matmul__, b).x
+    for matvec in (in_place, own_buffer, lambda v: list(a @ v)):
+        assert np.array_equal(conjugate_gradient(matvec, b).x, expected)
+
+
 def test_zero_right_hand_side():
     result = conjugate_gradient(np.eye(3).__matmul__, np.zeros(3))
     assert np.array_equal(result.x, np.zeros(3))
@@ -122,6 +173,13 @@ def test_bad_input():
     b = np.ones(2)
     with pytest.raises(ValueError, match=r"p\.A p = nan"):
         conjugate_gradient(lambda v: np.nan * v, b)
+    for bad in ([np.inf, 1], [1e308, 1e308]):
+        with pytest.raises(
+            ValueError, match=r"p\.A p = inf in iteration 1: check matv"
+        ):
+            conjugate_gradient(lambda v: np.array(bad), b)  # noqa: B023
+    with pytest.raises(ValueError, match=r"p\.A p = nan"):
+        conjugate_gradient(lambda v: np.array([-np.inf, np.inf]), b)
     with pytest.raises(ValueError, match="b must be finite"):
         conjugate_gradient(lambda v: v, np.array([1.0, np.nan]))
     with pytest.raises(ValueError, match="iterations must be an integer >= 1, got 0"):

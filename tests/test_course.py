@@ -1,13 +1,16 @@
 """The exercise engine and the widgets: every verdict, told from real wrong answers."""
 
 import dataclasses
+import gc
 import io
 import json
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from trpo_lite.course.engine import Exercise, Progress
 from trpo_lite.course.widgets import Choice, Picture, Slider, Steps, Widget
@@ -750,3 +753,18 @@ def test_the_engine_needs_numpy_alone():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert json.loads(run.stdout) == []
+
+
+def test_a_widget_that_is_run_again_leaves_nothing_behind():
+    def draw(x):
+        figure = Figure()
+        figure.subplots().plot([x])
+        alive.append(weakref.ref(figure))
+        return figure
+
+    alive = []
+    widget = Widget(draw, "a point that moves", {"x": Slider("x", 0.0, 1.0, 0.1, 0.5)})
+    for _ in range(4):
+        widget.build()
+    assert [figure() for figure in alive[:-1]] == [None] * 3
+    gc.unfreeze()

@@ -119,7 +119,7 @@ def test_a_failing_cell_is_named_and_nothing_is_written(tmp_path, capsys):
 
 def test_unknown_names_are_told(tmp_path, capsys):
     write(tmp_path / "01_a.ipynb", "1")
-    assert execute.main(["07"], tmp_path) == 1
+    assert execute.main(["07"], tmp_path) == 2
     assert "no page in" in capsys.readouterr().err
 
 

@@ -65,5 +65,5 @@ def test_handout_has_answers_and_solutions_at_the_end(notebook, tmp_path, capsys
 
 
 def test_missing_notebook_is_told(tmp_path, capsys):
-    assert main([str(tmp_path / "no.ipynb")]) == 1
+    assert main([str(tmp_path / "no.ipynb")]) == 2
     assert "no such notebook" in capsys.readouterr().err

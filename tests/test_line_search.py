@@ -79,6 +79,17 @@ def test_it_starts_afresh_from_the_old_theta_each_time():
     assert np.array_equal(old, OLD)
 
 
+def test_evaluate_may_write_into_its_theta():
+    def evaluate(theta):
+        gain = 1.0 if np.abs(theta - OLD).max() < 0.5 * np.abs(STEP).max() else -1.0
+        theta[:] = 77
+        return gain, 0.0
+
+    search = line_search(evaluate, OLD, STEP, 0.5)
+    assert search.accepted and search.backtracks == 4
+    np.testing.assert_allclose(search.theta, OLD + 0.8**4 * STEP, rtol=1e-15)
+
+
 def test_theta_that_overflows_is_not_evaluated():
     huge = np.array([1e308, 0.0])
 

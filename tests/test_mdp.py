@@ -347,6 +347,7 @@ def sound():
         ({"R": np.full((2, 3), np.inf)}, "R must be finite, found inf"),
         ({"gamma": 1.0}, r"gamma must be in \[0, 1\), got 1.0"),
         ({"gamma": -0.1}, "gamma must be in"),
+        ({"start": [0.5, 0.5 + 2e-9]}, r"start sums to 1\.000000002, expected 1$"),
         ({"start": [0.5, 0.6]}, "start sums to 1.1"),
         ({"start": [1.0]}, r"start has shape \(1,\), expected \(2"),
     ],

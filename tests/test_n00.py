@@ -1,10 +1,23 @@
 """What page 00 claims beyond its own cells."""
 
+import base64
+import json
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from trpo_lite.course import n00
-from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
+from trpo_lite.mdp import (
+    evaluate,
+    road_and_ice,
+    sample_trajectories,
+    shared_policy,
+)
 from trpo_lite.policies import LinearSoftmax
+from trpo_lite.train import evaluate_policy, train
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 
 def test_the_promise_is_straight_rises_and_the_truth_turns_below_zero():
@@ -26,6 +39,56 @@ def test_promise_and_truth_touch_with_one_slope():
     assert np.isclose(slope, (promise[-1] - promise[0]) / (p[-1] - p[0]), rtol=1e-6)
 
 
+def test_todays_drives_do_meet_ice():
+    """By driving: a car meets ice unless each step before stayed on the road."""
+    world, rng = road_and_ice(), np.random.default_rng(0)
+    s = sample_trajectories(world, shared_policy(0.1), 100_000, 20, rng).states
+    on_ice = s == 1
+    assert on_ice[:, :6].any(1).mean() == pytest.approx(0.38, abs=0.005)
+    assert on_ice[:, :20].any(1).mean() == pytest.approx(0.83, abs=0.005)
+    for p, share in ((0.1, 0.08), (1.0, 0.89)):
+        s = sample_trajectories(world, shared_policy(p), 20_000, 100, rng).states
+        time = (s[:, :100] == 1).mean(0) @ (0.1 * 0.9 ** np.arange(100))
+        assert time == pytest.approx(share, abs=0.006)
+
+
+def test_the_promise_counts_the_cost_of_the_ice_by_todays_visits():
+    world, old = road_and_ice(), evaluate(road_and_ice(), shared_policy(0.1))
+    _, L, truth = n00.promise_and_truth()
+    gain = (shared_policy(1.0) * old.advantage).sum(1)
+    assert L[-1] == pytest.approx(old.visitation @ gain)
+    # the same advantages by the visits of the new driver are the truth
+    assert truth[-1] == pytest.approx(
+        evaluate(world, shared_policy(1.0)).visitation @ gain
+    )
+
+
+def test_the_readme_shows_the_page_s_first_picture():
+    page = json.loads((NOTEBOOKS / "00_start_here.ipynb").read_text(encoding="utf-8"))
+    (cell,) = [c for c in page["cells"] if c["id"] == "promise"]
+    shown = base64.b64decode("".join(cell["outputs"][0]["data"]["image/png"]))
+    copy = NOTEBOOKS / "figures/promise_and_truth.png"
+    assert copy.read_bytes() == shown, f"copy the page's picture to {copy.name}"
+
+
+def test_a_cart_on_the_right_is_mostly_pushed_further():
+    """Training is chaotic: what is asked holds with room for another machine."""
+    positive = 0
+    for seed in (8, 18, 19):
+        policy = train("CartPole-v1", seed=seed, until=475, progress=False).policy
+        positive += n00.right_weights(policy)[0] > 0
+        theta = policy.weights.copy()
+        theta[0] *= -1
+        turned = policy.with_theta(theta.ravel())
+        before, after = (
+            evaluate_policy("CartPole-v1", x, episodes=100).mean()
+            for x in (policy, turned)
+        )
+        if n00.right_weights(policy)[0] > 0:
+            assert after <= before + 1
+    assert positive >= 2
+
+
 def test_pole_angles_start_near_zero_and_end_past_the_limit_without_a_policy():
     angles = n00.pole_angles(lambda observation: 0, seed=3)
     assert abs(angles[0]) < 3
@@ -41,9 +104,9 @@ def test_right_weights_say_which_way_each_measurement_pushes():
 
 def test_each_setting_of_the_widget_draws_its_own_weights():
     for settings in n00.weights.settings():
-        (step,) = [
-            line for line in n00.draw_weights(**settings).axes[0].lines
-            if len(line.get_xdata()) == settings["horizon"]
-        ]  # fmt: skip
+        step, *reach = n00.draw_weights(**settings).axes[0].lines
         expected = settings["gamma"] ** np.arange(settings["horizon"])
         assert np.allclose(step.get_ydata(), expected)
+        words = n00.weights.words(**settings)
+        assert ("dashed line" in words) == bool(reach)
+        assert f"{1 / (1 - settings['gamma']):.1f} steps" in words

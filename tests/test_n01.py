@@ -1,11 +1,20 @@
 """What page 01 claims beyond its own cells, against something independent."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from trpo_lite import lqr
 from trpo_lite.course import n01 as lesson
-from trpo_lite.mdp import evaluate, road_and_ice, sample_trajectories, shared_policy
+from trpo_lite.mdp import (
+    TabularMDP,
+    evaluate,
+    optimal_policy,
+    road_and_ice,
+    sample_trajectories,
+    shared_policy,
+)
 
 
 def by_time(world, pi, T=5000):
@@ -40,6 +49,45 @@ def test_the_curve_comes_back_and_the_best_p_falls_with_gamma():
     assert earned[-1] < earned[50] and (np.diff(cost) > 0).all()
 
 
+def test_the_best_p_falls_along_the_whole_slider():
+    gammas = np.arange(0, 0.985, 0.02).round(2)
+    tops = [lesson.road_parts(g)[3].argmax() for g in gammas]
+    assert (np.diff(tops) <= 0).all() and tops[0] > tops[-1]
+
+
+def test_the_curve_of_the_page_at_point_eight():
+    p, earned, _, J = lesson.road_parts(0.8)
+    assert J[-1] < 0 < J[0] + J.max() and 0.3 < p[J.argmax()] < 0.6
+    assert earned[-1] < earned[50]
+    now = np.array([1.0, 0.0])
+    for _ in range(2):  # at p = 1
+        now = now @ road_and_ice().P[:, 1]
+    assert now[1] == pytest.approx(0.99)
+
+
+def test_a_slip_in_the_table_fools_values_and_visits_but_not_the_drives():
+    world, pi = road_and_ice(), shared_policy(0.1)
+    P = world.P.copy()
+    P[0, 1] = P[0, 1, ::-1]
+    _, J = by_time(dataclasses.replace(world, P=P), pi)
+    assert pytest.approx(0.9853, abs=1e-4) == J
+    paths = sample_trajectories(world, pi, 10_000, 150, np.random.default_rng(5))
+    returns = paths.rewards @ 0.9 ** np.arange(150)
+    off = abs(returns.mean() - J) / (returns.std(ddof=1) / 100)
+    assert off > 6  # standard errors
+
+
+def test_how_many_drives_meet_the_ice():
+    """Exactly: on the road, a step stays there with 1 - .9 p."""
+    world, pi = road_and_ice(), shared_policy(0.1)
+    P_pi = np.einsum("sa,sat->st", pi, world.P)
+    for steps, share in ((6, 0.38), (20, 0.83)):
+        assert 1 - P_pi[0, 0] ** (steps - 1) == pytest.approx(share, abs=0.005)
+    for p, share in ((0.1, 0.08), (1.0, 0.89)):
+        d, _ = by_time(world, shared_policy(p))
+        assert 0.1 * d[1] == pytest.approx(share, abs=0.005)
+
+
 def test_about_95_percent_of_the_intervals_cover_J():
     assert abs(lesson.covered() / 400 - 0.95) < 0.03
 
@@ -59,6 +107,40 @@ def test_the_lake_is_gymnasiums():
     # the best policy keeps to the left edge
     d = it.visitation.reshape(4, 4)
     assert d[:3, 0].sum() > 0.8 * it.visitation[~lesson.ENDS].sum()
+
+
+def test_the_lake_s_J_by_gymnasium_s_own_steps():
+    """The page samples from the table; this doesn't."""
+    import gymnasium
+
+    env = gymnasium.make("FrozenLake-v1")
+    best, returns = lesson.lake_evaluation(0.9).pi.argmax(1), []
+    env.reset(seed=0)
+    for _ in range(2000):
+        (state, _), weight, total, ended = env.reset(), 1.0, 0.0, False
+        while not ended:
+            state, reward, terminated, truncated, _ = env.step(int(best[state]))
+            total, weight = total + weight * reward, weight * 0.9
+            ended = terminated or truncated
+        returns.append(total)
+    env.close()
+    error = np.std(returns) / np.sqrt(len(returns))
+    assert abs(np.mean(returns) - lesson.lake_evaluation(0.9).v[0]) < 3.5 * error
+
+
+def test_slips_and_not_the_distance_make_the_start_worthless_at_gamma_one_half():
+    firm = TabularMDP.from_gymnasium("FrozenLake", gamma=0.5, is_slippery=False)
+    assert evaluate(firm, optimal_policy(firm)).v[0] == pytest.approx(0.5**5)
+    assert lesson.lake_evaluation(0.5).v[0] < 0.02 * 0.5**5
+
+
+def test_the_best_gain_goes_all_the_way_if_pushing_is_free():
+    def cost(k, r):  # P of v = -(P s^2 + h), which the best gain makes smallest
+        return (1 + r * k**2) / (1 - 0.9 * (1 + k) ** 2)
+
+    k = np.linspace(-1.9, -0.1, 18_001)
+    assert k[cost(k, 1).argmin()] == pytest.approx(-0.5884, abs=1e-4)
+    assert k[cost(k, 1e-9).argmin()] == pytest.approx(-1, abs=1e-4)
 
 
 def test_tied_actions_on_the_lake():
@@ -86,7 +168,10 @@ def test_solutions_agree_with_the_package():
         assert came == pytest.approx(expected, rel=1e-12)
     world, pi = road_and_ice(), shared_policy(0.3)
     it = evaluate(world, pi)
-    q = lesson.action_values_reference(world.P, world.R, world.gamma, it.v)
+    # rewards by next state whose mean is the world's R give the world's q
+    R = np.random.default_rng(0).normal(size=world.P.shape)
+    R += (world.R - (world.P * R).sum(axis=2))[:, :, None]
+    q = lesson.action_values_reference(world.P, R, world.gamma, it.v)
     assert np.allclose(q, it.q)
     paths = sample_trajectories(world, pi, 20_000, 150, np.random.default_rng(0))
     d = lesson.count_visits_reference(paths.states[:, :-1], 0.9, 2)
@@ -98,7 +183,9 @@ def words(figure):
 
 
 def test_the_widgets_show_their_numbers():
-    assert "best at p = 0.39 with J = 1.98" in words(lesson.draw_curve(0.9))
+    assert "best at p = 0.44 with J = 1.12" in words(lesson.draw_curve(0.8))
+    assert "largest at p = 0.44 with 1.12" in lesson.curve.words(gamma=0.8)
+    assert "7.3 of 100.0 before" in lesson.lake.words(0.99, lesson.UNIFORM)
     assert "best at p = 0.70 with J = 0.71" in words(lesson.draw_curve(0.5))
     text = words(lesson.draw_lake(0.9, lesson.OPTIMAL))
     it = lesson.lake_evaluation(0.9)
@@ -128,6 +215,6 @@ def test_static_figures_draw():
     for figure in (
         lesson.draw_world(),
         lesson.draw_running_mean(returns, 0.0),
-        lesson.draw_lqr([(-1.0, -4.5, 0.1), (-0.2, -5.3, 0.2)]),
+        lesson.draw_lqr([(-1.0, -4.5, -4.5, 0.1), (-0.2, -5.3, -5.3, 0.2)]),
     ):
         figure.draw_without_rendering()

@@ -7,6 +7,7 @@ import pytest
 
 from trpo_lite import lqr
 from trpo_lite.course import n02 as lesson
+from trpo_lite.course.table import number
 from trpo_lite.mdp import (
     evaluate,
     policy_iteration,
@@ -37,10 +38,13 @@ def test_terms_add_up_to_the_improvement_over_time():
     for _ in range(20):
         mdp = random_mdp(rng, 5, 3)
         pi_old, pi = random_policy(rng, 5, 3), random_policy(rng, 5, 3)
+        eta = by_time(mdp, pi) - by_time(mdp, pi_old)
         terms = lesson.improvement_terms_reference(mdp, pi_old, pi)
-        assert terms.sum() == pytest.approx(
-            by_time(mdp, pi) - by_time(mdp, pi_old), abs=1e-10
-        )
+        assert terms.sum() == pytest.approx(eta, abs=1e-10)
+        # the page's terms have the same sum and are others
+        pages = lesson.judged_by_the_old(mdp, pi_old, pi)
+        assert pages.sum() == pytest.approx(eta, abs=1e-10)
+        assert np.abs(pages - terms).max() > 1e-3
 
 
 def test_mean_td_error_is_the_advantage_by_trying():
@@ -82,12 +86,32 @@ def test_believing_the_brace_picks_badly():
 def test_paths_telescope(T):
     rng = np.random.default_rng(T)
     paths = sample_trajectories(WORLD, NEW.pi, 50, T, rng)
-    s, r = paths.states, paths.rewards
+    lengths = rng.integers(1, T + 1, size=50)
+    s, r = paths.states, paths.rewards * (np.arange(T) < lengths[:, None])
     total = np.zeros(50)
-    for t in range(T):
-        total += 0.9**t * (r[:, t] + 0.9 * OLD.v[s[:, t + 1]] - OLD.v[s[:, t]])
-    estimate = lesson.improvement_estimate_reference(r, OLD.v[s], 0.9)
+    for i in range(50):
+        for t in range(lengths[i]):
+            delta = r[i, t] + 0.9 * OLD.v[s[i, t + 1]] - OLD.v[s[i, t]]
+            total[i] += 0.9**t * delta
+    estimate = lesson.improvement_estimate_reference(r, OLD.v[s], lengths, 0.9)
     np.testing.assert_allclose(estimate, total, rtol=0, atol=1e-12)
+
+
+def test_of_a_single_path_only_lines_3_and_4_are_equal():
+    """By a loop over time; and their spread, which the page states as .8."""
+    paths = sample_trajectories(WORLD, NEW.pi, 4000, 100, np.random.default_rng(3))
+    s, a, r = paths.states, paths.actions, paths.rewards
+    line3, line4, line5 = (np.zeros(4000) for _ in range(3))
+    for t in range(100):
+        here, then = OLD.v[s[:, t]], OLD.v[s[:, t + 1]]
+        line3 += 0.9**t * r[:, t] + 0.9**t * (0.9 * then - here)
+        line4 += 0.9**t * (r[:, t] + 0.9 * then - here)
+        line5 += 0.9**t * OLD.advantage[s[:, t], a[:, t]]
+    assert np.abs(line3 - line4).max() < 1e-12
+    assert np.abs(line4 - line5).max() > 0.1
+    for line in (line4, line5):
+        assert line.std() == pytest.approx(0.82, abs=0.03)
+        assert line.mean() == pytest.approx(1.106, abs=4 * 0.82 / np.sqrt(4000))
 
 
 def test_a_cut_path_with_its_tail_is_t_steps_of_pi_and_then_pi_old():
@@ -101,7 +125,7 @@ def test_a_cut_path_with_its_tail_is_t_steps_of_pi_and_then_pi_old():
         at = np.einsum("s,sa,sax->x", at, OLD.pi, WORLD.P)
     paths = sample_trajectories(WORLD, NEW.pi, 100_000, T, np.random.default_rng(0))
     estimate = lesson.improvement_estimate_reference(
-        paths.rewards, OLD.v[paths.states], 0.9
+        paths.rewards, OLD.v[paths.states], np.full(100_000, T), 0.9
     )
     exact = J + tail - OLD.performance
     assert exact == pytest.approx(0.557, abs=1e-3)
@@ -148,10 +172,18 @@ def test_lqr_error_is_all_in_the_moment():
         assert gap == pytest.approx(-(kappa * dk**2 + 2 * E * dk) * (M_new - M))
         signs.add((new[0] < -1, gap > 0))
     assert signs == {(False, False), (True, True)}
-    new = (-0.2, 0.1)
-    eta = lqr.performance(world, *new) - it.performance
-    assert lqr.surrogate(world, old, new) == pytest.approx(eta)
-    assert abs(float(lqr.evaluate(world, *new).state_moment[0, 0]) - M) > 1
+    # the three ways to be exact: no change of k; one gain; the same moment
+    one_gain = -0.2 - 2 * E / kappa
+    assert one_gain == pytest.approx(-1.1765, abs=1e-4)
+    for new, same in (
+        ((-0.2, 0.1), False),
+        ((one_gain, 0.1), False),
+        ((-1.8, 0.3), True),
+    ):
+        eta = lqr.performance(world, *new) - it.performance
+        assert lqr.surrogate(world, old, new) == pytest.approx(eta)
+        change = float(lqr.evaluate(world, *new).state_moment[0, 0]) - M
+        assert (abs(change) < 1e-9) if same else (abs(change) > 1)
 
 
 def test_eight_formulas():
@@ -175,6 +207,13 @@ def test_lake_numbers():
     eta = by_time(lake, greedy.pi, 4000) - by_time(lake, coin.pi, 4000)
     assert shares @ greedy.visitation == pytest.approx(eta, abs=1e-10)
     assert shares @ coin.visitation < 0.1 * eta
+    before = [9, 10, 13, 14]
+    made = (greedy.visitation * shares)[before].sum() / eta
+    assert made == pytest.approx(0.79, abs=0.01)  # four fifths
+    now, visits = lake.start, np.zeros(16)  # of the coin, by time
+    for t in range(3000):
+        visits, now = visits + 0.99**t * now, now @ lake.P.mean(1)
+    assert visits[before].sum() == pytest.approx(0.34, abs=0.005)
     assert shares.min() > -1e-12
     assert letters.shape == (4, 4)
     # the new policy takes the largest advantage wherever there is a choice
@@ -199,18 +238,35 @@ def test_mixture_numbers(alpha, target):
 
 
 def test_claims_about_the_mixture():
-    alpha, left, right = lesson.mixture_curves(lesson.EVERYWHERE, lesson.OLD)
-    assert right[40] == pytest.approx(5.43, abs=0.01) and alpha[40] == 0.8
-    assert left[40] == pytest.approx(-1.50, abs=0.01)
-    np.testing.assert_allclose(np.diff(right, 2), 0, atol=1e-12)  # a straight line
-    slope = [lesson.mixture_numbers(1e-6, lesson.EVERYWHERE, d) for d in (lesson.OLD,)]
-    assert slope[0][0] == pytest.approx(slope[0][1].sum(), rel=1e-4)
-    # mostly on the ice at .8, hardly ever under the old policy
-    pi = 0.2 * OLD.pi + 0.8 * lesson.TARGETS[lesson.EVERYWHERE]
-    assert evaluate(WORLD, pi).visitation[1] > 5 and OLD.visitation[1] < 1
-    # fast on the road only: too high, with the right sign
     alpha, left, right = lesson.mixture_curves(lesson.ROAD_ONLY, lesson.OLD)
+    assert right[40] == pytest.approx(5.84, abs=0.01) and alpha[40] == 0.8
+    assert left[40] == pytest.approx(3.97, abs=0.01)
+    np.testing.assert_allclose(np.diff(right, 2), 0, atol=1e-12)  # a straight line
+    slope, terms = lesson.mixture_numbers(1e-6, lesson.ROAD_ONLY, lesson.OLD)
+    assert slope == pytest.approx(terms.sum(), rel=1e-4)
+    # the visits to the ice that the page names
+    pi = lesson.mixed_policy(0.8, lesson.ROAD_ONLY)
+    assert evaluate(WORLD, pi).visitation[1] == pytest.approx(4.0, abs=0.05)
+    assert OLD.visitation[1] == pytest.approx(0.8, abs=0.05)
+    # fast on the road only: too high, with the right sign
     assert (right[1:] > left[1:]).all() and (left[1:] > 0).all()
+    assert right[2] - left[2] == pytest.approx(0.007, abs=0.0006)
+    # fast on the ice only: too low, with the right sign; one term is left
+    alpha, left, right = lesson.mixture_curves(lesson.ICE_ONLY, lesson.OLD)
+    assert (right[1:] < left[1:]).all() and (left[1:] < 0).all()
+    assert right[40] == pytest.approx(-1.02, abs=0.01)
+    assert left[40] == pytest.approx(-0.93, abs=0.01)
+    _, terms = lesson.mixture_numbers(1.0, lesson.ICE_ONLY)
+    assert (np.abs(terms) > 1e-12).tolist() == [[True, False], [False, False]]
+
+
+def test_the_words_of_the_mixture_follow_its_settings():
+    for widget in lesson.widgets:
+        for settings in widget.settings():
+            eta, terms = lesson.mixture_numbers(**settings)
+            words = widget.words(**settings)
+            assert f"improvement {number(eta, '.2f')}" in words
+            assert f"sum {number(terms.sum(), '.2f')}" in words
 
 
 def heights(figure):
@@ -219,8 +275,8 @@ def heights(figure):
 
 def test_drawn_bars_are_the_terms_the_sum_and_the_truth():
     for visits in (lesson.NEW, lesson.OLD):
-        eta, terms = lesson.mixture_numbers(0.4, lesson.EVERYWHERE, visits)
-        drawn = heights(lesson.draw_mixture(0.4, lesson.EVERYWHERE, visits))
+        eta, terms = lesson.mixture_numbers(0.4, lesson.ROAD_ONLY, visits)
+        drawn = heights(lesson.draw_mixture(0.4, lesson.ROAD_ONLY, visits))
         assert drawn == pytest.approx([*terms.ravel(), terms.sum(), eta])
         assert (drawn[4] == pytest.approx(drawn[5])) == (visits == lesson.NEW)
 
@@ -239,16 +295,12 @@ def test_every_bar_stays_in_the_picture():
         for settings in widget.settings():
             figure = widget.draw(**settings)
             low, high = figure.axes[0].get_ylim()
-            assert low + 0.5 < min(heights(figure)) < max(heights(figure)) < high - 0.5
+            assert low + 0.4 < min(heights(figure)) < max(heights(figure)) < high - 0.5
 
 
 def test_static_figures_draw():
-    p, eta = lesson.improvement_curve()
-    assert eta[10] == pytest.approx(0, abs=1e-12) and p[eta.argmax()] == pytest.approx(
-        0.39
-    )
     figures = (
-        lesson.draw_rollouts([(0.1, 0, 0.1), (0.5, 1, 0.2)]),
+        lesson.draw_rollouts([(0.1, 0, 0.1), (1.5, 1, 0.2)]),
         lesson.draw_lqr((-0.2, 0.3), 0.3),
     )
     for figure in figures:

@@ -1,5 +1,7 @@
 """Notebook 03: what the page claims, against something independent."""
 
+from math import comb
+
 import numpy as np
 import pytest
 
@@ -32,8 +34,96 @@ def test_price_is_the_variance_of_importance_sampling():
         assert mean == pytest.approx(terms.mean(), abs=0.02)
         assert variance == pytest.approx(terms.var(), rel=0.02)
         assert share == pytest.approx(1 / np.mean(ratio**2), rel=0.02)
+    grid = np.linspace(0, 1, 101)
+    _, variance, share = np.transpose([lesson.exact_price(p) for p in grid])
+    assert (np.diff(variance) > 0).all() and grid[share.argmax()] == 0.1
     assert lesson.exact_price(0.1)[2] == pytest.approx(1)
     assert lesson.exact_price(1.0)[2] == pytest.approx(0.1)
+
+
+def test_the_effective_size_is_not_what_the_draws_are_worth():
+    """The page's 498, 302, 134 and 15 for A, and 2250 for the share of slow.
+
+    By their meaning: as many direct draws have a mean of the same variance.
+    """
+    A = evaluate(road_and_ice(), shared_policy(0.1)).advantage[0]
+    n, data_sets = 1000, 200_000
+    rng = np.random.default_rng(0)
+    fast = rng.binomial(n, 0.1, data_sets)
+
+    def worth(p, f):
+        weighted = (fast * (p / 0.1) * f[1] + (n - fast) * ((1 - p) / 0.9) * f[0]) / n
+        one_direct = (p * (1 - p)) * (f[1] - f[0]) ** 2
+        return one_direct / weighted.var()
+
+    for p, expected in ((0.2, 498), (0.3, 302), (0.5, 134), (0.9, 15)):
+        assert worth(p, A) == pytest.approx(expected, rel=0.02)
+        assert n * lesson.exact_price(p)[2] > 1.5 * expected
+    assert n * lesson.exact_price(0.2)[2] == pytest.approx(900)
+    assert worth(0.2, np.array([1.0, 0.0])) == pytest.approx(2250, rel=0.02)
+
+
+def test_the_interval_covers_in_about_19_of_20_data_sets():
+    A = evaluate(road_and_ice(), shared_policy(0.1)).advantage[0]
+    fast = np.random.default_rng(0).binomial(1000, 0.1, 20_000) / 1000
+    slow_term, fast_term = 0.7 / 0.9 * A[0], 3 * A[1]
+    mean = (1 - fast) * slow_term + fast * fast_term
+    spread = np.sqrt(fast * (1 - fast) * 1000 / 999) * abs(fast_term - slow_term)
+    covered = np.abs(mean - shared_policy(0.3)[0] @ A) < 1.96 * spread / 1000**0.5
+    assert covered.mean() == pytest.approx(0.95, abs=0.01)
+
+
+def test_the_paths_that_are_missing_at_p_08():
+    def eight_of_ten(p):
+        return sum(comb(10, k) * p**k * (1 - p) ** (10 - k) for k in (8, 9, 10))
+
+    assert eight_of_ten(0.8) == pytest.approx(2 / 3, abs=0.02)
+    assert eight_of_ten(0.1) == pytest.approx(4e-7, rel=0.1)
+
+
+def test_J_with_the_old_visits_has_another_slope():
+    """All three by summing over time, without a linear solve."""
+    world = road_and_ice(0.9)
+
+    def over_time(states_of, actions_of, reward, horizon=600):
+        x, total = world.start, 0.0
+        step = (shared_policy(states_of)[:, :, None] * world.P).sum(1)
+        for t in range(horizon):
+            total += 0.9**t * x @ (shared_policy(actions_of) * reward).sum(1)
+            x = x @ step
+        return total
+
+    def slopes(p_old, h=1e-5):
+        A = evaluate(world, shared_policy(p_old)).advantage
+        up, down = p_old + h, p_old - h
+        J = over_time(up, up, world.R) - over_time(down, down, world.R)
+        L = over_time(p_old, up, A) - over_time(p_old, down, A)
+        old = over_time(p_old, up, world.R) - over_time(p_old, down, world.R)
+        return J / (2 * h), L / (2 * h), old / (2 * h)
+
+    assert slopes(0.1) == pytest.approx((7.537, 7.537, 8.774), abs=1e-3)
+    assert slopes(0.4) == pytest.approx((-0.271, -0.271, 4.959), abs=1e-3)
+
+
+def test_what_the_sliders_show():
+    """The folded answers of the page, on fine grids."""
+    best, below = {}, {}
+    for gamma in (0.5, 0.98):
+        p, eta, _ = lesson.road_curves(0.1, gamma, points=1001)
+        best[gamma] = p[np.argmax(eta)]
+        below[gamma] = p[(p > 0.1) & (eta < 0)]
+    assert best == pytest.approx({0.5: 0.70, 0.98: 0.36}, abs=5e-3)
+    assert not below[0.5].size and below[0.98][0] == pytest.approx(0.61, abs=5e-3)
+    p, eta, L = lesson.road_curves(0.9, 0.9, points=1001)
+    assert (L[0], eta[0]) == pytest.approx((13.4, 1.7), abs=0.05)
+    assert (np.diff(L) < 0).all() and eta[p < 0.899].min() > 0
+    x = np.arange(0, 1.001, 0.02)
+    world, start = lqr.scalar_lqr(), lesson.LQR_START
+    eta = np.array([lqr.improvement(world, start, lesson.lqr_policy(y)) for y in x])
+    L = np.array([lqr.surrogate(world, start, lesson.lqr_policy(y)) for y in x])
+    best, fall = np.argmax(eta), np.argmax((eta < 0) & (x > 0.1))
+    assert (x[best], x[fall]) == pytest.approx((0.26, 0.80))
+    assert (L[best], L[fall]) == pytest.approx((16.7, 20.1), abs=0.05)
 
 
 def test_without_support_the_mean_ratio_tells():
@@ -59,6 +149,7 @@ def test_road_numbers():
     p, eta, L = lesson.road_curves(0.1, 0.9, points=101)
     assert p[np.argmax(eta)] == pytest.approx(0.39)
     assert eta.max() == pytest.approx(1.107, abs=1e-3)
+    assert np.interp(0.67233, p, eta) == pytest.approx(0, abs=2e-3)
     assert L[-1] == pytest.approx(6.783, abs=1e-3)
     assert eta[-1] == pytest.approx(-4.229, abs=1e-3)
     assert np.allclose(np.diff(L, 2), 0, atol=1e-12)  # a straight line
@@ -101,25 +192,31 @@ def test_gap_is_exactly_zero_where_the_page_says_so():
     )
 
 
-def test_uniform_visits_match_only_the_height():
-    """The page's rival has another slope than J at the old policy."""
+def test_weights_other_than_the_old_visits_have_other_slopes():
+    """The slopes by theta[s, a] are w(s) pi(a|s) A(s, a): J's only for w = d."""
     rng = np.random.default_rng(1)
     mdp = random_mdp(rng, n_states=5, n_actions=3)
     theta = rng.normal(size=(5, 3))
-    true = lesson.policy_gradient_reference(mdp, theta)
-    old = evaluate(mdp, np.exp(theta) / np.exp(theta).sum(1, keepdims=True))
-    rival = old.visitation.mean() * old.pi * old.advantage
-    assert np.abs(true - rival).max() > 0.1
-    h = 1e-5
-    for i in np.ndindex(theta.shape):
-        J = []
-        for x in (h, -h):
-            moved = theta.copy()
-            moved[i] += x
-            weights = np.exp(moved)
-            pi = weights / weights.sum(1, keepdims=True)
-            J.append(evaluate(mdp, pi).performance)
-        assert true[i] == pytest.approx((J[0] - J[1]) / (2 * h), abs=1e-7)
+
+    def softmax(theta):
+        return np.exp(theta) / np.exp(theta).sum(1, keepdims=True)
+
+    def slopes(f, h=1e-5):
+        steps = h * np.eye(15).reshape(15, 5, 3)
+        rises = [f(softmax(theta + x)) - f(softmax(theta - x)) for x in steps]
+        return np.reshape(rises, (5, 3)) / (2 * h)
+
+    old = evaluate(mdp, softmax(theta))
+    true = slopes(lambda pi: evaluate(mdp, pi).performance)
+    closed = old.pi * old.advantage
+    assert np.abs(closed).min() > 1e-3
+    assert true == pytest.approx(old.visitation[:, None] * closed, abs=1e-7)
+    uniform = np.full(5, old.visitation.mean())
+    for w in (old.visitation, uniform, rng.uniform(1, 3, 5)):
+        found = slopes(lambda pi, w=w: w @ (pi * old.advantage).sum(1))
+        assert found == pytest.approx(w[:, None] * closed, abs=1e-7)
+        same = np.isclose(found, true, atol=1e-7).all(1)
+        assert (same == np.isclose(w, old.visitation)).all()
 
 
 def test_lqr_path():

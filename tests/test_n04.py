@@ -6,7 +6,13 @@ from scipy import optimize
 
 from trpo_lite import bound, exact
 from trpo_lite.course import n04 as lesson
-from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
+from trpo_lite.mdp import (
+    TabularMDP,
+    evaluate,
+    road_and_ice,
+    shared_policy,
+    uniform_policy,
+)
 
 KL = {0.3: [0.1, 0.199], 0.5: [0.1, 0.129, 0.164, 0.208, 0.258, 0.315]}
 
@@ -71,7 +77,7 @@ def test_the_divergences_are_kl_both_ways_above_pinskers_parabola():
         assert (line.get_ydata() >= floor.get_ydata() - 1e-12).all()
 
 
-def test_at_one_half_the_two_directions_lie_closest():
+def test_at_one_half_the_two_directions_stay_together_longest():
     def apart(p):
         one, other = lesson.draw_divergences(p).axes[0].lines[:2]
         near = np.abs(one.get_xdata() - p) < 0.045
@@ -116,8 +122,6 @@ def test_the_law_of_small_steps_is_the_top_of_its_parabola():
 
 def test_the_exercise_step_is_the_package_step_in_one_state():
     """One state, two actions: the exact MM step and exercise 3 are one problem."""
-    from trpo_lite.mdp import TabularMDP
-
     mdp = TabularMDP(np.ones((1, 2, 1)), [[0.0, 1.0]], 0.9, [1.0])
     old = evaluate(mdp, [[0.7, 0.3]])
     slope = float(old.visitation[0] * (old.advantage[0, 1] - old.advantage[0, 0]))
@@ -126,15 +130,137 @@ def test_the_exercise_step_is_the_package_step_in_one_state():
     assert step.pi[0, 1] == pytest.approx(mine, abs=1e-9)
 
 
-def test_minorizers_and_figures_of_given_arrays():
-    figure = lesson.draw_minorizers(np.cos, [0.5, 0.2], [lambda x: np.cos(0.5) - x**2])
-    assert figure.axes[0].lines[0].get_ydata()[0] == pytest.approx(np.cos(-0.6))
-    figure = lesson.draw_looseness({"a": np.array([20.0, 30.0, 1e9])})
-    assert "median 30" in figure.axes[0].get_legend().get_texts()[0].get_text()
+def test_figures_of_given_arrays():
+    figure = lesson.draw_minorizers(np.cos, lambda x: -np.sin(x), [0.5, 0.2], bend=1.0)
+    curve, below, *_ = figure.axes[0].lines
+    x = below.get_xdata()
+    assert curve.get_ydata() == pytest.approx(np.cos(x))
+    assert (below.get_ydata() <= curve.get_ydata() + 1e-12).all()
+    assert np.interp(0.5, x, below.get_ydata()) == pytest.approx(np.cos(0.5), abs=1e-3)
     figure = lesson.draw_climb({"short": [0, 2], "long": [0, 1, 1.5, 1.7]}, 2)
     assert list(figure.axes[0].lines[0].get_ydata()) == [0, 2, 2, 2]
-    seen = np.array([[0.1, 0.3], [0.9, 1.0]])
-    figure = lesson.draw_sampled_max(np.array([10, 100]), seen)
+    figure = lesson.draw_sampled_max([10, 100], [[0.1, 0.3], [0.9, 1.0]])
     assert figure.axes[0].lines[0].get_ydata() == pytest.approx([0.2, 0.95])
     tv, kl = np.array([0.1, 0.2]), np.array([0.05, 0.3])
     assert list(lesson.draw_pinsker(tv, kl).axes[0].lines[0].get_ydata()) == [0.05, 0.3]
+
+
+def test_the_words_say_the_numbers_of_the_pictures():
+    words = lesson.divergences.words(p=0.3)
+    p, q = np.array([0.7, 0.3]), np.array([0.5, 0.5])
+    for one, other in ((p, q), (q, p)):
+        assert f"{(one * np.log(one / other)).sum():.2f}" in words
+    assert "q = p = 0.30" in words
+    words = lesson.stairs.words(gamma=0.5)
+    assert "from p = 0.10 to 0.49" in words
+    assert f"from {J(0.5, 0.1):.2f} to {J(0.5, 0.4905):.2f}" in words
+
+
+def test_the_page_s_grid_does_not_show_in_its_numbers():
+    """Steps to two digits, their number, and the rows of C / number, exactly."""
+    points, _ = lesson.staircase(0.5, steps=25)
+    assert list(points[:7].round(2)) == [0.1, 0.13, 0.16, 0.21, 0.26, 0.31, 0.38]
+    p, values = lesson.truth(0.5, n=100_001)
+    best = p[values.argmax()]
+    assert best == pytest.approx(0.702, abs=5e-4)
+    assert np.argmax(np.abs(points - best) <= 0.02) == 24
+    old = evaluate(road_and_ice(0.9), shared_policy(0.1))
+    C = bound.penalty_constant(old, 0.9)
+    slope = float(old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]))
+    rows = {}
+    for divide in (1, 10, 30, 100, 300):
+        p = lesson.mm_step_reference(0.1, slope, C / divide)
+        M = bound.lower_bound(old, shared_policy(p), 0.9, C / divide)
+        rows[divide] = [f"{p:.3f}", f"{M:.2f}", f"{J(0.9, p) - old.performance:.2f}"]
+    assert rows == {
+        1: ["0.102", "0.01", "0.02"],
+        10: ["0.130", "0.10", "0.21"],
+        30: ["0.249", "0.44", "0.84"],
+        100: ["0.678", "2.27", "-0.05"],
+        300: ["0.888", "4.37", "-2.42"],
+    }
+
+
+def lake_divergence():
+    lake = TabularMDP.from_gymnasium("FrozenLake", 0.99, map_name="8x8")
+    old = evaluate(lake, uniform_policy(lake))
+    new = old.pi * np.exp(old.advantage / 0.1)
+    return lake, old, bound.kl(old.pi, new / new.sum(-1, keepdims=True))
+
+
+def test_where_the_worst_state_is_in_real_episodes():
+    """By linear equations: its share of the steps before an episode's end."""
+    lake, old, per_state = lake_divergence()
+    step = lake.P.mean(1)  # the uniform policy's
+    ends = np.isclose(step.diagonal(), 1)
+    assert ends.sum() == 11
+    inside = np.where(ends, 0, step) * ~ends[:, None]
+    visits = np.linalg.solve(np.eye(64) - inside.T, lake.start)
+    share = visits / visits.sum()
+    assert per_state.argmax() == 55
+    assert share[55] == pytest.approx(0.00023, abs=1e-5)
+    # the visitation of page 01 goes on in the end states, which no batch holds
+    assert old.visitation[ends].sum() / old.visitation.sum() > 0.7
+
+
+def test_the_sampled_maximum_of_learners_one_by_one():
+    lake, _, per_state = lake_divergence()
+    cumulative = lake.P.cumsum(-1)
+    rng = np.random.default_rng(5)
+    seen = []
+    for _ in range(60):
+        s, largest = 0, 0.0
+        actions, draws = rng.integers(4, size=10_000), rng.random(10_000)
+        for n, (a, u) in enumerate(zip(actions, draws, strict=True), 1):
+            largest = max(largest, per_state[s])
+            s = int(np.searchsorted(cumulative[s, a], u, side="right"))
+            if lake.P[s, 0, s] == 1 and lake.P[s, 1, s] == 1:
+                s = 0
+            if n == 1000:
+                early = largest
+        seen.append((early, largest))
+    early, late = np.mean(seen, 0) / per_state.max()
+    assert early == pytest.approx(0.20, abs=0.12)
+    assert late == pytest.approx(0.80, abs=0.12)
+
+
+def looseness(concentration, n=10_000, gamma=0.9):
+    """Penalty over true gap, [n], by the page's recipe; transitions ~ Dirichlet."""
+    rng = np.random.default_rng(0)
+    P = rng.dirichlet(np.full(6, concentration), (n, 6, 3))
+    R, start = rng.standard_normal((n, 6, 3)), rng.dirichlet(np.ones(6), n)
+    old, target = (rng.dirichlet(np.ones(3), (n, 6)) for _ in range(2))
+    share = 10 ** rng.uniform(-3, 0, (n, 1, 1))
+    new = (1 - share) * old + share * target
+
+    def solved(pi):
+        system = np.eye(6) - gamma * np.einsum("nsa,nsat->nst", pi, P)
+        v = np.linalg.solve(system, (pi * R).sum(-1)[..., None])[..., 0]
+        d = np.linalg.solve(system.swapaxes(1, 2), start[..., None])[..., 0]
+        A = R + gamma * np.einsum("nsat,nt->nsa", P, v) - v[..., None]
+        return (start * v).sum(-1), A, d
+
+    J_old, A, d = solved(old)
+    gap = np.abs(solved(new)[0] - J_old - (d * (new * A).sum(-1)).sum(-1))
+    C = 4 * np.abs(A).max((1, 2)) * gamma / (1 - gamma) ** 2
+    return C * (old * np.log(old / new)).sum(-1).max(-1) / gap
+
+
+def test_the_looseness_belongs_to_the_ensemble():
+    medians = {1: 8218, 0.1: 3174, 10: 26_109}
+    for concentration, expected in medians.items():
+        times = looseness(concentration)
+        assert np.median(times) == pytest.approx(expected, rel=1e-3)
+        assert times.min() > 25
+
+
+def test_a_minorizer_s_top_gains_twice_its_promise_for_small_steps():
+    """At the top of a x - b x^2 / 2 the penalty is half of the line."""
+    old = evaluate(road_and_ice(0.9), shared_policy(0.1))
+    C = bound.penalty_constant(old, 0.9)
+    for factor, expected in ((1, 2.0), (100, 2.0)):
+        slope = float(old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]))
+        p = lesson.mm_step_reference(0.1, slope, factor * C)
+        promise = bound.lower_bound(old, shared_policy(p), 0.9, factor * C)
+        gain = J(0.9, p) - old.performance
+        assert gain / promise == pytest.approx(expected, rel=0.05)

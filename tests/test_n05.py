@@ -1,5 +1,6 @@
 """What page 05 claims and its cells do not assert."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,13 +9,15 @@ import pytest
 from trpo_lite import lqr
 from trpo_lite.bound import kl, penalty_constant
 from trpo_lite.course import n05 as lesson
-from trpo_lite.exact import max_kl_step, mean_kl_step, mirror_descent_step, mm_step
+from trpo_lite.exact import max_kl_step, mean_kl_step, mm_step, penalized_step
 from trpo_lite.mdp import (
     TabularMDP,
     evaluate,
+    optimal_policy,
     random_mdp,
     random_policy,
     road_and_ice,
+    sample_trajectories,
     shared_policy,
     uniform_policy,
 )
@@ -99,8 +102,10 @@ def test_level_lines_hold_the_level_inside_the_triangle():
     "delta, L, gain", [(0.2, 2.10, 1.11), (0.5, 3.58, 0.64), (1.0, 5.00, -0.85)]
 )
 def test_the_road(delta, L, gain):
-    p = lesson.road_step(delta)
+    low, p = lesson.road_ends(delta)
     assert kl([0.9, 0.1], [1 - p, p]) == pytest.approx(delta, rel=1e-9)
+    if low > 0:
+        assert kl([0.9, 0.1], [1 - low, low]) == pytest.approx(delta, rel=1e-6)
     old = evaluate(road_and_ice(), shared_policy(0.1))
     new = evaluate(road_and_ice(), shared_policy(p))
     assert surrogate(old, new.pi) == pytest.approx(L, abs=0.006)
@@ -108,15 +113,17 @@ def test_the_road(delta, L, gain):
     x, promise, truth = lesson.road_curves()
     assert np.interp(p, x, promise) == pytest.approx(L, abs=0.006)
     assert np.interp(p, x, truth) == pytest.approx(gain, abs=0.006)
+    assert lesson.road_at(p) == pytest.approx((L, gain), abs=0.006)
+    # one p for both states: the largest KL is the average
+    assert np.ptp(kl(old.pi, new.pi)) < 1e-12
 
 
 def test_the_best_slider_step_of_the_road_is_not_the_largest():
-    x, promise, truth = lesson.road_curves()
-    at = [lesson.road_step(d) for d in lesson.road.controls["delta"].values]
-    assert np.argmax(np.interp(at, x, promise)) == len(at) - 1
-    assert lesson.road.controls["delta"].values[np.argmax(np.interp(at, x, truth))] == (
-        0.2
-    )
+    deltas = lesson.road.controls["delta"].values
+    promise, gain = zip(*(lesson.road_at(lesson.road_ends(d)[1]) for d in deltas))
+    assert np.argmax(promise) == len(deltas) - 1
+    assert deltas[np.argmax(gain)] == 0.2
+    assert max(gain) == pytest.approx(1.11, abs=0.005)
 
 
 def test_kl_of_a_changed_gain_against_quadrature():
@@ -126,22 +133,114 @@ def test_kl_of_a_changed_gain_against_quadrature():
     density = np.exp(log_old) / (sigma * np.sqrt(2 * np.pi))
     integral = np.sum(density * (log_old - log_new)) * (u[1] - u[0])
     assert integral == pytest.approx((new_k - k) ** 2 * s**2 / (2 * sigma**2))
-    # no change of sigma, any change of k: unbounded in s
+    # a change of sigma alone has the same KL in every state: a limit allows some
+    assert lqr.mean_kl(lqr.scalar_lqr(), (k, 0.3), (k, 0.31)) == pytest.approx(
+        np.log(0.31 / 0.3) + 0.3**2 / (2 * 0.31**2) - 0.5
+    )
+    # any change of k: unbounded in s
     A = lqr.advantage(lqr.scalar_lqr(), k, sigma, [1e3, 1e6], [0.0, 0.0])
     assert abs(A[1]) > 1e5 * abs(A[0])
 
 
-def test_frozen_lake_spends_the_average_where_visits_are_rare():
+def on_the_lake(start=None):
     lake = TabularMDP.from_gymnasium("FrozenLake", 0.95)
-    old = evaluate(lake, uniform_policy(lake))
+    lake = lake if start is None else replace(lake, start=start)
+    return lake, evaluate(lake, uniform_policy(lake))
+
+
+def test_frozen_lake_spends_the_average_where_the_choice_matters():
+    lake, old = on_the_lake()
     most, mean = max_kl_step(old, 0.05), mean_kl_step(old, 0.05)
     moves = np.ptp(old.advantage, axis=-1) > 1e-12
     np.testing.assert_allclose(most.kl[moves], 0.05)
-    assert not most.kl[~moves].any()
+    assert not most.kl[~moves].any()  # all actions tie: nothing to buy
     assert mean.kl[0] < 0.2 * 0.05 and mean.kl[14] > 30 * 0.05
     assert mean.surrogate > most.surrogate
     gains = [evaluate(lake, s.pi).performance for s in (most, mean)]
     assert old.performance < gains[0] < gains[1]
+    ranks = [np.argsort(np.argsort(x[moves])) for x in (lesson.spread(old), mean.kl)]
+    assert np.corrcoef(*ranks)[0, 1] == pytest.approx(0.96, abs=0.005)
+    assert 85 < old.visitation[0] / old.visitation[14] < 95
+
+
+def test_on_a_table_the_visits_cancel():
+    """Whatever the start, the step at one price is the same: the spread decides."""
+    _, old = on_the_lake()
+    price = mean_kl_step(old, 0.05).multiplier / old.visitation.sum()
+    step = penalized_step(old, price)
+    for start in (np.full(16, 1 / 16), np.eye(16)[14], np.eye(16)[9]):
+        _, other = on_the_lake(start)
+        assert abs(other.visitation - old.visitation).max() > 0.5
+        np.testing.assert_allclose(penalized_step(other, price).pi, step.pi)
+
+
+def shared_odds(theta):
+    """Fast with log-odds z + theta on the road, z + 5 theta on the ice; z of .01."""
+    odds = np.exp(theta * np.array([1, 5])) / 99
+    return np.stack([1 / (1 + odds), odds / (1 + odds)], -1)
+
+
+def test_with_a_shared_parameter_change_is_cheap_where_visits_are_rare():
+    world, on_ice = road_and_ice(), []
+    base = evaluate(world, shared_odds(0.0))
+    thetas = np.linspace(0, 2, 20_001)
+    KL = np.array([kl(base.pi, shared_odds(t)) for t in thetas])
+    for share in (0, 0.1, 0.5, 1):
+        e = evaluate(replace(world, start=np.array([1 - share, share])), base.pi)
+        np.testing.assert_allclose(e.advantage, base.advantage)
+        last = np.flatnonzero(KL @ e.visitation / e.visitation.sum() <= 0.05)[-1]
+        on_ice.append(KL[last, 1] / 0.05)
+    np.testing.assert_allclose(on_ice, [67.3, 40.4, 15.1, 8.5], atol=0.06)
+
+
+def test_both_limits_keep_a_promise_for_small_steps():
+    """Largest KL: Schulman's bound; average KL: CPO's, a hundred times as far."""
+    world = road_and_ice()
+    old = evaluate(world, shared_odds(0.0))
+    C = penalty_constant(old, 0.9)
+    d = old.visitation / old.visitation.sum()
+
+    def promises(theta):
+        new = shared_odds(theta)
+        L, KL = surrogate(old, new), kl(old.pi, new)
+        worst = np.abs((new * old.advantage).sum(-1)).max()
+        cpo = np.sqrt(2 * KL @ d) * 0.9 * worst / 0.1**2
+        return L - C * KL.max(), L - cpo
+
+    assert promises(0.0021)[0] > 0 > promises(0.0023)[0]
+    assert promises(0.21)[1] > 0 > promises(0.23)[1]
+    for theta in (1e-4, 1e-3):
+        true = evaluate(world, shared_odds(theta)).performance - old.performance
+        assert 0 < max(promises(theta)) <= true
+
+
+def test_guessed_advantages_harm_a_good_policy_more_than_a_poor_one():
+    """J falls in 2, 9, 23 of 40 worlds from a good policy, 0, 0, 2 from the uniform."""
+    found = []
+    for good in (0.8, 0.0):
+        rng, falls = np.random.default_rng(7), np.zeros(3, int)
+        for _ in range(40):
+            world = random_mdp(rng)
+            mixed = good * optimal_policy(world) + (1 - good) * uniform_policy(world)
+            old = evaluate(world, mixed)
+            guess = one_run_advantage(world, mixed, rng)
+            for i, delta in enumerate((0.01, 0.1, 1.0)):
+                pi = max_kl_step(replace(old, advantage=guess), delta).pi
+                fell = old.performance > evaluate(world, pi).performance
+                falls[i] += fell
+                if fell:  # by the identity
+                    assert (pi * old.advantage).sum(-1).min() < 0
+        found.append(falls.tolist())
+    assert found == [[2, 9, 23], [0, 0, 2]]
+
+
+def one_run_advantage(world, pi, rng):
+    q = np.array(world.R)
+    for s, a in np.ndindex(*q.shape):
+        after = replace(world, start=world.P[s, a])
+        rewards = sample_trajectories(after, pi, 1, 60, rng).rewards
+        q[s, a] += (rewards @ world.gamma ** np.arange(1, 61)).mean()
+    return q - (pi * q).sum(-1, keepdims=True)
 
 
 def test_the_race():
@@ -151,17 +250,6 @@ def test_the_race():
         share = lesson.gap_closed(method, 0.01, 20)
         assert np.argmax(share >= 0.99) in (14, 15)
         assert np.diff(share).min() > -1e-12 and share[-1] <= 1 + 1e-12
-
-
-def test_mirror_step_is_the_packages_mirror_descent_at_its_price():
-    world = random_mdp(np.random.default_rng(1))
-    old = evaluate(world, uniform_policy(world))
-    for beta in (0.3, 1.0, 5.0):
-        step = mirror_descent_step(old, beta)
-        for s in range(world.n_states):
-            delta = float(kl(step.pi[s], old.pi[s]))
-            mine = lesson.mirror_step.reference(old.pi[s], old.advantage[s], delta)
-            np.testing.assert_allclose(mine, step.pi[s], atol=1e-6)
 
 
 def marks(figure):
@@ -179,8 +267,8 @@ def test_every_setting_draws_another_picture(widget):
 
 
 def test_pictures_show_the_numbers():
-    words = marks(lesson.draw_road(1.0))[1]
-    assert "L = +5.00" in words and "J gains −0.85" in words
+    words = " ".join(marks(lesson.draw_road(1.0))[1])
+    assert "L = +5.00" in words and "J gains -0.85" in words
     words = " ".join(marks(lesson.draw_balls(0.3))[1])
     assert "0.30, 0.27, 0.43" in words and "0.28, 0.38, 0.34" in words
     assert "0.00, 0.00, 1.00" in " ".join(marks(lesson.draw_balls(3.0))[1])

@@ -7,8 +7,9 @@ from trpo_lite import lqr
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n10 as lesson
 from trpo_lite.course.data import load
+from trpo_lite.mdp import evaluate
 from trpo_lite.natural_gradient import natural_step
-from trpo_lite.policies import LinearGaussian
+from trpo_lite.policies import LinearGaussian, TabularSoftmax
 
 
 @pytest.mark.parametrize("n, spread", [(10, 1e2), (20, 1e4), (30, 1e4)])
@@ -31,11 +32,107 @@ def test_rounding_costs_about_twice_the_iterations():
     assert 50 < np.argmax(error < 1e-6) < 75
 
 
-def test_the_equality_of_gx_and_xfx_fades_with_rounding():
-    values, g = np.geomspace(1e-4, 1, 30), np.ones(30)
-    path = lesson.rounded_path(values, g, 30)[1:]
-    gap = np.abs(path @ g / np.einsum("ki,i,ki->k", path, values, path) - 1)
-    assert gap[:8].max() < 1e-8 < gap.max() < 0.1
+@pytest.mark.parametrize("n", [30, 100, 300])
+@pytest.mark.parametrize("spread", [1e2, 1e4, 1e8, 1e12])
+def test_rounding_hardly_touches_the_equality_of_gx_and_xfx(n, spread):
+    values = np.geomspace(1 / spread, 1, n)
+    for g in (np.ones(n), np.random.default_rng(0).normal(size=n)):
+        path = lesson.rounded_path(values, g, 30)[1:]
+        gap = np.abs(path @ g / np.einsum("ki,i,ki->k", path, values, path) - 1)
+        assert gap[:8].max() < 1e-8
+        assert gap[:10].max() < 2e-4 and gap.max() < 2e-3
+
+
+def test_conjugate_directions_are_perpendicular_once_the_bowl_is_round():
+    F, g = np.array([[2.0, 0.3], [0.3, 0.2]]), np.array([1.0, -0.7])
+    S = lesson.stretch(F)
+    np.testing.assert_allclose(S @ S, F / np.linalg.eigvalsh(F)[-1], atol=1e-14)
+    x = [conjugate_gradient(F.__matmul__, g, k).x for k in (1, 2)]
+    one, two = x[0], x[1] - x[0]
+    assert lesson.angle(S @ one, S @ two) == pytest.approx(90)
+    assert abs(lesson.angle(one, two) - 90) > 5
+    path = lesson.steepest_path(F, g, 2)
+    one, two = path[1], path[2] - path[1]
+    assert lesson.angle(one, two) == pytest.approx(90)
+    assert lesson.angle(S @ one, S @ two) > 95
+
+
+def lake():
+    """(policy, product, g, d, the rise of J, L and mean KL at theta)."""
+    world, old = lesson.lake()
+    d = old.visitation / old.visitation.sum()
+    policy = TabularSoftmax.from_probabilities(old.pi)
+    at_cells = policy.at(np.arange(16))
+    g = (old.visitation[:, None] * old.pi * old.advantage).ravel()
+
+    def product(v):
+        surplus = v.reshape(old.pi.shape)
+        surplus = surplus - (old.pi * surplus).sum(-1, keepdims=True)
+        return (d[:, None] * old.pi * surplus).ravel()
+
+    def measure(step):
+        new = at_cells.with_theta(policy.theta + step)
+        pi = new.policy.probabilities()
+        J = evaluate(world, pi).performance - old.performance
+        L = (old.visitation[:, None] * pi * old.advantage).sum()
+        return J, L, d @ at_cells.kl(new)
+
+    return product, g, measure
+
+
+def test_no_search_notices_that_cg_stopped_early():
+    product, g, measure = lake()
+    for limit in (0.001, 0.05):
+        for k in (1, 2, 3, 5, 8, 12):
+            step = natural_step(g, product, limit, iterations=k).step
+            _, L, kl = measure(step)
+            assert L > 0 and kl <= limit  # passes at the first try
+
+
+def test_at_equal_kl_more_iterations_gain_more_than_one():
+    product, g, measure = lake()
+    for limit in (0.001, 0.05):
+        gains = {}
+        for k in (1, 5, 12):
+            x = conjugate_gradient(product, g, iterations=k).x
+            low, high = 0, 1e4
+            for _ in range(80):
+                middle = (low + high) / 2
+                far = measure(middle * x)[2] > limit
+                low, high = (low, middle) if far else (middle, high)
+            assert measure(low * x)[2] == pytest.approx(limit)
+            gains[k] = measure(low * x)[0]
+        assert 0.5 < gains[1] / gains[12] < 0.86
+        assert gains[5] > 0.95 * gains[12]
+
+
+def test_damping_never_raises_the_promise_of_the_mass():
+    for unit in (1, 10, 1000):
+        world, gain = lesson.mass(unit)
+        g = np.concatenate(lqr.gradient(world, gain, 0.5, "log_std"), axis=None)
+        F = lqr.fisher(world, gain, 0.5, "log_std")
+        for k in (1, 2, 3):
+            promises = [
+                natural_step(g, F.__matmul__, 0.01, c, k).predicted_surrogate
+                for c in (0.0, 1e-3, 0.1, 1.0, 10.0)
+            ]
+            assert (np.diff(promises) <= 1e-12).all()
+
+
+def test_a_dense_solver_is_no_use_on_the_lake():
+    product, g, _ = lake()
+    F = np.array([product(unit) for unit in np.eye(64)])
+    try:
+        x = np.linalg.solve(F, g)
+    except np.linalg.LinAlgError:
+        return
+    assert np.abs(x).max() > 1e6
+
+
+def test_the_widgets_curves_stay_in_its_picture():
+    for settings in lesson.convergence.settings():
+        _, residuals, error = lesson.convergence_curves(**settings)
+        assert max(residuals.max(), error.max()) < 100
 
 
 @pytest.mark.parametrize("spacing", lesson.SPACINGS)

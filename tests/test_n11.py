@@ -62,6 +62,48 @@ def test_kl_exceeds_delta_exactly_when_sigma_shrinks(full):
     np.testing.assert_allclose(kl * 0.1, formula, atol=1e-9)
 
 
+def test_why_steps_that_widen_sigma_lower_j(full):
+    """Each part of the step alone, on all steps that stay inside the limit."""
+    steps = np.array([lesson.full_step(x, 0.1) for x in lesson.samples(1000)])
+    wider = steps[:, 1] > 0
+    assert wider.sum() == 272 and (full[2][wider] < 0).all()
+    sigma = [lesson.gain(np.add(THETA, (0, y))) for _, y in steps[wider]]
+    k = [lesson.gain(np.add(THETA, (x, 0))) for x, _ in steps[wider]]
+    assert max(sigma) < 0
+    assert np.mean(np.array(k) < 0) == pytest.approx(0.95, abs=0.01)
+
+
+def test_the_orders_of_kl_agree_on_no_step(full):
+    """Inside by old||new exactly if sigma widens, by new||old exactly if it shrinks."""
+    for sample, kl in zip(lesson.samples(1000), full[1]):
+        step = lesson.full_step(sample, 0.1)
+        back = lesson.reverse_kl(sample, THETA + step) <= 0.1
+        assert back == (step[1] < 0) != (kl <= 1)
+
+
+def test_a_flipped_step_hardly_ever_passes():
+    passed = [
+        line_search(x.evaluate, THETA, -lesson.full_step(x, 0.1), 0.1).accepted
+        for x in lesson.samples(1000)
+    ]
+    assert sum(passed) == 38
+
+
+def test_samples_of_the_lake_without_a_reward():
+    lake, pi = mdp.TabularMDP.from_gymnasium("FrozenLake", 0.95), np.full((16, 4), 0.25)
+    runs = [
+        mdp.sample_trajectories(lake, pi, 10, 25, np.random.default_rng(i))
+        for i in range(300)
+    ]
+    nothing = np.mean([not run.rewards.any() for run in runs])
+    assert nothing == pytest.approx(0.7, abs=0.06)
+
+
+def test_the_exact_natural_step_shrinks_sigma():
+    slopes = lqr.gradient(lesson.WORLD, lesson.GAIN, lesson.STD, parameter="log_std")
+    assert slopes[1] < 0  # F is diagonal: the step has the signs of g
+
+
 def test_first_order_says_that_some_try_passes():
     for sample in lesson.samples(1000)[:50]:
         step = lesson.full_step(sample, 0.1)
@@ -87,14 +129,15 @@ def test_road_and_ice_passes_both_tests_and_falls():
     logit = np.log(1 / 9) + 0.64 * np.sqrt(2 / 0.09)
     pi = mdp.shared_policy(1 / (1 + np.exp(-logit)))
     assert surrogate(old, pi) > 4
+    assert np.ptp(kl_rows(old.pi, pi)) == pytest.approx(0, abs=1e-12)  # max = mean
     assert d @ kl_rows(old.pi, pi) < 0.8
     assert mdp.evaluate(world, pi).performance < old.performance - 0.1
 
 
-def reached(case, delta, alpha):
+def reached(case, delta, backtrack):
     sample = lesson.samples(1000)[lesson.CASES[case]]
     step = lesson.full_step(sample, delta)
-    return line_search(sample.evaluate, THETA, step, delta, alpha)
+    return line_search(sample.evaluate, THETA, step, delta, backtrack)
 
 
 def test_the_widgets_questions_have_answers():
@@ -120,9 +163,9 @@ def test_the_picture_holds_every_try_and_each_control_moves_it():
     kl = [trial.kl / 0.1 for trial in found.tried]
     np.testing.assert_allclose(lines[7][:, 1], kl[:-1])  # right: crosses
     np.testing.assert_allclose(lines[8], [[0.8**3, kl[-1]]])  # and the dot
-    assert "accepted at j = 3" in words[0]
-    assert "none passes" in marks(delta=1.0, alpha=0.95)[1][0]
-    for change in ({"case": "J down"}, {"delta": 0.3}, {"alpha": 0.5}):
+    assert "failed: 3" in words[0] and "accepted at j = 3" in words[1]
+    assert "none accepted" in marks(delta=1.0, backtrack=0.95)[1]
+    for change in ({"case": "J down"}, {"delta": 0.3}, {"backtrack": 0.5}):
         assert marks(**change)[1] != words or any(
             a.shape != b.shape or not np.allclose(a, b)
             for a, b in zip(lines, marks(**change)[0], strict=True)
@@ -143,12 +186,23 @@ def test_each_suspect_has_its_own_symptom():
     assert found["no_kl_test"]["log"] < 0.5 and found["no_kl_test"]["over"] > 0.5
     bug = found["other_direction"]
     assert bug["log"] == 1 and bug["over"] > 0.5 and bug["down"] == 0
+    for sample in lesson.samples(1000)[:400]:  # over the limit only where sigma shrinks
+        step = lesson.full_step(sample, 1.0)
+        theta, _ = lesson.other_direction(sample, step, 1.0, 0.8, 2)
+        assert sample.evaluate(theta)[1] <= 1 or theta[1] < THETA[1]
+
+
+def test_the_words_of_the_widget_follow_it():
+    words = lesson.along.words("L down", 0.1, 0.8)
+    assert "3 red crosses" in words and "share 0.51 is accepted" in words
+    words = lesson.along.words("L down", 1.0, 0.95)
+    assert "11 red crosses" in words and "No try is accepted" in words
 
 
 def test_the_right_suspect_is_the_packages_search():
     for sample in lesson.samples(1000)[:60]:
         step = lesson.full_step(sample, 1.0)
-        theta, _ = lesson.right_search(sample, step, 1.0, 0.8, 3)
+        theta, _ = lesson.right_search(sample, step, 1.0, 0.8, 2)
         end = line_search(sample.evaluate, THETA, step, 1.0, 0.8, 2)
         np.testing.assert_array_equal(theta, end.theta)
 

@@ -142,3 +142,68 @@ def test_the_cloud_shades_what_has_no_gradient():
         keep = lesson.KEEP[name]
         assert keep(*alive.T).all() and not keep(*dead.T).any()
         assert len(alive) + len(dead) == len(lesson.first_batch()[2][::12])
+
+
+def updated(clip, rate, epochs=10):
+    policy, batch, A = lesson.first_batch()
+    return ppo_clip_update(
+        policy, batch, A, clip, epochs, 8, rate, np.random.default_rng(0),
+        normalize=False,
+    )  # fmt: skip
+
+
+def test_the_width_decides_the_kl_until_a_step_is_too_long():
+    for clip in (0.1, 0.2, 0.3):
+        sizes = [updated(clip, rate)[1].kl for rate in (0.003, 0.01, 0.1)]
+        assert max(sizes) < 1.8 * min(sizes)  # the rate varies thirty-fold
+        assert all(0.8 < size / (clip**2 / 2) < 1.6 for size in sizes)
+        assert updated(clip, 1.0)[1].kl > 0.3  # chaotic: .6 on another processor
+    free = [updated(1e9, rate)[1].kl for rate in (0.003, 0.01, 0.1)]
+    assert free == sorted(free) and 0.2 < free[0] < 0.3 and 3 < free[-1] < 5
+
+
+def test_one_long_step_carries_nearly_everyone_over_the_edge():
+    policy, batch, A = lesson.first_batch()
+    new = ppo_clip_update(
+        policy, batch, A, epochs=1, minibatches=1, learning_rate=1.0,
+        rng=np.random.default_rng(0), normalize=False,
+    )[0]  # fmt: skip
+    old, a = policy.at(batch.observations), batch.actions
+    r = np.exp(old.with_theta(new.theta).log_prob(a) - old.log_prob(a))
+    assert (np.abs(r - 1) > 0.2).mean() > 0.85
+
+
+def test_trpo_is_measured_at_the_same_kl_and_gets_more_of_l():
+    policy, batch, A = lesson.first_batch()
+    new = updated(0.2, 0.01)[0]
+    found = lesson.measure(policy, new, batch, A)
+    old, a = policy.at(batch.observations), batch.actions
+    twin = lesson.trpo_at(old, a, A, found["kl"])
+    assert old.kl(twin).mean() == pytest.approx(found["kl"], rel=1e-9)
+    assert found["trpo_L"] > found["L"] > 0
+    both = found["max_ratio"], found["trpo_max_ratio"]
+    assert min(both) > 1.2 and abs(np.log(both[0] / both[1])) < 0.1
+    # the direction is F^-1 g, not g
+    step = twin.policy.theta - policy.theta
+    g = old.score_sum(a, A / len(A))
+    along = old.fisher_product(step)
+    assert along @ g / np.linalg.norm(along) / np.linalg.norm(g) > 0.999
+
+
+@pytest.mark.parametrize("p_old", [0.1, 0.35, 0.8])
+@pytest.mark.parametrize("A", [(-1, 0.5), (2, -1), (1, 2), (-1, -2), (0, 1), (-1, 0)])
+def test_the_resting_place_is_a_top_of_the_objective(p_old, A):
+    p = np.linspace(1e-6, 1 - 1e-6, 20_001)
+    old, advantage = np.array([1 - p_old, p_old]), np.array(A, float)
+    r = np.stack([1 - p, p], -1) / old
+    terms = np.minimum(r * advantage, np.clip(r, 0.8, 1.2) * advantage)
+    L = (old * terms).sum(-1)
+    rest = lesson.resting_place.reference(p_old, A, 0.2)
+    at = np.abs(p - rest).argmin()
+    assert L[at] >= L.max() - 1e-4
+    before = (p > min(rest, p_old) + 1e-3) & (p < max(rest, p_old) - 1e-3)
+    assert L[before].max() < L[at] - 1e-4  # uphill all the way
+
+
+def test_on_the_road_the_climb_ends_as_with_one_state():
+    assert lesson.resting_place.reference(0.1, (-1, 1), 0.2) == pytest.approx(0.28)

@@ -162,3 +162,17 @@ def test_bad_input():
         natural_step_exact(g, fisher[:5], 0.1)
     with pytest.raises(ValueError, match="g must be finite"):
         natural_step(np.full(6, np.nan), fisher.__matmul__, 0.1)
+
+
+def test_a_fisher_product_may_write_into_its_vector():
+    g = np.array([1.0, 2.0, 3.0])
+
+    def in_place(v):
+        v *= [1, 2, 4]
+        return v
+
+    def product(v):
+        return v * [1, 2, 4]
+
+    expected = natural_step(g, product, 0.01, damping=0.5).step
+    assert np.array_equal(natural_step(g, in_place, 0.01, damping=0.5).step, expected)

@@ -7,7 +7,7 @@ from gymnasium import spaces
 from tests.test_policies import make
 from trpo_lite.features import fourier_features, identity
 from trpo_lite.policies import LinearGaussian, LinearSoftmax, TabularSoftmax
-from trpo_lite.spaces import check_spaces, make_policy
+from trpo_lite.spaces import check_spaces, make_policy, scale_of, to_environment
 
 BOX = spaces.Box(-1, 1, (3,))
 TWO_ACTIONS = spaces.Discrete(2)
@@ -46,3 +46,25 @@ def test_discrete_policy_on_a_box_and_the_reverse():
         check_spaces(make("gaussian")[0], (BOX, TWO_ACTIONS))
     with pytest.raises(TypeError, match="sizes"):
         check_spaces(make("softmax4")[0], (BOX, TWO_ACTIONS))
+
+
+def test_boxes_around_zero_are_left_alone():
+    for bound in (0.4, 1, 2, 3, 1e3, np.inf, 1e6, 3.4e38):
+        centre, half = scale_of(spaces.Box(-bound, bound, (2,), np.float64))
+        assert np.array_equal(centre, [0, 0]) and np.array_equal(half, [1, 1])
+    act = to_environment((BOX, spaces.Box(-2, 2, (1,))))
+    given = np.array([[-3.0], [0.3], [2.5]])
+    assert np.array_equal(act(given), np.float32([[-2], [0.3], [2]]))
+
+
+def test_other_boxes_are_spanned_by_actions_from_minus_one_to_one():
+    bounds = [(100, 200), (0, 1), (-0.1, 0.1), (0, 200), (-1, 1)]
+    bounds += [(100, np.inf), (-np.inf, -5), (0, 1e38), (-np.inf, np.inf)]
+    box = spaces.Box(*np.array(bounds, float).T, dtype=np.float64)
+    act = to_environment((BOX, box))
+    at = {u: act(np.full(len(bounds), float(u))) for u in (-2, -1, 0, 0.5, 1)}
+    np.testing.assert_allclose(at[-1][:5], box.low[:5], atol=1e-15)
+    np.testing.assert_allclose(at[1][:5], box.high[:5], atol=1e-15)
+    np.testing.assert_allclose(at[0], [150, 0.5, 0, 100, 0, 101, -6, 1, 0])
+    np.testing.assert_allclose(at[0.5][5:], [101.5, -5.5, 1.5, 0.5])
+    np.testing.assert_allclose(at[-2][:5], box.low[:5], atol=1e-15)  # clipped

@@ -97,6 +97,12 @@ def discount(name, value):
     return number
 
 
+def apart(value, expected, digits=6):
+    """`value` in so many digits, or in as many more as tell it from `expected`."""
+    texts = (f"{value:.{digits}g}" for digits in range(digits, 18))
+    return next((text for text in texts if float(text) != expected), f"{value:.17g}")
+
+
 def distributions(name, value, shape=None):
     """`value` as probabilities along its last axis; ValueError otherwise."""
     array = finite(name, value, shape)
@@ -106,5 +112,5 @@ def distributions(name, value, shape=None):
     if np.abs(sums - 1).max(initial=0) > 1e-9:
         worst = np.unravel_index(np.argmax(np.abs(sums - 1)), sums.shape)
         row = f"row {tuple(int(i) for i in worst)} of {name}" if sums.ndim else name
-        raise ValueError(f"{row} sums to {sums[worst]:.6g}, expected 1")
+        raise ValueError(f"{row} sums to {apart(sums[worst], 1)}, expected 1")
     return array

@@ -9,6 +9,18 @@ from trpo_lite import _check
 from trpo_lite.surrogate import surrogate
 
 
+def log_gap(x):
+    """x - log(1 + x), >= 0, for an array x > -1: all its digits, however small x is.
+
+    Near 0, with s = x / (2 + x), it is x s - 2 (s^3 / 3 + s^5 / 5 + ...).
+    """
+    x = np.asarray(x, dtype=np.float64)
+    s = x / (2 + x)
+    w = s * s
+    series = x * s - 2 * s * w * (1 / 3 + w * (1 / 5 + w * (1 / 7 + w / 9)))
+    return np.where(np.abs(x) < 0.05, series, x - np.log1p(x))
+
+
 def kl(old, new):
     """KL(old || new) = sum p log(p / q) over the last axis, [...].
 
@@ -25,7 +37,7 @@ def kl(old, new):
     log_p = np.log(p, out=np.zeros(near.shape), where=p > 0)
     log_q = np.log(q, out=np.full(near.shape, -np.inf), where=q > 0)
     far = np.multiply(p, log_p - log_q, out=np.zeros(near.shape), where=p > 0) - p + q
-    terms = np.where(near, p * (x - np.log1p(x)), far)
+    terms = np.where(near, p * log_gap(x), far)
     return np.maximum(terms, 0).sum(-1)  # each is >= 0, but for rounding
 
 

@@ -25,7 +25,8 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
     matvec : function v [n] -> A v [n]
     b : [n], finite; if A is singular, b must lie in its range, and x then does too
     iterations : at most so many products A v
-    tolerance : stop when |b - A x| <= tolerance |b|
+    tolerance : stop when |b - A x| <= tolerance |b|; or when it is below the rounding
+        errors of A x, beyond which directions that A maps to 0 would spoil x
     callback : called with a copy of x after each iteration
 
     Because x starts at 0, b.x = x.A x holds at every iteration, not only at the end
@@ -35,30 +36,42 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
     """
     b = _check.finite("b", b, (None,))
     iterations = _check.count("iterations", iterations)
+    size = _power_of_2(b)  # solved for b / size: r.r neither overflows nor vanishes
     x = np.zeros_like(b)
-    r = b.copy()
-    p = b.copy()
+    r = b / size
+    p = r.copy()
     rr = r @ r
     residuals = [np.sqrt(rr)]
-    enough = tolerance * residuals[0]
+    enough, largest = tolerance * residuals[0], 0.0
     while residuals[-1] > enough and len(residuals) <= iterations:
-        ap = np.asarray(matvec(p))
+        ap = np.asarray(matvec(p.copy()), np.float64)  # p is ours: matvec may write
         if ap.shape != b.shape:
             raise ValueError(f"matvec returned shape {ap.shape}, expected {b.shape}")
-        curvature = p @ ap
+        with np.errstate(over="ignore", invalid="ignore"):
+            curvature = p @ ap
         if not curvature > 0:  # written so that not-a-number is caught as well
             raise ValueError(
-                f"the matrix is not positive definite: p.A p = {curvature:.3g} in "
-                f"iteration {len(residuals)}, expected > 0; add damping, or check "
-                "matvec"
+                "the matrix is not positive definite: p.A p = "
+                f"{curvature * size * size:.3g} in iteration {len(residuals)}, "
+                "expected > 0; add damping, or check matvec"
             )
+        if curvature == np.inf:
+            raise ValueError(f"p.A p = inf in iteration {len(residuals)}: check matvec")
         alpha = rr / curvature
         x += alpha * p
         r -= alpha * ap
+        largest = max(largest, np.sqrt((ap @ ap) / (p @ p)))  # at most A's norm
+        enough = max(enough, 2e-15 * largest * np.sqrt(x @ x))
         rr, rr_old = r @ r, rr
         p = r + (rr / rr_old) * p
         residuals.append(np.sqrt(rr))
         if callback is not None:
-            callback(x.copy())
+            callback(size * x)
     stop = "converged" if residuals[-1] <= enough else "iterations"
-    return CGResult(x, np.array(residuals), len(residuals) - 1, stop)
+    return CGResult(size * x, size * np.array(residuals), len(residuals) - 1, stop)
+
+
+def _power_of_2(b):
+    """The largest one that is <= max |b|, or 1: dividing by it costs no digit."""
+    largest = float(np.abs(b).max(initial=0))
+    return 2.0 ** (np.frexp(largest)[1] - 1) if largest else 1.0

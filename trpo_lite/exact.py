@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trpo_lite import _check
-from trpo_lite.bound import kl, penalty_constant
+from trpo_lite.bound import kl, log_gap, penalty_constant
 from trpo_lite.surrogate import surrogate
 
 
@@ -117,21 +117,6 @@ def penalized_step(old, beta):
     return _finish(old, pi, beta * states.total)
 
 
-def mirror_descent_step(old, beta):
-    """The policy that maximises (1-gamma) L - beta mean KL(pi || pi_old): ExactStep.
-
-    The other direction of KL, for comparison: pi = pi_old exp(A / beta), normalised.
-    The step's `kl` is still KL(pi_old || pi).
-
-    Source: Nemirovski and Yudin 1983; Agarwal et al. 2021, Lemma 5.1.
-    """
-    beta = _check.positive("beta", beta)
-    tilt = (old.advantage - old.advantage.max(-1, keepdims=True)) / beta
-    weights = old.pi * np.exp(np.maximum(tilt, -700))
-    pi = weights / weights.sum(-1, keepdims=True)
-    return _finish(old, pi, beta * old.visitation.sum())
-
-
 class _States:
     """The states in which the policy can move, and their solutions as functions of t.
 
@@ -180,9 +165,8 @@ class _States:
         """KL(pi_old || pi) = sum pi_old (x - log(1 + x)), [K]: decreasing in t."""
         x, beta = self.change(t)
         near = x > -0.5
-        far = np.log(beta) - np.log(t[:, None] + self.gap)
-        log_ratio = np.where(near, np.log1p(np.where(near, x, 0)), far)
-        return (self.p * (x - log_ratio)).sum(-1)
+        far = x - np.log(beta) + np.log(t[:, None] + self.gap)
+        return (self.p * np.where(near, log_gap(np.where(near, x, 0)), far)).sum(-1)
 
     def policy(self, t):
         """pi [S, A]: the old policy where it can't move."""

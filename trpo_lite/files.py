@@ -1,16 +1,22 @@
-"""Policies in .npz files, written whole or not at all and read without pickle."""
+"""Files written whole or not at all, and policies in .npz files without pickle."""
 
 import io
 import os
+import secrets
+import shutil
+import stat
+import zipfile
 
 import numpy as np
 
-from trpo_lite._check import one_of
+from trpo_lite._check import count, one_of
 from trpo_lite.features import Features, identity
 from trpo_lite.policies import LinearGaussian, LinearSoftmax, TabularSoftmax
 
 _LINEAR = {"LinearSoftmax": LinearSoftmax, "LinearGaussian": LinearGaussian}
 _FEATURES = ("mean", "std", "clip", "frequencies", "phases", "bias")
+#: more bytes than this are no history but a mistake, or a trap
+LARGEST = 2**30
 
 
 def policy_to_arrays(policy):
@@ -36,14 +42,15 @@ def policy_to_arrays(policy):
 
 
 def policy_from_arrays(arrays):
-    """The policy that `policy_to_arrays` wrote; ValueError if something is missing."""
+    """The policy that `policy_to_arrays` wrote; ValueError if something is wrong."""
     try:
         kind, theta = str(arrays["kind"]), arrays["theta"]
         one_of("kind", kind, (*_LINEAR, "TabularSoftmax"))
+        if theta.dtype.kind not in "fiu":
+            raise ValueError(f"theta has dtype {theta.dtype}, expected numbers")
         if kind == "TabularSoftmax":
-            return TabularSoftmax(
-                theta, int(arrays["n_states"]), int(arrays["n_actions"])
-            )
+            sizes = [count(n, arrays[n].item()) for n in ("n_states", "n_actions")]
+            return TabularSoftmax(theta, *sizes)
         features = identity
         if "features_mean" in arrays:
             values = {
@@ -54,28 +61,107 @@ def policy_from_arrays(arrays):
             values["clip"] = float(values["clip"])
             values["bias"] = bool(values["bias"])
             features = Features(**values)
-        return _LINEAR[kind](theta, int(arrays["outputs"]), features)
+        outputs = count("outputs", arrays["outputs"].item())
+        return _LINEAR[kind](theta, outputs, features)
     except KeyError as error:
         raise ValueError(f"not a saved policy: {error.args[0]} is missing") from error
+    except TypeError as error:
+        raise ValueError(f"not a saved policy: {error}") from error
 
 
-def save_arrays(file, arrays, compressed=False):
-    """Write named arrays to exactly `file` (.npz format), whole or not at all."""
-    file = os.fspath(file)
-    part = file + ".npz.part"
+def save_arrays(file, arrays, compressed=False, overwrite=True):
+    """Write named arrays to exactly `file` (.npz format) by `write`.
+
+    TypeError for arrays of objects, which only a pickle could hold.
+    """
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"{name} is an array of objects, which cannot be saved")
+    content = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(content, **arrays)
+    write(file, content.getvalue(), overwrite)
+
+
+def write(file, content, overwrite=True):
+    """Write bytes to exactly `file`, whole or not at all; OSError if it can't be.
+
+    A link stays a link and its target is written; a device or a pipe is written to. Any
+    other file is replaced at once by a temporary one beside it, `*.part`, so that two
+    writers never meet in one file. FileExistsError where there is one, unless
+    `overwrite`; PermissionError if that is read-only.
+    """
+    target = _target(file)
+    if os.path.exists(target) and not os.path.isfile(target):
+        with open(target, "wb") as handle:
+            handle.write(content)
+        return
+    part = _beside(target)
     try:
-        with open(part, "wb") as handle:
-            (np.savez_compressed if compressed else np.savez)(handle, **arrays)
-        os.replace(part, file)
-    except BaseException:
+        with open(part, "xb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())  # some disks say only now that they are full
+        if os.path.exists(target):
+            shutil.copymode(target, part)
+        if not overwrite:
+            open(target, "xb").close()  # takes the name, if nobody has it yet
+        os.replace(part, target)
+    finally:
         if os.path.exists(part):
             os.remove(part)
-        raise
+
+
+def check_writable(file):
+    """OSError unless `write` can write `file`; found by trying, nothing is left."""
+    target = _target(file)
+    if os.path.isfile(target) or not os.path.exists(target):
+        try:
+            part = _beside(target)
+            open(part, "xb").close()
+            os.remove(part)
+        except OSError as problem:
+            reason = problem.strerror
+            raise OSError(
+                f"{file}: its folder cannot be written to: {reason}"
+            ) from None
+
+
+def _target(file):
+    """The path behind `file`, links followed; OSError unless a file may be there."""
+    target = os.path.realpath(os.fspath(file))
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        if os.path.isdir(os.path.dirname(target)) and os.path.basename(file):
+            return target
+        raise FileNotFoundError(f"{file}: not a file in an existing folder") from None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"{file}: not a file in an existing folder")
+    if not mode & 0o222 or not os.access(target, os.W_OK):  # root may, and should not
+        raise PermissionError(f"{file} is read-only")
+    return target
+
+
+def _beside(target):
+    """A new name in the folder of `target`, known by its end (see .gitignore)."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f"{name[:40]}-{secrets.token_hex(4)}.part")
 
 
 def load_arrays(file):
-    """The arrays in `file`, by name; reads no pickles, so a stranger's file is safe."""
+    """The arrays in `file`, by name; reads no pickles, so a stranger's file is safe.
+
+    ValueError if it holds more than `LARGEST` bytes, packed or unpacked.
+    """
     with open(file, "rb") as handle:
-        content = io.BytesIO(handle.read())
+        content = io.BytesIO(handle.read(LARGEST + 1))
+    size = content.getbuffer().nbytes
+    if zipfile.is_zipfile(content):
+        with zipfile.ZipFile(content) as archive:
+            size = max(size, sum(entry.file_size for entry in archive.infolist()))
+    if size > LARGEST:
+        raise ValueError(f"it holds {size} bytes or more, expected at most {LARGEST}")
+    content.seek(0)
     with np.load(content, allow_pickle=False) as npz:
         return {name: npz[name] for name in npz.files}

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,14 +18,15 @@ from trpo_lite.files import (
 class History:
     """A run: its settings, the policy it ended with, and a row for each iteration.
 
-    `history["kl"]` is one column [K]. `stopped` says why it ended: "steps", "until"
-    or "interrupted".
+    `history["kl"]` is one column [K]. `stopped` says why it ended: "steps", "until",
+    "interrupted" or "error".
     """
 
     settings: dict
     policy: object
     columns: dict
     stopped: str
+    evaluation: np.ndarray | None = None  #: [E] returns of fresh episodes, by the mode
 
     def __getitem__(self, name):
         if name not in self.columns:
@@ -35,15 +36,21 @@ class History:
     def __len__(self):
         return len(next(iter(self.columns.values()), ()))
 
-    def save(self, file):
-        """Write to exactly `file` (.npz format), whole or not at all."""
+    def with_evaluation(self, returns):
+        """The same run, and the returns [E] of fresh episodes with its policy."""
+        return replace(self, evaluation=np.asarray(returns, dtype=np.float64))
+
+    def save(self, file, overwrite=True):
+        """Write to exactly `file` by `files.write`, in .npz format."""
         header = {"settings": self.settings, "stopped": self.stopped}
         arrays = {"trpo_lite_history": np.array(json.dumps(header))}
         for name, array in policy_to_arrays(self.policy).items():
             arrays[f"policy/{name}"] = array
         for name, array in self.columns.items():
             arrays[f"column/{name}"] = array
-        save_arrays(file, arrays)
+        if self.evaluation is not None:
+            arrays["evaluation"] = self.evaluation
+        save_arrays(file, arrays, overwrite=overwrite)
 
     @classmethod
     def load(cls, file):
@@ -54,16 +61,19 @@ class History:
         try:
             arrays = load_arrays(file)
             header = json.loads(str(arrays.pop("trpo_lite_history")))
+            evaluation = arrays.pop("evaluation", None)
             parts = {"policy": {}, "column": {}}
             for name, array in arrays.items():
                 part, name = name.split("/", 1)
                 parts[part][name] = array
-            return cls(
-                settings=header["settings"],
-                policy=policy_from_arrays(parts["policy"]),
-                columns=parts["column"],
-                stopped=header["stopped"],
-            )
+            settings, stopped = header["settings"], header["stopped"]
+            if not isinstance(settings.get("env_id"), str):
+                raise ValueError("its settings name no environment")
+            shapes = {array.shape for array in parts["column"].values()}
+            if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
+                raise ValueError(f"its columns have shapes {sorted(shapes)}")
+            policy = policy_from_arrays(parts["policy"])
+            return cls(settings, policy, parts["column"], str(stopped), evaluation)
         except OSError:  # there is no such file, or it cannot be read
             raise
         except Exception as problem:

@@ -61,7 +61,7 @@ def line_search(evaluate, theta, step, delta, backtrack=0.8, max_backtracks=10):
         candidate = theta + scale * step
         found = np.nan, np.nan
         if np.isfinite(candidate).all():
-            found = evaluate(candidate)
+            found = evaluate(candidate.copy())
         surrogate, kl, *_ = found
         reason = _verdict(surrogate, kl, delta)
         tried.append(Trial(scale, float(surrogate), float(kl), reason))

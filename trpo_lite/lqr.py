@@ -27,6 +27,7 @@ from functools import lru_cache
 import numpy as np
 
 from . import _check
+from .bound import log_gap
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +249,7 @@ def mean_kl(lqr, old, new):
     D = gain - it.gain
     moved = (1 - lqr.gamma) * np.einsum("ij,jk,ik->i", D, it.state_moment, D)
     x = (it.std - std) * (it.std + std) / std**2  # variance ratio - 1, no cancellation
-    return float(np.sum(x - np.log1p(x) + moved / std**2) / 2)
+    return float(np.sum(log_gap(x) + moved / std**2) / 2)
 
 
 def optimal_gain(lqr, tolerance=1e-14):
@@ -390,7 +391,7 @@ def _finite_evaluation(lqr, gain, std):
         radius = np.sqrt(lqr.gamma) * _radius(it.closed_loop)
         raise ValueError(
             f"gain {it.gain.tolist()} is unstable, so J = -inf: sqrt(gamma) * spectral "
-            f"radius is {radius:.4g}, expected < 1"
+            f"radius is {_check.apart(radius, 1, 4)}, expected < 1"
         )
     return it
 

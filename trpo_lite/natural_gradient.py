@@ -48,7 +48,7 @@ def natural_step(
     damping = _check.not_negative("damping", damping)
 
     def damped(v):
-        return fisher_product(v) + damping * v
+        return damping * v + fisher_product(v)  # in this order: it may write into v
 
     size = _size(g)
     cg = solve(damped, g / size, iterations, tolerance)

@@ -67,7 +67,7 @@ class Batch:
     """
 
     observations: np.ndarray  #: [M, D], or [M] integers
-    actions: np.ndarray  #: [M, m], or [M] integers; before any clipping to the Box
+    actions: np.ndarray  #: [M, m], or [M] integers; the policy's, before any clipping
     rewards: np.ndarray  #: [M]
     next_observations: np.ndarray  #: like observations
     terminated: np.ndarray  #: [M] bool
@@ -107,7 +107,8 @@ def vectorize(env):
     """`env` itself if it is a vector environment, a single one wrapped as one.
 
     TypeError for anything else and for spaces that no policy here can act on;
-    ValueError if the environment does not reset itself.
+    ValueError if the environment does not reset itself, or is one and the same several
+    times over.
     """
     from gymnasium import Env
     from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
@@ -123,7 +124,20 @@ def vectorize(env):
             f"env must reset itself: its autoreset_mode is {mode}, "
             "expected AutoresetMode.NEXT_STEP or AutoresetMode.SAME_STEP"
         )
+    if isinstance(env.unwrapped, SyncVectorEnv):
+        _refuse_shared(env.unwrapped.envs)
     return env
+
+
+def _refuse_shared(envs):
+    """ValueError if two of the single environments are one, perhaps wrapped twice."""
+    distinct = len({id(env.unwrapped) for env in envs})
+    if distinct < len(envs):
+        raise ValueError(
+            f"{len(envs)} environments are only {distinct}, and would end one "
+            "another's episodes: what makes them must make a new one at each call, as "
+            "lambda: gymnasium.make(...) does and lambda: env does not"
+        )
 
 
 def collect(env, policy, steps, rng, state=None):
@@ -133,7 +147,8 @@ def collect(env, policy, steps, rng, state=None):
     ----------
     env : Gymnasium environment, single or vector (next-step or same-step autoreset)
     policy : anything with `sample(observations, rng) -> actions`
-    steps : rows in all; in next-step mode some are resets, which are left out
+    steps : rows in all; in next-step mode some are resets, which are left out, but one
+        vector step that would only reset is followed by another
     rng : numpy Generator; it also seeds the environments when `state` is None
     state : what the last call returned, so that its episodes go on
 
@@ -157,6 +172,8 @@ def collect(env, policy, steps, rng, state=None):
     same_step = env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     n = env.num_envs
     t_max = -(-steps // n)
+    if state.needs_reset.all():
+        t_max = max(t_max, 2)
 
     observe = to_policy(env)
     first = state.observations
@@ -169,13 +186,13 @@ def collect(env, policy, steps, rng, state=None):
     sample, step, accepted = policy.sample, env.step, to_environment(env)
     for t in range(t_max):
         action = sample(seen[t], rng)
+        actions.append(np.array(action))  # a copy, whatever others do with theirs
         observation, rewards[t], terminated[t], truncated[t], info = step(
             accepted(action)
         )
         seen[t + 1] = observe(observation)
-        actions.append(action)
         if same_step and "final_obs" in info:
-            finals.append((t, info["final_obs"]))
+            finals.append((t, [np.array(final) for final in info["final_obs"]]))
     actions = np.stack(actions)
 
     done = terminated | truncated

@@ -21,6 +21,13 @@ def _a_return(name, value):
         raise ValueError(f"{name} must be a return, got nan")
 
 
+def _log_deviation(name, value):
+    if not abs(value) <= 40:
+        raise ValueError(
+            f"{name} must be in [-40, 40], deviations of 4e-18 to 2e17, got {value!r}"
+        )
+
+
 def _kind_of_features(name, value):
     _check.one_of(name, value, ("linear", "fourier"))
 
@@ -62,7 +69,7 @@ class Settings:
     )
     normalize_observations: bool = _setting(True, "by running mean and deviation")
     log_std: float = _setting(
-        0.0, "first log standard deviation of a Gaussian policy", _check.finite
+        0.0, "first log standard deviation of a Gaussian policy", _log_deviation
     )
     ridge: float = _setting(
         1e-5, "ridge penalty of the value baseline", _check.not_negative

@@ -5,8 +5,9 @@
     Box [D]        Discrete   LinearSoftmax
     Box [D]        Box [m]    LinearGaussian
 
-A policy counts states and actions from 0 and acts without bounds; a space may start
-elsewhere and end. Nothing outside of this module asks what kind a space is.
+A policy counts states and actions from 0 and acts without bounds, at first around 0; a
+space may start elsewhere and end. Nothing outside of this module asks what kind a space
+is.
 """
 
 import numpy as np
@@ -129,10 +130,34 @@ def to_policy(env):
 def to_environment(env):
     """A function from a policy's actions to those that the environment accepts.
 
-    Continuous actions are clipped to the Box, discrete ones start where the space does.
+    Continuous actions are moved and scaled by `scale_of` and clipped to the Box;
+    discrete ones start where the space does.
     """
     space = spaces_of(env)[1]
     if hasattr(space, "n"):
         return (lambda a: a + space.start) if space.start else (lambda a: a)
     low, high, dtype = space.low, space.high, space.dtype
-    return lambda a: np.minimum(np.maximum(a, low), high).astype(dtype)
+    centre, half = scale_of(space)
+    if not centre.any() and (half == 1).all():
+        return lambda a: np.minimum(np.maximum(a, low), high).astype(dtype)
+    return lambda a: np.clip(centre + half * a, low, high).astype(dtype)
+
+
+def scale_of(box):
+    """(centre [m], half [m]): a policy's action u becomes centre + half u.
+
+    0 and 1 where a policy that starts around 0 finds room: bounds at least 1/4 away
+    from 0 on both sides. (Wide ones are left alone; they are often only declared.)
+    Elsewhere u in [-1, 1] spans the Box: on [100, 200] every action would be clipped
+    to 100 and learning would stand still. Without one bound, u = 0 lies 1 beside the
+    other. Bounds beyond 1e5 are none.
+    """
+    low, high = box.low.astype(np.float64), box.high.astype(np.float64)
+    low, high = np.where(low < -1e5, -np.inf, low), np.where(high > 1e5, np.inf, high)
+    both = np.isfinite(low) & np.isfinite(high)
+    fits = (low <= -0.25) & (high >= 0.25)
+    with np.errstate(invalid="ignore"):  # inf - inf, where it isn't taken
+        middle = np.where(np.isfinite(low), low + 1, high - 1)
+        middle = np.where(both, (low + high) / 2, middle)
+        half = np.where(both & ~fits, (high - low) / 2, 1.0)
+    return np.where(fits, 0.0, middle), half

@@ -1,5 +1,6 @@
 """Whole runs: `train` makes a policy for an environment, and a history of it."""
 
+import contextlib
 import dataclasses
 import time
 from dataclasses import dataclass, replace
@@ -7,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trpo_lite import _check
+from trpo_lite._interrupts import interrupts
+from trpo_lite._terminal import Progress
 from trpo_lite.advantage import (
     LinearValue,
     explained_variance,
@@ -33,10 +36,11 @@ def train(
 
     Parameters
     ----------
-    env_id : Gymnasium id, or a function without arguments that makes one environment
+    env_id : Gymnasium id, also as `module:id` (the module is imported first), or a
+        function without arguments that makes a new environment at each call
     algorithm : one of `ALGORITHMS`
     seed : of everything random; the same seed gives the same numbers
-    progress : show a bar with return, KL and steps per second
+    progress : show return, KL and steps per second: a bar, or lines in a log
     callback : called as `callback(row, policy)` after each update; `row` is a dict
     settings : any field of `Settings`
 
@@ -46,7 +50,9 @@ def train(
 
     Raises
     ------
-    ValueError, TypeError that name the argument, before any simulation starts.
+    ValueError, TypeError that name the argument, before any simulation starts. Later
+    only what the environment or the callback raises, or an environment's reward that is
+    not finite (ValueError): that exception's `history` is what was learnt until then.
     """
     algorithm = _check.one_of("algorithm", algorithm, ALGORITHMS)
     seed = _check.count("seed", seed, least=0)
@@ -58,45 +64,66 @@ def train(
     name = env_id if isinstance(env_id, str) else getattr(env_id, "__name__", "")
     probe = make_environment(env_id, 1)
     discrete = policy_kind(probe) is not LinearGaussian
-    probe.close()
+    _close(probe)
     s = Settings(**{**preset(name, algorithm, discrete), **settings})
+    n = min(s.environments, s.batch, s.steps)
+    rows = min(s.batch, s.steps) // n * n
+    if algorithm.startswith("ppo") and s.minibatches > rows:
+        raise ValueError(
+            f"minibatches must be at most the batch's {rows} rows, got {s.minibatches}"
+        )
 
-    env = make_environment(env_id, min(s.environments, s.batch, s.steps))
+    env = make_environment(env_id, n)
     rng = np.random.default_rng(seed)
     policy = initial_policy(env, s, rng)
     header = {"env_id": name, "algorithm": algorithm, "seed": seed}
-    log, stopped, done = [], "steps", 0
-    bar = _bar(s.steps, name, progress)
+    log, stopped, problem = [], "steps", None
+    bar = Progress(s.steps, name, progress)
     start = time.perf_counter()
-    try:
-        for new, batch, diagnostics in iterations(env, policy, algorithm, s, rng):
-            policy = new
-            done += len(batch)
-            row = _row(done, time.perf_counter() - start, batch, diagnostics)
-            log.append(row)
-            if bar is not None:
-                bar.set_postfix_str(
-                    f"return {row['return_mean']:.1f}, KL {row['kl']:.4f}",
-                    refresh=False,
-                )
-                bar.update(len(batch))
-            if callback is not None:
-                callback(row, policy)
-            if diagnostics.stop == "until":
-                stopped = "until"
-                break
-    except KeyboardInterrupt:
-        stopped = "interrupted"
-    finally:
-        if bar is not None:
-            bar.close()
+    with interrupts() as pressed:
+        try:
+            try:
+                pressed.raising = True
+                for new, batch, said in iterations(env, policy, algorithm, s, rng):
+                    policy = new
+                    done = len(batch) + (log[-1]["steps"] if log else 0)
+                    row = _row(done, time.perf_counter() - start, batch, said)
+                    log.append(row)
+                    bar.update(
+                        len(batch),
+                        f"return {row['return_mean']:.1f}, KL {row['kl']:.4f}",
+                    )
+                    if callback is not None:
+                        callback(row, policy)
+                    if said.stop == "until":
+                        stopped = "until"
+                        break
+            finally:  # from here on nothing interrupts what keeps the run
+                pressed.raising = False
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+        except BaseException as raised:  # also SystemExit: nobody's code ends it
+            stopped, problem = "error", raised
+        bar.close()
+        _close(env)
+        history = History(
+            settings={**header, **dataclasses.asdict(s)},
+            policy=policy,
+            columns={
+                key: np.array([row[key] for row in log]) for key in (log or [{}])[0]
+            },
+            stopped=stopped,
+        )
+    if problem is not None:
+        problem.history = history
+        raise problem
+    return history
+
+
+def _close(env):
+    """Close it; an environment that fails in this has nothing more to lose."""
+    with contextlib.suppress(Exception):
         env.close()
-    return History(
-        settings={**header, **dataclasses.asdict(s)},
-        policy=policy,
-        columns={key: np.array([row[key] for row in log]) for key in (log or [{}])[0]},
-        stopped=stopped,
-    )
 
 
 def iterations(env, policy, algorithm, s, rng):
@@ -175,7 +202,6 @@ def _updater(algorithm, s, rng):
         damping=s.damping, cg_iterations=s.cg_iterations, cg_tolerance=s.cg_tolerance
     )
     search = dict(backtrack=s.backtrack, max_backtracks=s.max_backtracks)
-    passes = dict(epochs=s.epochs, minibatches=s.minibatches, rng=rng)
     beta = s.beta
 
     def update(policy, batch, advantages, scale):
@@ -183,6 +209,9 @@ def _updater(algorithm, s, rng):
             return policy, _no_update(policy, batch, "until")
         nonlocal beta  # adapted from update to update
         data = (policy, batch, advantages)
+        passes = dict(  # some rows of a batch may be resets, which are left out
+            epochs=s.epochs, minibatches=min(s.minibatches, len(batch)), rng=rng
+        )
         delta, learning_rate = scale * s.delta, scale * s.learning_rate
         if algorithm == "pg":
             return policy_gradient_update(*data, learning_rate)
@@ -236,20 +265,15 @@ def _mean(x):
     return float(np.mean(x)) if len(x) else np.nan
 
 
-def _bar(total, name, progress):
-    if not progress:
-        return None
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, desc=name, unit=" steps", unit_scale=True)
-
-
-def evaluate_policy(env_id, policy, episodes=100, seed=0, max_episode_steps=10_000):
+def evaluate_policy(
+    env_id, policy, episodes=100, seed=0, max_episode_steps=10_000, progress=False
+):
     """Returns [episodes] of fresh episodes played with the policy's mode.
 
     Each environment plays as many episodes as the others, so that short ones are not
     favoured. The seeds are not those of training. `max_episode_steps` counts where
-    the environment has no limit of its own.
+    the environment has no limit of its own. `progress` shows a bar, or in a log a line
+    now and then.
     """
     episodes = _check.count("episodes", episodes)
     rng = np.random.default_rng([_check.count("seed", seed, least=0), 1])
@@ -258,6 +282,7 @@ def evaluate_policy(env_id, policy, episodes=100, seed=0, max_episode_steps=10_0
     check_spaces(policy, env)
     quota = episodes // n + (np.arange(n) < episodes % n)
     returns, state = [[] for _ in range(n)], None
+    bar = Progress(episodes, "played", progress, "episodes", first=10.0)
     try:
         while any(len(r) < q for r, q in zip(returns, quota, strict=True)):
             batch, state = collect(env, _Mode(policy), 50 * n, rng, state)
@@ -265,8 +290,11 @@ def evaluate_policy(env_id, policy, episodes=100, seed=0, max_episode_steps=10_0
             who = np.nonzero(ended)[1]
             for i, episode_return in zip(who, batch.episode_returns, strict=True):
                 returns[i].append(episode_return)
+            played = sum(min(len(r), q) for r, q in zip(returns, quota, strict=True))
+            bar.update(played - bar.done, f"mean {_mean(np.concatenate(returns)):.1f}")
     finally:
-        env.close()
+        bar.close()
+        _close(env)
     return np.concatenate([r[:q] for r, q in zip(returns, quota, strict=True)])
 
 

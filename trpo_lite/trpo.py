@@ -69,6 +69,8 @@ class Sample:
     def move(self, theta, stop, g, natural=None, found=None, **more):
         """(new policy, Diagnostics) at theta; the old one if anything isn't finite.
 
+        Nor is a policy taken whose deviations' squares or inverses overflow.
+
         found : `measure(theta)`, if that is known already
         """
         old = self.old.policy
@@ -76,7 +78,7 @@ class Sample:
         finite = np.isfinite(g).all() and np.isfinite(theta).all()
         if finite and found is None:
             found = home if np.array_equal(theta, old.theta) else self.measure(theta)
-        finite = finite and np.isfinite(found[:2]).all()
+        finite = finite and np.isfinite(found[:2]).all() and _can_act(found[3])
         surrogate, kl, max_ratio, new = found if finite else home
         with np.errstate(over="ignore"):
             step = new.policy.theta - old.theta
@@ -93,6 +95,13 @@ class Sample:
             **(_of_natural(natural) if natural else {}),
             **more,
         )
+
+
+def _can_act(new):
+    """Are the variances and their inverses finite, where there are some?"""
+    with np.errstate(over="ignore", divide="ignore"):
+        variance = getattr(new.distribution, "std", np.ones(1)) ** 2
+        return bool(np.isfinite([variance, 1 / variance]).all())
 
 
 def _of_natural(natural):

@@ -103,6 +103,7 @@ def lab(chromium, tmp_path_factory):
         "--ServerApp.allow_root=True",
         f"--ServerApp.root_dir={pages}",
         "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--no-browser",

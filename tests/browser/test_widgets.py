@@ -1,4 +1,7 @@
-"""Every widget of every page, moved by keyboard in JupyterLab in a real Chromium."""
+"""Every widget of every page, moved by keyboard in a real Chromium.
+
+In JupyterLab, and again in Notebook 7, which is one click away from it.
+"""
 
 import json
 import re
@@ -12,7 +15,8 @@ from tests.execute import METADATA
 pytestmark = pytest.mark.browser
 
 EXPLORE = re.compile(r"\.explore\(\)")
-MOVES = 6
+MOVES = {"lab": 6, "notebook": 2}  # presses of each control
+ADDRESS = {"lab": "doc/tree", "notebook": "notebooks"}
 # milliseconds between presses, as a reader makes them; sooner than 200 after the last,
 # Jupyter's server holds an answer back for up to 40 (Nagle's algorithm on its socket)
 PACE = 250
@@ -67,14 +71,15 @@ def widget_cells(path):
 
 
 class Tab:
-    """A page open in JupyterLab with all its cells run."""
+    """A page open in JupyterLab or in Notebook 7 with all its cells run."""
 
-    def __init__(self, browser, lab, name):
+    def __init__(self, browser, lab, name, app="lab"):
+        self.app = app
         address, token, self.folder = lab
         self.path = self.folder / name
         self.page = browser.new_page(viewport={"width": 1200, "height": 900})
         self.page.set_default_timeout(SECONDS * 1000)
-        self.page.goto(f"{address}/doc/tree/{name}?token={token}&reset")
+        self.page.goto(f"{address}/{ADDRESS[app]}/{name}?token={token}&reset")
         self.page.wait_for_function(READY)
         run = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
         self.page.evaluate(run)
@@ -103,8 +108,8 @@ class Tab:
         return self.page.evaluate("() => window.moved")
 
 
-def keys_for(control):
-    """Arrow keys, first towards the side with room, so that each one moves."""
+def keys_for(control, moves):
+    """`moves` arrow keys, first towards the side with room, so that each one moves."""
     if control.evaluate("e => e.tagName") == "SELECT":
         last = control.evaluate("e => e.selectedIndex + 1 === e.options.length")
         pair = ("ArrowUp", "ArrowDown") if last else ("ArrowDown", "ArrowUp")
@@ -115,7 +120,7 @@ def keys_for(control):
         pair = (
             ("ArrowLeft", "ArrowRight") if now >= top else ("ArrowRight", "ArrowLeft")
         )
-    return pair * (MOVES // 2)
+    return pair * (moves // 2)
 
 
 def move_all(tab, report):
@@ -135,7 +140,7 @@ def move_all(tab, report):
                 "e => e.tagName === 'SELECT' || e.getAttribute('aria-label')",
                 arg=control.element_handle(),
             )
-            for key in keys_for(control):
+            for key in keys_for(control, MOVES[tab.app]):
                 took = tab.press(control, picture, key)
                 where = f"{tab.path.name}, widget {number}, control {i + 1}"
                 assert took is not None, f"{where}: {key} showed nothing new"
@@ -143,13 +148,14 @@ def move_all(tab, report):
                 times.append(took)
         median, late = np.percentile(times, (50, 90))
         line = f"median {median:4.0f}   90th percentile {late:4.0f}"
-        report(f"{tab.path.name:32} widget {number}:  {line}")
+        report(f"{tab.path.name:32} {tab.app:8} widget {number}:  {line}")
     assert tab.errors() == []
 
 
+@pytest.mark.parametrize("app", MOVES)
 @pytest.mark.parametrize("name", [*pages_with_widgets()])
-def test_every_widget_of_the_page_moves(chromium, lab, report, name):
-    tab = Tab(chromium, lab, name)
+def test_every_widget_of_the_page_moves(chromium, lab, report, name, app):
+    tab = Tab(chromium, lab, name, app)
     try:
         move_all(tab, report)
     finally:

@@ -5,13 +5,16 @@ answer has moved to the page's end, numbered, and the exercises' solutions follo
 widget stays as its static figure. Open it in a browser and print.
 """
 
-import argparse
 import importlib.util
 import re
 import sys
 from pathlib import Path
 
+from trpo_lite._terminal import Parser, run, say
+from trpo_lite.files import write
 from trpo_lite.plots import img
+
+PROG = "python -m trpo_lite.course.handout"
 
 # the one form of a folded answer; tests/test_pages.py allows no other
 FOLDED = re.compile(
@@ -84,25 +87,23 @@ def handout(path, folder=None):
     )
     target = Path(folder or path.parent) / f"{path.stem}.html"
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(html, encoding="utf-8")
+    write(target, html.encode())
     return target
 
 
 def main(arguments=None):
     _, details = __doc__.split("\n\n", 1)
-    parser = argparse.ArgumentParser(
-        "python -m trpo_lite.course.handout", description=details
-    )
+    parser = Parser(PROG, description=details)
     parser.add_argument("notebooks", nargs="+", metavar="NOTEBOOK", type=Path)
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path)
     options = parser.parse_args(arguments)
     for path in options.notebooks:
         if not path.is_file():
-            print(f"{path}: no such notebook", file=sys.stderr)
-            return 1
-        print(handout(path, options.folder))
+            say(f"{path}: no such notebook", sys.stderr)
+            return 2
+        say(handout(path, options.folder))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PROG, main))

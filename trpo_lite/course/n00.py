@@ -1,12 +1,17 @@
-"""Notebook 00: the first figures, the warm-up exercise and the first widget."""
+"""Notebook 00: the first pictures, the warm-up exercise and the first widget."""
 
 import numpy as np
 
+from trpo_lite import plots, style
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Slider, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Picture, Slider, Widget
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
-from trpo_lite.style import BLUE, RED
 from trpo_lite.surrogate import surrogate
+
+# --- worlds
+
+MEASUREMENTS = "cart position", "cart speed", "pole angle", "pole turning speed"
 
 
 def promise_and_truth(p_old=0.1, gamma=0.9):
@@ -15,47 +20,8 @@ def promise_and_truth(p_old=0.1, gamma=0.9):
     old = evaluate(world, shared_policy(p_old))
     p = np.linspace(0, 1, 101)
     truth = [evaluate(world, shared_policy(x)).performance for x in p]
-    promise = [surrogate(old, shared_policy(x)) for x in p]
-    return p, np.array(promise), np.array(truth) - old.performance
-
-
-def draw_promise_and_truth():
-    """The promise L, the truth J - J_old, and where they touch -> Figure."""
-    from matplotlib.figure import Figure
-
-    p, promise, truth = promise_and_truth()
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(0, color="0.8", linewidth=1)
-    axes.plot(p, promise, "--", color=RED)
-    axes.plot(p, truth, color=BLUE)
-    axes.plot(0.1, 0, "o", color="black")
-    axes.annotate("today, p = 0.1", (0.1, 0), (0.06, -1.5), ha="left")
-    axes.text(0.62, promise[62] + 0.35, "promise L", color=RED, ha="right")
-    axes.text(0.62, truth[62] + 0.3, "truth", color=BLUE, ha="left")
-    axes.set(xlim=(0, 1), xlabel="p, the probability of driving fast")
-    axes.set_ylabel("gain over p = 0.1 (return)")
-    return figure
-
-
-def draw_learning_curve(steps, returns):
-    """Mean return of each batch [K] over practice steps [K] -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(500, color="0.4", linestyle="--", linewidth=1)
-    axes.text(
-        0.02,
-        0.92,
-        "the limit: 500 steps",
-        color="0.3",
-        va="top",
-        transform=axes.transAxes,
-    )
-    axes.plot(steps / 1000, returns, "o-", color=BLUE)
-    axes.set(xlabel="practice (thousand steps)", ylabel="mean return", ylim=(0, 530))
-    return figure
+    L = [surrogate(old, shared_policy(x)) for x in p]
+    return p, np.array(L), np.array(truth) - old.performance
 
 
 def pole_angles(act, seed, limit=200):
@@ -73,46 +39,147 @@ def pole_angles(act, seed, limit=200):
     return np.degrees(angles)
 
 
-def draw_behaviour(policy, seed):
-    """Pole angle over time: random pushes, and the mode of `policy` -> Figure."""
-    from matplotlib.figure import Figure
-
-    rng = np.random.default_rng(seed)
-    coin = pole_angles(lambda observation: int(rng.integers(2)), seed)
-    trained = pole_angles(lambda o: int(policy.mode(o[None])[0]), seed)
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for limit in (-12, 12):
-        axes.axhline(limit, color="0.4", linestyle=":", linewidth=1)
-    axes.text(199, 12.4, "falls here: 12 degrees", color="0.3", ha="right")
-    axes.plot(trained, color=BLUE)
-    axes.plot(coin, "--", color=RED)
-    axes.plot(len(coin) - 1, coin[-1], "x", color=RED, markersize=10)
-    axes.text(len(coin) + 3, 9, "random pushes", color=RED)
-    axes.text(100, 2.5, "trained policy", color=BLUE)
-    axes.set(xlabel="step", ylabel="pole angle (degrees)", ylim=(-16, 16))
-    return figure
-
-
-MEASUREMENTS = "cart position", "cart speed", "pole angle", "pole turning speed"
-
-
 def right_weights(policy):
     """The weight [4] with which each measurement pushes right, per deviation."""
     return policy.weights[:4, 1] - policy.weights[:4, 0]
 
 
+# --- pictures
+
+
+def draw_promise():
+    """The promise L, the truth J - J_old, and where they touch -> Figure."""
+    p, L, truth = promise_and_truth()
+    figure, axes = plots.figure(size=(7, 3.6))
+    axes.axhline(0, color="0.8", linewidth=1)
+    axes.plot(p, L, "--", color=style.RED)
+    axes.plot(p, truth, color=style.BLUE)
+    axes.plot(0.1, 0, "o", color="black")
+    axes.annotate("today, p = 0.1", (0.1, 0), (0.06, -1.5), ha="left")
+    axes.text(0.62, L[62] + 0.35, "promise L", color=style.RED, ha="right")
+    blue = style.ink(style.BLUE)
+    axes.text(0.62, truth[62] + 0.3, "truth", color=blue, ha="left")
+    axes.set(xlim=(0, 1), xlabel="p, the probability of driving fast")
+    axes.set_ylabel("gain over p = 0.1 (return)")
+    return figure
+
+
+# the README shows this picture too, as notebooks/figures/promise_and_truth.png
+promise = Picture(
+    draw_promise,
+    "Over p, the promise L is a rising straight line. The truth touches it at p = 0.1, "
+    "bends away, peaks and falls below zero.",
+)
+
+
+def draw_learning_curve(steps, returns):
+    """Mean return of each batch [K] over practice steps [K] -> Figure."""
+    figure, axes = plots.figure(size=(7, 3.2))
+    axes.axhline(500, color="0.4", linestyle="--", linewidth=1)
+    place = dict(va="top", transform=axes.transAxes)
+    axes.text(0.02, 0.92, "the limit: 500 steps", color="0.3", **place)
+    axes.plot(steps / 1000, returns, "o-", color=style.BLUE)
+    axes.set(xlabel="practice (thousand steps)", ylabel="mean return", ylim=(0, 530))
+    return figure
+
+
+learning_curve = Picture(
+    draw_learning_curve,
+    "The mean return climbs from about 20 to near the limit of 500, a dashed line, "
+    "while the practice steps add up.",
+)
+
+
+def draw_behaviour(policy, seed):
+    """Pole angle over time: random pushes, and the mode of `policy` -> Figure."""
+    rng = np.random.default_rng(seed)
+    coin = pole_angles(lambda observation: int(rng.integers(2)), seed)
+    trained = pole_angles(lambda o: int(policy.mode(o[None])[0]), seed)
+    figure, axes = plots.figure(size=(7, 3.2))
+    for limit in (-12, 12):
+        axes.axhline(limit, color="0.4", linestyle=":", linewidth=1)
+    axes.text(199, 12.4, "falls here: 12 degrees", color="0.3", ha="right")
+    axes.plot(trained, color=style.BLUE)
+    axes.plot(coin, "--", color=style.RED)
+    axes.plot(len(coin) - 1, coin[-1], "x", color=style.RED, markersize=10)
+    axes.text(len(coin) + 3, 9, "random pushes", color=style.RED)
+    axes.text(100, 2.5, "trained policy", color=style.ink(style.BLUE))
+    axes.set(xlabel="step", ylabel="pole angle (degrees)", ylim=(-16, 16))
+    return figure
+
+
+behaviour = Picture(
+    draw_behaviour,
+    "Pole angle over time. With random pushes it soon passes the limit of 12 degrees; "
+    "with the trained policy it stays close to zero.",
+)
+
+
 def draw_right_weights(policy):
     """`right_weights` of a CartPole policy as bars -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 2.6), layout="constrained")
-    axes = figure.subplots()
-    axes.barh(MEASUREMENTS, right_weights(policy), color=BLUE)
+    figure, axes = plots.figure(size=(7, 2.6))
+    axes.barh(MEASUREMENTS, right_weights(policy), color=style.BLUE)
     axes.axvline(0, color="0.4", linewidth=1)
     axes.invert_yaxis()
     axes.set_xlabel("push to the right, per typical deviation")
     return figure
+
+
+def bars_words(policy):
+    """What `draw_right_weights` shows, in words."""
+    longest = MEASUREMENTS[int(np.argmax(np.abs(right_weights(policy))))]
+    return (
+        "Four bars: how strongly cart position, cart speed, pole angle and pole "
+        f"turning speed push right. The longest is that of {longest}."
+    )
+
+
+bars = Picture(draw_right_weights, bars_words)
+
+# --- widgets
+
+
+def draw_weights(gamma, horizon):
+    """The weights gamma^t over time, and the reach 1/(1 - gamma) -> Figure."""
+    t, reach = np.arange(horizon), 1 / (1 - gamma)
+    figure, axes = plots.figure(size=(6, 3.2))
+    axes.fill_between(t, gamma**t, step="post", color=style.BLUE, alpha=0.4)
+    axes.step(t, gamma**t, where="post", color=style.BLUE)
+    axes.set(xlabel="step t", ylabel="weight of the reward", ylim=(0, 1.05))
+    axes.set_xlim(0, horizon - 1)
+    words = f"– –  reach 1/(1 − γ) = {number(reach, '.1f')}"
+    if reach <= horizon - 1:
+        axes.axvline(reach, color=style.RED, linestyle="--")
+    else:
+        words += ", beyond the picture"
+    plots.words_above(axes, ("──  weight γᵗ", style.BLUE), (words, style.RED))
+    return figure
+
+
+def weights_words(gamma, horizon):
+    """What `draw_weights` shows, in words."""
+    reach = 1 / (1 - gamma)
+    line = (
+        f"a dashed line marks the reach, {reach:.1f} steps"
+        if reach <= horizon - 1
+        else f"the reach, {reach:.1f} steps, lies beyond the picture"
+    )
+    return (
+        f"The weights {gamma:.2f} to the power t fall from 1 towards 0 over {horizon} "
+        f"steps; {line}."
+    )
+
+
+weights = Widget(
+    draw_weights,
+    weights_words,
+    {
+        "gamma": Slider("discount γ", 0.5, 0.99, 0.01, 0.9),
+        "horizon": Slider("steps shown", 10, 200, 5, 50),
+    },
+)
+
+# --- exercises
 
 
 def discounted_return_stub(rewards, gamma):
@@ -134,6 +201,14 @@ def late_discount(rewards, gamma):
     return np.sum(gamma ** np.arange(1, len(rewards) + 1) * rewards)
 
 
+def one_weight(rewards, gamma):
+    return np.sum(gamma ** len(rewards) * rewards)
+
+
+def first_reward_lost(rewards, gamma):
+    return sum(gamma**t * rewards[t] for t in range(1, len(rewards)))
+
+
 def reversed_discount(rewards, gamma):
     return np.sum(gamma ** np.arange(len(rewards))[::-1] * rewards)
 
@@ -143,7 +218,7 @@ def linear_discount(rewards, gamma):
 
 
 def return_cases(rng):
-    lengths = 1, 3, 4, 10
+    lengths = 3, 4, 10, 1
     return [(rng.normal(size=n), float(rng.uniform(0.5, 0.99))) for n in lengths]
 
 
@@ -159,6 +234,9 @@ discounted_return = Exercise(
             late_discount
         ),
         "the weights run backwards: the last reward counts in full": reversed_discount,
+        "every reward has the weight gamma ** len(rewards): the exponent is its own "
+        "step t": one_weight,
+        "the first reward is left out: t starts at 0": first_reward_lost,
         "gamma * t where gamma**t is meant: a power, not a product": linear_discount,
     },
     hints=(
@@ -169,37 +247,7 @@ discounted_return = Exercise(
     cases=return_cases,
 )
 
+pictures = (promise, learning_curve, behaviour, bars)
+widgets = (weights,)
 exercises = (discounted_return,)
 progress = Progress(exercises)
-
-
-def draw_weights(gamma, horizon):
-    """The weights gamma^t over time, and the reach 1/(1 - gamma) -> Figure."""
-    from matplotlib.figure import Figure
-
-    t = np.arange(horizon)
-    figure = Figure(figsize=(6, 3.2), layout="constrained")
-    axes = figure.subplots()
-    axes.fill_between(t, gamma**t, step="post", color="#5790fc", alpha=0.4)
-    axes.step(t, gamma**t, where="post", color="#5790fc", label="weight γᵗ")
-    reach = 1 / (1 - gamma)
-    if reach <= horizon:
-        label = f"reach 1/(1 - γ) = {reach:.1f}"
-        axes.axvline(reach, color="#e42536", linestyle="--", label=label)
-    axes.set(xlabel="step t", ylabel="weight of the reward", ylim=(0, 1.05))
-    axes.set_xlim(0, horizon - 1)
-    axes.legend(loc="upper right")
-    return figure
-
-
-weights = Widget(
-    draw_weights,
-    "The weights gamma to the power t fall from 1 towards 0; a dashed line marks the "
-    "reach 1/(1 - gamma), after which little is left.",
-    {
-        "gamma": Slider("discount γ", 0.5, 0.99, 0.01, 0.9),
-        "horizon": Slider("steps shown", 10, 200, 5, 50),
-    },
-)
-
-widgets = (weights,)

@@ -4,9 +4,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from trpo_lite import lqr, style
+from trpo_lite import lqr, plots, style
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Slider, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Choice, Picture, Slider, Widget
 from trpo_lite.mdp import (
     TabularMDP,
     evaluate,
@@ -18,54 +19,354 @@ from trpo_lite.mdp import (
     uniform_policy,
 )
 
-# --------------------------------------------------------------------- exercises
+# --- worlds
+
+LAKE = "SFFF", "FHFH", "FFFH", "HFFG"
+ENDS = np.array([c in "HG" for row in LAKE for c in row])
+OPTIMAL, UNIFORM = "best for this γ", "all directions alike"
+
+
+@lru_cache(maxsize=256)
+def lake_evaluation(gamma, policy=OPTIMAL):
+    """The Evaluation of the best or the uniform policy on slippery FrozenLake."""
+    table = _lake_table()
+    lake = TabularMDP(table.P, table.R, gamma, table.start, table.name)
+    make = optimal_policy if policy == OPTIMAL else uniform_policy
+    return evaluate(lake, make(lake))
+
+
+@lru_cache(maxsize=1)
+def _lake_table():
+    return TabularMDP.from_gymnasium("FrozenLake", gamma=0.9)
+
+
+@lru_cache(maxsize=128)
+def road_parts(gamma, points=101):
+    """p, what the road earns, what the ice costs, J = earned - cost; each [points]."""
+    world, p = road_and_ice(gamma), np.linspace(0, 1, points)
+    d = np.array([evaluate(world, shared_policy(x)).visitation for x in p])
+    earned, cost = d[:, 0] * p * world.R[0, 1], -d[:, 1] * p * world.R[1, 1]
+    return p, earned, cost, earned - cost
+
+
+def covered(gamma=0.9, p=0.1, sets=400, n=200, horizon=150, seed=1):
+    """How many of `sets` data sets of n paths have a 95 % interval that covers J."""
+    world, pi = road_and_ice(gamma), shared_policy(p)
+    rng = np.random.default_rng(seed)
+    paths = sample_trajectories(world, pi, sets * n, horizon, rng)
+    returns = (paths.rewards @ gamma ** np.arange(horizon)).reshape(sets, n)
+    half = 1.96 * returns.std(axis=1, ddof=1) / np.sqrt(n)
+    J = evaluate(world, pi).performance
+    return int(np.sum(np.abs(returns.mean(axis=1) - J) <= half))
+
+
+# --- pictures
+
+
+def draw_world():
+    """The two states of `road_and_ice`, with what each action does -> Figure."""
+    figure, axes = plots.figure(size=(7.2, 3.0))
+    axes.set(xlim=(0, 10), ylim=(0.3, 4.2))
+    axes.set_axis_off()
+    for x, name in ((3.0, "road"), (7.0, "ice")):
+        disc = dict(markersize=62, markerfacecolor="white", markeredgecolor=style.INK)
+        axes.plot(x, 2.2, "o", **disc)
+        axes.text(x, 2.2, name, size=16, ha="center", va="center")
+    for start, end, rad, color, line in (
+        ((3.6, 2.65), (6.45, 2.65), -0.25, style.RED, "--"),
+        ((6.45, 1.75), (3.6, 1.75), -0.25, style.BLUE, "-"),
+        ((2.4, 1.75), (2.4, 2.65), -1.6, style.BLUE, "-"),
+        ((2.75, 2.95), (3.25, 2.95), -2.2, style.RED, "--"),
+        ((7.55, 2.65), (7.55, 1.75), -1.6, style.RED, "--"),
+    ):
+        axes.annotate(
+            "",
+            end,
+            start,
+            arrowprops=dict(
+                arrowstyle="-|>",
+                connectionstyle=f"arc3,rad={rad}",
+                color=color,
+                linestyle=line,
+                linewidth=2,
+                mutation_scale=18,
+                shrinkA=0,
+                shrinkB=0,
+            ),
+        )
+    for x, y, words, color, ha in (
+        (5.0, 3.25, "fast (.9): +1", style.RED, "center"),
+        (5.0, 0.95, "slow: 0", style.BLUE, "center"),
+        (1.55, 2.2, "slow: 0", style.BLUE, "right"),
+        (3.0, 3.85, "fast (.1): +1", style.RED, "center"),
+        (8.45, 2.2, "fast: −0.5", style.RED, "left"),
+    ):
+        axes.text(x, y, words, color=style.ink(color), ha=ha, va="center", size=12.5)
+    return figure
+
+
+world = Picture(
+    draw_world,
+    "Two states. Fast on the road earns 1 and leads to the ice with probability .9, "
+    "else back to the road. Fast on the ice stays there and costs .5. Slow earns 0 and "
+    "leads to the road from both.",
+)
+
+
+def draw_running_mean(returns, J):
+    """Mean and 95 % interval of the first n returns over n, and exact J -> Figure."""
+    figure, axes = plots.figure(size=(7.2, 3.6))
+    n = np.unique(np.geomspace(10, len(returns), 200).astype(int))
+    mean = np.array([returns[:k].mean() for k in n])
+    half = np.array([1.96 * returns[:k].std(ddof=1) / np.sqrt(k) for k in n])
+    axes.fill_between(n, mean - half, mean + half, color=style.GREY, alpha=0.35)
+    axes.plot(n, mean, color=style.BLUE)
+    axes.axhline(J, color=style.RED, linestyle="--")
+    axes.set(
+        xscale="log", xlabel="number of paths n", ylabel="return", xlim=(n[0], n[-1])
+    )
+    plots.words_above(
+        axes,
+        ("──  mean of n returns, grey: its 95 % interval", style.BLUE),
+        ("– –  exact J", style.RED),
+    )
+    return figure
+
+
+def running_mean_words(returns, J):
+    """What `draw_running_mean` shows, in words."""
+    few, all_ = (
+        3.92 * returns[:n].std(ddof=1) / np.sqrt(n) for n in (10, len(returns))
+    )
+    return (
+        f"The mean of n returns wanders and settles on the exact J, {J:.3f}, while its "
+        f"95 % interval narrows, from {few:.2f} wide at ten drives to {all_:.3f} at "
+        f"{len(returns)}."
+    )
+
+
+running_mean = Picture(draw_running_mean, running_mean_words)
+
+
+def draw_lqr(estimates, std=0.3):
+    """J over the gain k, with Monte Carlo intervals -> Figure.
+
+    estimates : rows (k, J, mean, half-width).
+    """
+    world = lqr.scalar_lqr()
+    k = np.linspace(-1.9, -0.02, 190)
+    J = [lqr.performance(world, x, std) for x in k]
+    best = float(lqr.optimal_gain(world)[0, 0])
+    figure, axes = plots.figure(size=(7.2, 3.8))
+    axes.plot(k, J, color=style.BLUE)
+    axes.axvline(best, color=style.INK, linestyle=":", linewidth=1.5)
+    at, _, mean, half = np.transpose(estimates)
+    axes.errorbar(at, mean, half, fmt="o", color=style.RED, capsize=5, markersize=5)
+    axes.set(xlabel="gain k (action per unit of state)", ylim=(-34, 0))
+    axes.set_ylabel("J (reward units)")
+    plots.words_above(
+        axes,
+        ("──  closed form, dotted: the best k", style.BLUE),
+        ("●  mean of 2000 sampled returns, 95 % interval", style.RED),
+    )
+    return figure
+
+
+hill = Picture(
+    draw_lqr,
+    "J over the gain k: a hill with its top near -0.59 that falls steeply at both "
+    "ends. The sampled means sit on it; their intervals are smallest near the top.",
+)
+
+# --- widgets
+
+
+def draw_curve(gamma):
+    """J(p), and its two parts, what the road earns and the ice costs -> Figure."""
+    p, earned, cost, J = road_parts(gamma)
+    figure, axes = plots.figure(size=(7.2, 4.4))
+    axes.axhline(0, color=style.INK, linewidth=0.8)
+    axes.plot(p, earned, **style.line(2))
+    axes.plot(p, cost, **style.line(1))
+    axes.plot(p, J, **style.line(0))
+    best = np.argmax(J)
+    axes.plot(p[best], J[best], "o", color=style.INK, markersize=8)
+    axes.set(xlabel="p, the probability of driving fast", xlim=(0, 1))
+    axes.set_ylabel("discounted reward")
+    plots.words_above(
+        axes,
+        (f"──  J, best at p = {p[best]:.2f} with J = {J[best]:.2f}", style.BLUE),
+        ("–·–  earned on the road, d(road) · p · 1", style.VIOLET),
+        ("– –  paid on the ice, d(ice) · p · 0.5", style.RED),
+    )
+    return figure
+
+
+def curve_words(gamma):
+    """What `draw_curve` shows, in words."""
+    p, earned, cost, J = road_parts(gamma)
+    top, most = np.argmax(J), np.argmax(earned)
+    return (
+        f"Over p at gamma = {gamma:.2f}: what the road earns is largest at p = "
+        f"{p[most]:.2f} and {number(earned[-1], '.2f')} at p = 1; what the ice costs "
+        f"rises to {number(cost[-1], '.2f')}; their difference J is largest at p = "
+        f"{p[top]:.2f} with {J[top]:.2f} and ends at {number(J[-1], '.2f')}."
+    )
+
+
+curve = Widget(
+    draw_curve, curve_words, {"gamma": Slider("discount γ", 0.0, 0.98, 0.02, 0.8)}
+)
+
+
+def _ink_on(ground):
+    """Black or white, whichever is easier to read on the colour `ground`."""
+    return max(("black", "white"), key=lambda ink: style.contrast(ink, ground))
+
+
+def draw_lake(gamma, policy):
+    """FrozenLake's values with arrows, and its visits, side by side -> Figure.
+
+    One axes for both maps: a second one would double the time of a slider's move.
+    """
+    from matplotlib import colormaps
+
+    it = lake_evaluation(gamma, policy)
+    v = it.v.reshape(4, 4)
+    d = it.visitation.reshape(4, 4)
+    over = ENDS.reshape(4, 4)
+    most = d[~over].max()
+    colours = np.ones((4, 9, 4))
+    viridis = colormaps["viridis"]
+    colours[:, :4], colours[:, 5:] = viridis(v), viridis(d / most)
+    for left in (0, 5):
+        colours[:, left : left + 4][over] = (0.85, 0.85, 0.87, 1)
+    figure, axes = plots.figure(size=(7.4, 3.85), layout=None)
+    axes.set_position((0, 0, 1, 1))
+    axes.imshow(colours, interpolation="none")
+    axes.set(xlim=(-0.55, 8.55), ylim=(3.6, -1.3))
+    for left in (-0.5, 4.5):
+        between, width = np.arange(3) + 0.5, dict(color="white", linewidth=1.5)
+        axes.hlines(between, left, left + 4, **width)
+        axes.vlines(between + left + 0.5, -0.5, 3.5, **width)
+    for row, col in np.ndindex(4, 4):
+        end, kind = over[row, col], LAKE[row][col].replace("F", "")
+        for x, words in (
+            (col, number(v[row, col], ".3f")),
+            (col + 5, number(d[row, col], ".2f")),
+        ):
+            gap = " " if kind == "S" else "\n"
+            words = f"{kind}{gap}{words}" if kind else words
+            ink = _ink_on(colours[row, x])
+            y = row + (0.22 if x < 4 and not end else 0)
+            axes.text(x, y, words, color=ink, ha="center", va="center", size=11)
+    if policy == OPTIMAL:
+        rows, cols = np.divmod(np.flatnonzero(~ENDS), 4)
+        dy, dx = np.array([(0, -1), (1, 0), (0, 1), (-1, 0)])[it.pi.argmax(1)[~ENDS]].T
+        inks = [_ink_on(ground) for ground in colours[rows, cols]]
+        axes.quiver(
+            cols - 0.2 * dx,
+            rows - 0.28 - 0.13 * dy,
+            0.4 * dx,
+            0.26 * dy,
+            color=inks,
+            angles="xy",
+            scale_units="xy",
+            scale=1,
+            width=0.005,
+        )
+    axes.set_axis_off()
+    for x, title, unit in (
+        (-0.5, "value v(s)", "discounted return"),
+        (
+            4.5,
+            f"visits d(s), {d.sum():.1f} in all",
+            f"{d[~over].sum():.1f} of them before the end",
+        ),
+    ):
+        axes.text(x, -0.93, title, size=13, va="bottom")
+        axes.text(x, -0.6, unit, size=11.5, va="bottom")
+    return figure
+
+
+def lake_words(gamma, policy):
+    """What `draw_lake` shows, in words."""
+    it = lake_evaluation(gamma, policy)
+    d = it.visitation
+    arrows = ", with the best direction as an arrow" if policy == OPTIMAL else ""
+    return (
+        f"Two maps of the four by four lake at gamma = {gamma:.2f}, policy: {policy}. "
+        f"Left, the values{arrows}: {number(it.v[0], '.3f')} at the start, "
+        f"{it.v[14]:.3f} left of the goal. Right, the discounted visits: {d[0]:.2f} at "
+        f"the start, {d[~ENDS].sum():.1f} of {d.sum():.1f} before the end."
+    )
+
+
+lake = Widget(
+    draw_lake,
+    lake_words,
+    {
+        "gamma": Slider("discount γ", 0.5, 0.99, 0.01, 0.9),
+        "policy": Choice("policy", (OPTIMAL, UNIFORM), OPTIMAL),
+    },
+)
+
+# --- exercises
 
 
 def action_values_stub(P, R, gamma, v):
-    """q [S, A] from P [S, A, S], R [S, A], gamma and v [S]."""
-    expected_next = ...  # your line: the mean v of the next state
-    return R + gamma * expected_next
+    """q [S, A] of rewards that depend on the next state, too: R [S, A, S].
+
+    P : [S, A, S], v : [S], as on the page.
+    """
+    worth = ...  # your line: reward and rest by next state, [S, A, S]
+    return (P * worth).sum(axis=2)
 
 
 def action_values_reference(P, R, gamma, v):
-    """q [S, A] from P [S, A, S], R [S, A], gamma and v [S]."""
-    expected_next = P @ v
-    return R + gamma * expected_next
+    """q [S, A] of rewards that depend on the next state, too: R [S, A, S]."""
+    worth = R + gamma * v
+    return (P * worth).sum(axis=2)
 
 
 def value_of_here(P, R, gamma, v):
-    return R + gamma * v[:, None]
+    return (P * (R + gamma * v[:, None, None])).sum(axis=2)
 
 
-def sum_over_origin(P, R, gamma, v):
-    return R + gamma * np.einsum("sat,s->ta", P, v)
+def mean_reward_only(P, R, gamma, v):
+    return (P * (P * R + gamma * v)).sum(axis=2)
 
 
-def next_states_alike(P, R, gamma, v):
-    return R + gamma * v.mean()
+def weighed_twice(P, R, gamma, v):
+    return (P * P * (R + gamma * v)).sum(axis=2)
 
 
 def best_next_state(P, R, gamma, v):
-    return R + gamma * np.where(P > 0, v, -np.inf).max(axis=2)
+    return np.where(P > 0, R + gamma * v, -np.inf).max(axis=2)
 
 
 def no_reward(P, R, gamma, v):
-    return gamma * P @ v
+    return (P * (gamma * v)).sum(axis=2)
 
 
 def no_gamma(P, R, gamma, v):
-    return R + P @ v
+    return (P * (R + v)).sum(axis=2)
 
 
 def gamma_on_both(P, R, gamma, v):
-    return gamma * (R + P @ v)
+    return (P * gamma * (R + v)).sum(axis=2)
+
+
+def advantage_for_q(P, R, gamma, v):
+    return (P * (R + gamma * v)).sum(axis=2) - v[:, None]
 
 
 def action_values_cases(rng):
     cases = []
-    for n_states, n_actions, gamma in ((2, 2, 0.5), (4, 3, 0.9), (5, 2, 0.8)):
-        mdp = random_mdp(rng, n_states, n_actions, gamma)
-        cases.append((mdp.P, mdp.R, gamma, rng.normal(size=n_states)))
+    for n_states, n_actions, gamma in ((4, 3, 0.9), (5, 2, 0.8), (2, 3, 0.6)):
+        P = random_mdp(rng, n_states, n_actions, gamma).P
+        R = rng.normal(size=(n_states, n_actions, n_states))
+        cases.append((P, R, gamma, rng.normal(size=n_states)))
     return cases
 
 
@@ -79,21 +380,22 @@ action_values = Exercise(
         "the value of the state you leave: v must be that of the next state": (
             value_of_here
         ),
-        "the sum runs over the state you come from: P's last axis is the next state": (
-            sum_over_origin
+        "the reward is multiplied by P already: the last line does that": (
+            mean_reward_only
         ),
-        "every next state counts the same: weigh v by P": next_states_alike,
+        "multiplied by P already: the last line does that": weighed_twice,
         "the best next state: the world draws it, you don't choose; take the mean": (
             best_next_state
         ),
         "the reward is missing": no_reward,
         "gamma is missing: the next state's value comes one step later": no_gamma,
         "gamma multiplies the reward too: the reward comes now": gamma_on_both,
+        "this is the advantage: q does not subtract v": advantage_for_q,
     },
     hints=(
-        "A mean over the next state: probability times value, summed.",
-        "The last axis of P is the next state, and v has one number for each.",
-        "P @ v sums over that last axis: [S, A, S] times [S] gives [S, A].",
+        "If the next state were known, what would this step and the rest be worth?",
+        "The last axis of R is the next state, and v has one number for each.",
+        "R + gamma * v: NumPy lays v [S] along the last axis of R [S, A, S].",
     ),
     cases=action_values_cases,
 )
@@ -180,76 +482,93 @@ count_visits = Exercise(
 def windy_performance_stub(k, std, noise, m0, gamma):
     """J of u ~ N(k s, std^2) where s' = s + u + w, reward -(s^2 + u^2).
 
-    E[w] = 0, E[w^2] = noise, E[s_0^2] = m0; all are numbers, and so is J.
+    E[w] = 0, E[w^2] = noise, E[s_0^2] = m0 > 0; all are numbers.
+    J is a number, or -inf.
     """
     ...  # your code
 
 
 def windy_performance_reference(k, std, noise, m0, gamma):
     """J of u ~ N(k s, std^2) where s' = s + u + w, reward -(s^2 + u^2)."""
+    kept = gamma * (1 + k) ** 2  # of E[s^2], from step to step
+    if kept >= 1:
+        return -np.inf
     shaken = gamma * (std**2 + noise) / (1 - gamma)
-    M = (m0 + shaken) / (1 - gamma * (1 + k) ** 2)  # sum of gamma^t E[s_t^2]
+    M = (m0 + shaken) / (1 - kept)  # sum of gamma^t E[s_t^2]
     return -(M + k**2 * M + std**2 / (1 - gamma))
 
 
-def _windy(k, std, noise, m0, gamma, action=1.0, shaken=1.0, power=2, start=1.0):
-    pushed = shaken * (std**2 + noise) / (1 - gamma)
-    M = (start * m0 + pushed) / (1 - gamma * (1 + k) ** power)
-    return -((1 + k**2) * M + action * std**2 / (1 - gamma))
+def _windy(k, std, noise, m0, gamma, action=1.0, shaken=None, power=2, cost=1.0):
+    if gamma * (1 + k) ** 2 >= 1:
+        return -np.inf
+    pushed = gamma * (std**2 + noise) if shaken is None else shaken
+    M = (m0 + pushed / (1 - gamma)) / (1 - gamma * (1 + k) ** power)
+    return -(M + cost * (k**2 * M + action * std**2 / (1 - gamma)))
 
 
 def action_noise_free(k, std, noise, m0, gamma):
-    return _windy(k, std, noise, m0, gamma, action=0, shaken=gamma)
+    return _windy(k, std, noise, m0, gamma, action=0)
 
 
 def states_not_shaken(k, std, noise, m0, gamma):
     return _windy(k, std, noise, m0, gamma, shaken=0)
 
 
+def start_forgotten(k, std, noise, m0, gamma):
+    return _windy(k, std, noise, 0.0, gamma)
+
+
+def start_of_one(k, std, noise, m0, gamma):
+    return _windy(k, std, noise, 1.0, gamma)
+
+
 def no_wind(k, std, noise, m0, gamma):
-    return _windy(k, std, 0.0, m0, gamma, shaken=gamma)
+    return _windy(k, std, 0.0, m0, gamma)
 
 
 def only_wind_shakes(k, std, noise, m0, gamma):
-    pushed = gamma * noise / (1 - gamma)
-    M = (m0 + pushed) / (1 - gamma * (1 + k) ** 2)
-    return -((1 + k**2) * M + std**2 / (1 - gamma))
+    return _windy(k, std, noise, m0, gamma, shaken=gamma * noise)
 
 
 def shaken_at_once(k, std, noise, m0, gamma):
-    return _windy(k, std, noise, m0, gamma, shaken=1.0)
+    return _windy(k, std, noise, m0, gamma, shaken=std**2 + noise)
 
 
 def shaken_once(k, std, noise, m0, gamma):
-    return _windy(k, std, noise, m0, gamma, shaken=gamma * (1 - gamma))
+    return _windy(
+        k, std, noise, m0, gamma, shaken=gamma * (1 - gamma) * (std**2 + noise)
+    )
 
 
 def action_noise_once(k, std, noise, m0, gamma):
-    return _windy(k, std, noise, m0, gamma, action=1 - gamma, shaken=gamma)
+    return _windy(k, std, noise, m0, gamma, action=1 - gamma)
 
 
 def loop_not_squared(k, std, noise, m0, gamma):
-    return _windy(k, std, noise, m0, gamma, shaken=gamma, power=1)
+    return _windy(k, std, noise, m0, gamma, power=1)
 
 
 def std_not_squared(k, std, noise, m0, gamma):
-    return _windy(k, np.sqrt(std), noise, m0, gamma, shaken=gamma)
+    return _windy(k, np.sqrt(std), noise, m0, gamma)
 
 
 def action_cost_free(k, std, noise, m0, gamma):
-    pushed = gamma * (std**2 + noise) / (1 - gamma)
-    return -(m0 + pushed) / (1 - gamma * (1 + k) ** 2)
+    return _windy(k, std, noise, m0, gamma, cost=0)
+
+
+def never_infinite(k, std, noise, m0, gamma):
+    shaken = gamma * (std**2 + noise) / (1 - gamma)
+    M = (m0 + shaken) / (1 - gamma * (1 + k) ** 2)
+    return -(M + k**2 * M + std**2 / (1 - gamma))
 
 
 def windy_cases(rng):
     rows = (-0.5, 0.3, 0.1, 1.0, 0.9), (-1.2, 0.7, 0.5, 2.0, 0.8)
-    free = [
-        tuple(
-            float(x) for x in rng.uniform((-1.5, 0.1, 0, 0.5, 0.5), (0, 1, 1, 3, 0.9))
-        )
-        for _ in range(3)
-    ]
-    return [*rows, *free]
+    low, high = (-1.5, 0.1, 0, 0.5, 0.5), (0, 1, 1, 3, 0.9)
+    free = [tuple(map(float, rng.uniform(low, high))) for _ in range(3)]
+    # costs that grow, towards either side, and costs that stay: gamma (1 + k)^2 = 1
+    endless = (0.1, 0.3, 0.0, 1.0, 0.9), (-2.2, 0.3, 0.2, 1.5, 0.8)
+    return [*rows, *free, *endless, (1.0, 0.4, 0.3, 2.0, 0.25)]
 
 
 windy_performance = Exercise(
@@ -264,6 +583,11 @@ windy_performance = Exercise(
         ),
         "nothing shakes the state after the start: std^2 + noise adds to E[s^2] at "
         "every step": states_not_shaken,
+        "the start is missing: E[s_0^2] = m0 is the first term of M": start_forgotten,
+        "the start counts as 1: E[s_0^2] = m0": start_of_one,
+        "where gamma (1 + k)^2 >= 1 the costs never die out: J is -inf": (
+            never_infinite
+        ),
         "the wind is missing: E[s'^2] = (1 + k)^2 E[s^2] + std^2 + noise": no_wind,
         "only the wind shakes the state: the action's noise does so too": (
             only_wind_shakes
@@ -288,258 +612,12 @@ windy_performance = Exercise(
         "E[s_(t+1)^2] = (1 + k)^2 E[s_t^2] + std^2 + noise. Multiply by gamma^(t+1) "
         "and sum over t: one equation for M.",
         "M = (m0 + gamma (std^2 + noise)/(1 - gamma)) / (1 - gamma (1 + k)^2), and "
-        "J = -(M + k^2 M + std^2/(1 - gamma)).",
+        "J = -(M + k^2 M + std^2/(1 - gamma)), or -inf where gamma (1 + k)^2 >= 1.",
     ),
     cases=windy_cases,
 )
 
+pictures = (world, running_mean, hill)
+widgets = (curve, lake)
 exercises = (action_values, count_visits, windy_performance)
 progress = Progress(exercises)
-
-# ----------------------------------------------------------------------- figures
-
-
-def _figure(size):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.subplots()
-
-
-def _words_above(axes, *lines):
-    """Coloured words over the axes, first line on top; cheaper than a legend."""
-    for i, (words, color) in enumerate(reversed(lines)):
-        axes.text(
-            0, 1.03 + 0.085 * i, words, color=color, transform=axes.transAxes, size=12
-        )
-
-
-def draw_world():
-    """The two states of `road_and_ice`, with what each action does -> Figure."""
-    figure, axes = _figure((7.2, 3.0))
-    axes.set(xlim=(0, 10), ylim=(0.3, 4.2))
-    axes.set_axis_off()
-    for x, name in ((3.0, "road"), (7.0, "ice")):
-        disc = dict(markersize=62, markerfacecolor="white", markeredgecolor=style.INK)
-        axes.plot(x, 2.2, "o", **disc)
-        axes.text(x, 2.2, name, size=16, ha="center", va="center")
-    for start, end, rad, color, line in (
-        ((3.6, 2.65), (6.45, 2.65), -0.25, style.RED, "--"),
-        ((6.45, 1.75), (3.6, 1.75), -0.25, style.BLUE, "-"),
-        ((2.4, 1.75), (2.4, 2.65), -1.6, style.BLUE, "-"),
-        ((2.75, 2.95), (3.25, 2.95), -2.2, style.RED, "--"),
-        ((7.55, 2.65), (7.55, 1.75), -1.6, style.RED, "--"),
-    ):
-        axes.annotate(
-            "",
-            end,
-            start,
-            arrowprops=dict(
-                arrowstyle="-|>",
-                connectionstyle=f"arc3,rad={rad}",
-                color=color,
-                linestyle=line,
-                linewidth=2,
-                mutation_scale=18,
-                shrinkA=0,
-                shrinkB=0,
-            ),
-        )
-    for x, y, words, color, ha in (
-        (5.0, 3.25, "fast (.9): +1", style.RED, "center"),
-        (5.0, 0.95, "slow: 0", style.BLUE, "center"),
-        (1.55, 2.2, "slow: 0", style.BLUE, "right"),
-        (3.0, 3.85, "fast (.1): +1", style.RED, "center"),
-        (8.45, 2.2, "fast: −0.5", style.RED, "left"),
-    ):
-        axes.text(x, y, words, color=color, ha=ha, va="center", size=12.5)
-    return figure
-
-
-def draw_running_mean(returns, J):
-    """Mean and 95 % interval of the first n returns over n, and exact J -> Figure."""
-    figure, axes = _figure((7.2, 3.6))
-    n = np.unique(np.geomspace(10, len(returns), 200).astype(int))
-    mean = np.array([returns[:k].mean() for k in n])
-    half = np.array([1.96 * returns[:k].std(ddof=1) / np.sqrt(k) for k in n])
-    axes.fill_between(n, mean - half, mean + half, color=style.GREY, alpha=0.35)
-    axes.plot(n, mean, color=style.BLUE)
-    axes.axhline(J, color=style.RED, linestyle="--")
-    axes.set(
-        xscale="log", xlabel="number of paths n", ylabel="return", xlim=(n[0], n[-1])
-    )
-    _words_above(
-        axes,
-        ("──  mean of n returns, grey: its 95 % interval", style.BLUE),
-        ("– –  exact J", style.RED),
-    )
-    return figure
-
-
-@lru_cache(maxsize=128)
-def road_parts(gamma, points=101):
-    """p, what the road earns, what the ice costs, J = earned - cost; each [points]."""
-    world, p = road_and_ice(gamma), np.linspace(0, 1, points)
-    d = np.array([evaluate(world, shared_policy(x)).visitation for x in p])
-    earned, cost = d[:, 0] * p * world.R[0, 1], -d[:, 1] * p * world.R[1, 1]
-    return p, earned, cost, earned - cost
-
-
-def draw_curve(gamma):
-    """J(p), and its two parts, what the road earns and the ice costs -> Figure."""
-    p, earned, cost, J = road_parts(gamma)
-    figure, axes = _figure((7.2, 4.4))
-    axes.axhline(0, color=style.INK, linewidth=0.8)
-    axes.plot(p, earned, **style.line(2))
-    axes.plot(p, cost, **style.line(1))
-    axes.plot(p, J, **style.line(0))
-    best = np.argmax(J)
-    axes.plot(p[best], J[best], "o", color=style.INK, markersize=8)
-    axes.set(xlabel="p, the probability of driving fast", xlim=(0, 1))
-    axes.set_ylabel("discounted reward")
-    _words_above(
-        axes,
-        (f"──  J, best at p = {p[best]:.2f} with J = {J[best]:.2f}", style.BLUE),
-        ("–·–  earned on the road, d(road) · p · 1", style.VIOLET),
-        ("– –  paid on the ice, d(ice) · p · 0.5", style.RED),
-    )
-    return figure
-
-
-curve = Widget(
-    draw_curve,
-    "Over p: what the road earns rises, peaks and falls; what the ice costs rises ever "
-    "faster; their difference J peaks in the middle and ends below zero.",
-    {"gamma": Slider("discount γ", 0.0, 0.98, 0.02, 0.9)},
-)
-
-LAKE = "SFFF", "FHFH", "FFFH", "HFFG"
-ENDS = np.array([c in "HG" for row in LAKE for c in row])
-OPTIMAL, UNIFORM = "best for this γ", "all directions alike"
-
-
-@lru_cache(maxsize=256)
-def lake_evaluation(gamma, policy=OPTIMAL):
-    """The Evaluation of the best or the uniform policy on slippery FrozenLake."""
-    table = _lake_table()
-    lake = TabularMDP(table.P, table.R, gamma, table.start, table.name)
-    make = optimal_policy if policy == OPTIMAL else uniform_policy
-    return evaluate(lake, make(lake))
-
-
-@lru_cache(maxsize=1)
-def _lake_table():
-    return TabularMDP.from_gymnasium("FrozenLake", gamma=0.9)
-
-
-def draw_lake(gamma, policy):
-    """FrozenLake's values with arrows, and its visits, side by side -> Figure.
-
-    One axes for both maps: a second one would double the time of a slider's move.
-    """
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
-
-    it = lake_evaluation(gamma, policy)
-    v = np.round(it.v.reshape(4, 4), 9) + 0.0  # no -0.000
-    d = it.visitation.reshape(4, 4)
-    over = ENDS.reshape(4, 4)
-    most = d[~over].max()
-    colours = np.ones((4, 9, 4))
-    viridis = colormaps["viridis"]
-    colours[:, :4], colours[:, 5:] = viridis(v), viridis(d / most)
-    for left in (0, 5):
-        colours[:, left : left + 4][over] = (0.85, 0.85, 0.87, 1)
-    figure = Figure(figsize=(7.4, 3.85))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(colours, interpolation="none")
-    axes.set(xlim=(-0.55, 8.55), ylim=(3.6, -1.3))
-    for left in (-0.5, 4.5):
-        between, width = np.arange(3) + 0.5, dict(color="white", linewidth=1.5)
-        axes.hlines(between, left, left + 4, **width)
-        axes.vlines(between + left + 0.5, -0.5, 3.5, **width)
-    for row, col in np.ndindex(4, 4):
-        end, kind = over[row, col], LAKE[row][col].replace("F", "")
-        for x, number, share in (
-            (col, f"{v[row, col]:.3f}", v[row, col]),
-            (col + 5, f"{d[row, col]:.2f}", d[row, col] / most),
-        ):
-            gap = " " if kind == "S" else "\n"
-            words = f"{kind}{gap}{number}" if kind else number
-            ink = "black" if end or share > 0.62 else "white"
-            y = row + (0.22 if x < 4 and not end else 0)
-            axes.text(x, y, words, color=ink, ha="center", va="center", size=11)
-    if policy == OPTIMAL:
-        rows, cols = np.divmod(np.flatnonzero(~ENDS), 4)
-        dy, dx = np.array([(0, -1), (1, 0), (0, 1), (-1, 0)])[it.pi.argmax(1)[~ENDS]].T
-        inks = np.where(v[rows, cols] > 0.62, "black", "white")
-        axes.quiver(
-            cols - 0.2 * dx,
-            rows - 0.28 - 0.13 * dy,
-            0.4 * dx,
-            0.26 * dy,
-            color=inks,
-            angles="xy",
-            scale_units="xy",
-            scale=1,
-            width=0.005,
-        )
-    axes.set_axis_off()
-    for x, title, unit in (
-        (-0.5, "value v(s)", "discounted return"),
-        (
-            4.5,
-            f"visits d(s), {d.sum():.1f} in all",
-            f"{d[~over].sum():.1f} of them before the end",
-        ),
-    ):
-        axes.text(x, -0.93, title, size=13, va="bottom")
-        axes.text(x, -0.6, unit, size=11.5, va="bottom")
-    return figure
-
-
-lake = Widget(
-    draw_lake,
-    "Two maps of the four by four lake. Left, the values: large beside the goal and "
-    "fading towards the start, with the best direction as an arrow. Right, the "
-    "discounted visits: many at the start, and some in holes and goal after the end.",
-    {
-        "gamma": Slider("discount γ", 0.5, 0.99, 0.01, 0.9),
-        "policy": Choice("policy", (OPTIMAL, UNIFORM), OPTIMAL),
-    },
-)
-
-
-def draw_lqr(estimates, std=0.3):
-    """J over the gain k, with Monte Carlo intervals (rows k, mean, half) -> Figure."""
-    world = lqr.scalar_lqr()
-    k = np.linspace(-1.9, -0.02, 190)
-    J = [lqr.performance(world, x, std) for x in k]
-    best = float(lqr.optimal_gain(world)[0, 0])
-    figure, axes = _figure((7.2, 3.8))
-    axes.plot(k, J, color=style.BLUE)
-    axes.axvline(best, color=style.INK, linestyle=":", linewidth=1.5)
-    at, mean, half = np.transpose(estimates)
-    axes.errorbar(at, mean, half, fmt="o", color=style.RED, capsize=5, markersize=5)
-    axes.set(xlabel="gain k (action per unit of state)", ylim=(-34, 0))
-    axes.set_ylabel("J (reward units)")
-    _words_above(
-        axes,
-        ("──  closed form, dotted: the best k", style.BLUE),
-        ("●  mean of 2000 sampled returns, 95 % interval", style.RED),
-    )
-    return figure
-
-
-def covered(gamma=0.9, p=0.1, sets=400, n=200, horizon=150, seed=1):
-    """How many of `sets` data sets of n paths have a 95 % interval that covers J."""
-    world, pi = road_and_ice(gamma), shared_policy(p)
-    rng = np.random.default_rng(seed)
-    paths = sample_trajectories(world, pi, sets * n, horizon, rng)
-    returns = (paths.rewards @ gamma ** np.arange(horizon)).reshape(sets, n)
-    half = 1.96 * returns.std(axis=1, ddof=1) / np.sqrt(n)
-    J = evaluate(world, pi).performance
-    return int(np.sum(np.abs(returns.mean(axis=1) - J) <= half))
-
-
-widgets = (curve, lake)

@@ -118,9 +118,9 @@ def draw_price(n=200, seed=0, p_old=0.1):
 
 price = Picture(
     draw_price,
-    "Left: estimates from 200 draws around the exact line; the intervals grow as p "
-    "leaves 0.1. Right: the effective share of the draws is 1 at p = 0.1 and falls "
-    "towards 0.1 at p = 1.",
+    "Left: estimates from 200 draws around the exact line; the intervals grow with p. "
+    "Right: the effective share of the draws is 1 at p = 0.1 and falls towards 0.1 at "
+    "p = 1.",
 )
 
 
@@ -315,43 +315,57 @@ lqr_path = Widget(draw_lqr, lqr_words, {"x": Slider("position x", 0.0, 1.0, 0.02
 # --- exercises
 
 
-def importance_mean_stub(actions, f, pi, pi_old):
-    """The mean of f under pi, from actions [N] drawn from pi_old.
+def importance_mean_stub(f, log_prob, log_prob_old):
+    """The mean of f under pi, from N actions drawn from pi_old.
 
-    f, pi, pi_old : [A], a value and two probabilities per action.
+    f [N] has each drawn action's value, log_prob and log_prob_old [N] its
+    log pi and log pi_old.
     """
     ratio = ...  # your line: one ratio per drawn action, [N]
-    return np.mean(ratio * f[actions])
+    return np.mean(ratio * f)
 
 
-def importance_mean_reference(actions, f, pi, pi_old):
-    """The mean of f under pi, from actions [N] drawn from pi_old."""
-    ratio = pi[actions] / pi_old[actions]
-    return np.mean(ratio * f[actions])
+def importance_mean_reference(f, log_prob, log_prob_old):
+    """The mean of f under pi, from N actions drawn from pi_old."""
+    ratio = np.exp(log_prob - log_prob_old)
+    return np.mean(ratio * f)
 
 
-def inverted_importance(actions, f, pi, pi_old):
-    return np.mean(pi_old[actions] / pi[actions] * f[actions])
+def inverted_importance(f, log_prob, log_prob_old):
+    return np.mean(np.exp(log_prob_old - log_prob) * f)
 
 
-def unweighted(actions, f, pi, pi_old):
-    return np.mean(f[actions])
+def unweighted(f, log_prob, log_prob_old):
+    return np.mean(f)
 
 
-def weighted_by_new(actions, f, pi, pi_old):
-    return np.mean(pi[actions] * f[actions])
+def weighted_by_new(f, log_prob, log_prob_old):
+    return np.mean(np.exp(log_prob) * f)
 
 
-def self_normalised(actions, f, pi, pi_old):
-    ratio = pi[actions] / pi_old[actions]
-    return np.sum(ratio * f[actions]) / np.sum(ratio)
+def ratio_of_logs(f, log_prob, log_prob_old):
+    return np.mean(log_prob / log_prob_old * f)
+
+
+def difference_of_logs(f, log_prob, log_prob_old):
+    return np.mean((log_prob - log_prob_old) * f)
+
+
+def self_normalised(f, log_prob, log_prob_old):
+    ratio = np.exp(log_prob - log_prob_old)
+    return np.sum(ratio * f) / np.sum(ratio)
+
+
+def underflowing(f, log_prob, log_prob_old):
+    with np.errstate(invalid="ignore"):
+        return np.mean(np.exp(log_prob) / np.exp(log_prob_old) * f)
 
 
 def importance_cases(rng):
     cases = []
-    for n, k in ((1, 2), (6, 3), (40, 5)):
-        pi, pi_old = rng.dirichlet(np.ones(k), 2) * 0.8 + 0.2 / k
-        cases.append((rng.integers(k, size=n), rng.normal(size=k), pi, pi_old))
+    for n, shift in ((6, -1.0), (40, -3.0), (5, -800.0), (1, -0.5)):
+        log_prob, log_prob_old = shift - rng.uniform(0, 1.5, (2, n))
+        cases.append((rng.normal(1, 1, n), log_prob, log_prob_old))
     return cases
 
 
@@ -366,22 +380,27 @@ importance_mean = Exercise(
         "no ratio: this is the mean of f under pi_old": unweighted,
         "weighted by pi alone: the draws already favour what pi_old likes, so divide "
         "by pi_old": weighted_by_new,
+        "this divides the logarithms: the logarithm of a ratio is a difference": (
+            ratio_of_logs
+        ),
+        "this is the logarithm of the ratio: exp is missing": difference_of_logs,
         "divided by the sum of the ratios: close, but biased; divide by N": (
             self_normalised
         ),
+        "each exp is taken by itself, and both are 0 at logarithms of -800: subtract "
+        "first": underflowing,
     },
     hints=(
         "Which actions did pi_old draw too seldom for pi? They need a ratio above 1.",
-        "The ratio of action a is pi(a) / pi_old(a), and actions [N] is an index.",
-        "pi[actions] and pi_old[actions] are arrays [N]: divide the first by the "
-        "second.",
+        "The ratio is pi / pi_old, so its logarithm is log_prob - log_prob_old.",
+        "One exp of that difference, for all N at once.",
     ),
     cases=importance_cases,
 )
 
 
-def surrogate_stub(mdp, pi_old, pi):
-    """L of the policy pi [S, A] seen from the policy pi_old [S, A].
+def mismatch_stub(mdp, pi_old, pi):
+    """eta - L, what L ignores, for pi [S, A] seen from pi_old [S, A].
 
     evaluate(mdp, policy) has .visitation [S] and .advantage [S, A].
     """
@@ -390,59 +409,49 @@ def surrogate_stub(mdp, pi_old, pi):
     return np.sum(weights * advantages)
 
 
-def surrogate_reference(mdp, pi_old, pi):
-    """L of the policy pi [S, A] seen from the policy pi_old [S, A]."""
-    old = evaluate(mdp, pi_old)
-    weights = old.visitation
+def mismatch_reference(mdp, pi_old, pi):
+    """eta - L, what L ignores, for pi [S, A] seen from pi_old [S, A]."""
+    old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
+    weights = new.visitation - old.visitation
     advantages = np.sum(pi * old.advantage, axis=1)
     return np.sum(weights * advantages)
 
 
-def new_visitation(mdp, pi_old, pi):
+def surrogate_alone(mdp, pi_old, pi):
+    old = evaluate(mdp, pi_old)
+    return old.visitation @ np.sum(pi * old.advantage, axis=1)
+
+
+def improvement_alone(mdp, pi_old, pi):
     old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
     return new.visitation @ np.sum(pi * old.advantage, axis=1)
 
 
-def no_visitation(mdp, pi_old, pi):
-    return np.sum(pi * evaluate(mdp, pi_old).advantage)
+def both_added(mdp, pi_old, pi):
+    old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
+    weights = new.visitation + old.visitation
+    return weights @ np.sum(pi * old.advantage, axis=1)
 
 
-def normalised_visitation(mdp, pi_old, pi):
-    return (1 - mdp.gamma) * surrogate_reference(mdp, pi_old, pi)
-
-
-def inverted_surrogate(mdp, pi_old, pi):
-    old = evaluate(mdp, pi_old)
-    return old.visitation @ np.sum(pi_old * (pi_old / pi) * old.advantage, axis=1)
-
-
-def extra_ratio(mdp, pi_old, pi):
-    old = evaluate(mdp, pi_old)
-    return old.visitation @ np.sum(pi * (pi / pi_old) * old.advantage, axis=1)
-
-
-def old_probabilities(mdp, pi_old, pi):
-    old = evaluate(mdp, pi_old)
-    return old.visitation @ np.sum(pi_old * old.advantage, axis=1)
+def ratio_in_excess(mdp, pi_old, pi):
+    old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
+    weights = new.visitation - old.visitation
+    return weights @ np.sum(pi * (pi / pi_old) * old.advantage, axis=1)
 
 
 def q_for_advantage(mdp, pi_old, pi):
-    old = evaluate(mdp, pi_old)
-    return old.visitation @ np.sum(pi * old.q, axis=1)
-
-
-def new_advantage(mdp, pi_old, pi):
     old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
-    return old.visitation @ np.sum(pi * new.advantage, axis=1)
+    return (new.visitation - old.visitation) @ np.sum(pi * old.q, axis=1)
 
 
-def exchanged(mdp, pi_old, pi):
-    return surrogate_reference(mdp, pi, pi_old)
+def unweighted_advantages(mdp, pi_old, pi):
+    old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
+    return (new.visitation - old.visitation) @ np.sum(old.advantage, axis=1)
 
 
-def surrogate_cases(rng):
+def mismatch_cases(rng):
     cases = []
-    for n_states, n_actions, gamma in ((2, 2, 0.5), (4, 3, 0.9), (6, 2, 0.8)):
+    for n_states, n_actions, gamma in ((4, 3, 0.9), (6, 2, 0.8), (2, 5, 0.6)):
         mdp = random_mdp(rng, n_states, n_actions, gamma)
         policies = (random_policy(rng, n_states, n_actions) for _ in range(2))
         mix = (0.9 * pi + 0.1 / n_actions for pi in policies)
@@ -450,100 +459,110 @@ def surrogate_cases(rng):
     return cases
 
 
-surrogate = Exercise(
-    name="surrogate",
+mismatch = Exercise(
+    name="mismatch",
     minutes=8,
     difficulty=2,
-    stub=surrogate_stub,
-    reference=surrogate_reference,
+    stub=mismatch_stub,
+    reference=mismatch_reference,
     mistakes={
-        "the new visitation is used: this is J(pi) - J(pi_old); L keeps the old one": (
-            new_visitation
+        "this is L alone: subtract it from the improvement": surrogate_alone,
+        "this is the improvement alone: L is still to be subtracted": (
+            improvement_alone
         ),
-        "the visitation is missing: every state counts the same": no_visitation,
-        "the visitation is normalised: a factor 1 - gamma too many": (
-            normalised_visitation
+        "the two visitations are added: L is subtracted": both_added,
+        "the ratio is used twice: pi already is pi_old times the ratio": (
+            ratio_in_excess
         ),
-        "the ratio is upside down: it is pi / pi_old": inverted_surrogate,
-        "the ratio is used twice: pi already is pi_old times the ratio": extra_ratio,
-        "actions are averaged under pi_old: that is 0 for every pi": old_probabilities,
-        "q where the advantage is meant: L(pi_old) would not be 0": q_for_advantage,
-        "the advantage of pi: L judges the new actions by the old policy's advantage": (
-            new_advantage
+        "q where the advantage is meant: the v of each state doesn't cancel here": (
+            q_for_advantage
         ),
-        "pi and pi_old are exchanged": exchanged,
+        "the advantages of all actions are added: weight them by pi": (
+            unweighted_advantages
+        ),
     },
     hints=(
-        "Two sums, inside out: over actions with pi, over states with the old visits.",
-        "pi * old.advantage is [S, A]; its sum over axis 1 is one number per state.",
-        "With old = evaluate(mdp, pi_old): weights = old.visitation and "
-        "advantages = np.sum(pi * old.advantage, axis=1).",
+        "Write the improvement and L as sums over states. What do they share?",
+        "Both have sum_a pi(a|s) A_old(s, a). Only the visitation in front differs.",
+        "weights is the visitation of pi less that of pi_old; pi times the old "
+        "advantage, summed over axis 1, is the rest.",
     ),
-    cases=surrogate_cases,
+    cases=mismatch_cases,
 )
 
 
-def policy_gradient_stub(mdp, theta):
-    """The gradient [S, A] of J at the softmax policy of theta [S, A]."""
-    ...  # your code; returns an array [S, A]
+def policy_gradient_stub(mdp, features, theta):
+    """The gradient [n, A] of J: a softmax of the scores features @ theta.
+
+    features : [S, n], one row per state; theta : [n, A].
+    """
+    ...  # your code
 
 
-def policy_gradient_reference(mdp, theta):
-    """The gradient [S, A] of J at the softmax policy of theta [S, A]."""
-    weights = np.exp(theta - theta.max(axis=1, keepdims=True))
+def policy_gradient_reference(mdp, features, theta):
+    """The gradient [n, A] of J: a softmax of the scores features @ theta."""
+    scores = features @ theta
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     pi = weights / weights.sum(axis=1, keepdims=True)
     old = evaluate(mdp, pi)
-    return old.visitation[:, None] * pi * old.advantage
+    return features.T @ (old.visitation[:, None] * pi * old.advantage)
 
 
-def _softmax(theta):
-    weights = np.exp(theta - theta.max(axis=1, keepdims=True))
+def _softmax(scores):
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def gradient_without_pi(mdp, theta):
-    old = evaluate(mdp, _softmax(theta))
-    return old.visitation[:, None] * old.advantage
+def gradient_without_pi(mdp, features, theta):
+    old = evaluate(mdp, _softmax(features @ theta))
+    return features.T @ (old.visitation[:, None] * old.advantage)
 
 
-def gradient_without_visits(mdp, theta):
-    old = evaluate(mdp, _softmax(theta))
-    return old.pi * old.advantage
+def gradient_without_visits(mdp, features, theta):
+    old = evaluate(mdp, _softmax(features @ theta))
+    return features.T @ (old.pi * old.advantage)
 
 
-def gradient_normalised(mdp, theta):
-    return (1 - mdp.gamma) * policy_gradient_reference(mdp, theta)
+def gradient_of_q(mdp, features, theta):
+    old = evaluate(mdp, _softmax(features @ theta))
+    return features.T @ (old.visitation[:, None] * old.pi * old.q)
 
 
-def gradient_of_q(mdp, theta):
-    old = evaluate(mdp, _softmax(theta))
-    return old.visitation[:, None] * old.pi * old.q
+def gradient_of_start(mdp, features, theta):
+    old = evaluate(mdp, _softmax(features @ theta))
+    return features.T @ (mdp.start[:, None] * old.pi * old.advantage)
 
 
-def gradient_of_start(mdp, theta):
-    old = evaluate(mdp, _softmax(theta))
-    return mdp.start[:, None] * old.pi * old.advantage
-
-
-def gradient_over_states(mdp, theta):
-    old = evaluate(mdp, _softmax(theta.T).T / _softmax(theta.T).T.sum(1)[:, None])
+def gradient_of_one_table(mdp, features, theta):
+    old = evaluate(mdp, _softmax(features @ theta))
     return old.visitation[:, None] * old.pi * old.advantage
 
 
+def gradient_overflowing(mdp, features, theta):
+    with np.errstate(over="ignore", invalid="ignore"):
+        weights = np.exp(features @ theta)
+        pi = weights / weights.sum(axis=1, keepdims=True)
+    old = evaluate(mdp, pi)  # ValueError where pi is not a number
+    return features.T @ (old.visitation[:, None] * pi * old.advantage)
+
+
 def gradient_cases(rng):
-    sizes = (2, 2, 0.5), (4, 3, 0.9), (3, 5, 0.8)
-    return [
-        (random_mdp(rng, n_states, n_actions, gamma), rng.normal(size=(n_states, k)))
-        for n_states, n_actions, gamma in sizes
-        for k in (n_actions,)
-    ]
+    cases = []
+    for n_states, n_actions, n in ((4, 3, 2), (5, 2, 3), (3, 4, 6)):
+        mdp = random_mdp(rng, n_states, n_actions, gamma=rng.uniform(0.5, 0.9))
+        features = rng.normal(size=(n_states, n))
+        cases.append((mdp, features, rng.normal(size=(n, n_actions))))
+    # scores of 800, of -800, and two that lie 900 apart
+    features = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+    theta = np.array([[800.0, 801.0], [700.0, -200.0]])
+    return [*cases, (random_mdp(rng, 3, 2, 0.7), features, theta)]
 
 
 def rows_sum_to_zero(arguments, result):
     if np.abs(np.sum(result, axis=1)).max() > 1e-9:
         return (
             "each row must sum to 0: the same constant added to all parameters of a "
-            "state changes nothing"
+            "feature changes nothing"
         )
     return None
 
@@ -561,30 +580,30 @@ policy_gradient = Exercise(
         "the visitation is missing: every state counts the same": (
             gradient_without_visits
         ),
-        "the visitation is normalised: a factor 1 - gamma too many": (
-            gradient_normalised
-        ),
         "q where the advantage is meant: the softmax's derivative subtracts v": (
             gradient_of_q
         ),
         "the start distribution stands where the visitation belongs: only the first "
         "step counts": gradient_of_start,
-        "the softmax is taken over states: each row of pi, one state, must sum to 1": (
-            gradient_over_states
+        "this is the gradient by the scores, [S, A]: the chain rule multiplies by "
+        "features.T": gradient_of_one_table,
+        "exp overflows at scores of 800: subtract each state's largest score first": (
+            gradient_overflowing
         ),
     },
     hints=(
         "Differentiate L, not J: the old visits and advantages are constants.",
-        "The derivative of pi(a|s) by theta[s, b] is pi(a|s) (1[a=b] - pi(b|s)); "
-        "remember that the advantage averages to 0 under pi.",
-        "Softmax theta along axis 1 to pi, evaluate it, and return visitation "
-        "(as a column) times pi times advantage.",
+        "By the scores it is the page's closed form, [S, A]. Each score is a sum over "
+        "features, so the chain rule adds up over the states.",
+        "pi is the softmax of features @ theta along axis 1, less each row's maximum; "
+        "multiply features.T by visitation (as a column) times pi times advantage.",
     ),
     cases=gradient_cases,
     invariants=(rows_sum_to_zero,),
+    tolerance=1e-5,  # central differences of J pass
 )
 
 pictures = (price, estimates, gap)
 widgets = (road, lqr_path)
-exercises = (importance_mean, surrogate, policy_gradient)
+exercises = (importance_mean, mismatch, policy_gradient)
 progress = Progress(exercises)

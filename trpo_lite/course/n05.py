@@ -4,9 +4,11 @@ from functools import cache
 
 import numpy as np
 
+from trpo_lite import plots, style
 from trpo_lite.bound import kl, penalty_constant
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Steps, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Picture, Steps, Widget
 from trpo_lite.exact import max_kl_step, mean_kl_step, mm_step, penalized_step
 from trpo_lite.mdp import (
     evaluate,
@@ -17,9 +19,9 @@ from trpo_lite.mdp import (
     shared_policy,
     uniform_policy,
 )
-from trpo_lite.plots import barycentric, simplex_axes
-from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET, line
 from trpo_lite.surrogate import surrogate
+
+# --- worlds
 
 # one state, three actions: the old probabilities, and advantages whose mean is 0
 P_OLD = np.array([0.6, 0.3, 0.1])
@@ -103,57 +105,17 @@ def both_balls(delta):
     return found
 
 
-def draw_balls(delta):
-    """Both KL balls on the simplex, the way up and the two steps -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.4, 4.2), layout="constrained")
-    axes = simplex_axes(figure.subplots())
-    looks = (("KL(old‖new)", BLUE, "-", "D", "◆"), ("KL(new‖old)", RED, "--", "s", "■"))
-    words = [("● old: 0.60, 0.30, 0.10", INK), ("→ where L rises fastest", INK)]
-    for (edge, pi, level), look in zip(both_balls(delta), looks, strict=True):
-        name, color, style, marker, glyph = look
-        xy = barycentric(edge).T
-        axes.fill(*xy, color=color, alpha=0.10, linewidth=0, linestyle="-", zorder=2)
-        axes.plot(*xy, style, color=color, zorder=3)
-        axes.plot(*barycentric(level).T, ":", color=color, linewidth=1.5, zorder=2)
-        mark = dict(markersize=9, zorder=6, linestyle="none")
-        axes.plot(*barycentric(pi), marker=marker, color=color, **mark)
-        line = "solid" if style == "-" else "dashed"
-        words += [("", INK), (f"{name} ≤ {delta:g} ({line})", color)]
-        words += [(f"{glyph} step: {', '.join(f'{q:.2f}' for q in pi)}", color)]
-    start = barycentric(P_OLD)
-    # the way up: perpendicular to the level lines
-    a, b = barycentric(level_line(ADVANTAGE, 0.0))
-    up = np.array([a[1] - b[1], b[0] - a[0]]) / np.hypot(*(b - a))
-    up *= np.sign(up @ (barycentric(np.array([0, 0, 1])) - start))
-    head = dict(arrowstyle="-|>", color=INK, linewidth=2, mutation_scale=16)
-    axes.annotate("", start + 0.24 * up, start, arrowprops=head, zorder=5)
-    axes.plot(*start, "o", color=INK, markersize=8, zorder=6)
-    for i, (text, color) in enumerate(words):
-        axes.text(1.12, 0.8 - 0.09 * i, text, color=color)
-    axes.set_xlim(-0.12, 2.0)
-    return figure
-
-
-balls = Widget(
-    draw_balls,
-    "A triangle of all distributions over three actions. Around the old policy two KL "
-    "balls of the same size; each touches a line of equal L at its own step. The ball "
-    "of KL(old to new) stays inside the triangle, the other one reaches its side.",
-    {"delta": Steps("KL limit δ", (0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 2.0, 3.0), 0.3)},
-)
-
-
-# the road: one shared parameter
-
-
-def road_step(delta, p_old=0.1):
-    """The p at the upper edge of {p : KL(p_old || p) <= delta}, p_old <= p < 1."""
+@cache
+def road_ends(delta, p_old=0.1):
+    """The two ends of {p : KL(p_old || p) <= delta}, one parameter for both states."""
     old = np.array([1 - p_old, p_old])
-    return float(
-        halve(lambda p: kl(old, np.array([1 - p, p])) < delta, p_old, 1 - 1e-15)
-    )
+
+    def inside(p):
+        return kl(old, np.array([1 - p, p])) < delta
+
+    up = halve(inside, p_old, 1 - 1e-15)
+    down = halve(lambda q: inside(p_old - q), 0.0, p_old)
+    return p_old - float(down), float(up)
 
 
 @cache
@@ -167,60 +129,23 @@ def road_curves(p_old=0.1, gamma=0.9):
     return p, np.array(promise), np.array(truth) - old.performance
 
 
-def draw_road(delta, p_old=0.1):
-    """L and the truth over p, the trust region and its best point -> Figure."""
-    from matplotlib.figure import Figure
-
-    p, promise, truth = road_curves(p_old)
-    high = road_step(delta, p_old)
-    low = float(
-        halve(
-            lambda q: kl([1 - p_old, p_old], [1 - p_old + q, p_old - q]) < delta,
-            0.0,
-            p_old,
-        )
-    )
-    figure = Figure(figsize=(7.2, 3.9), layout="constrained")
-    axes = figure.subplots()
-    axes.axvspan(p_old - low, high, color=GREY, alpha=0.25, linewidth=0)
-    axes.axhline(0, color=INK, linewidth=0.8)
-    axes.plot(p, promise, "--", color=RED)
-    axes.plot(p, truth, color=BLUE)
-    L, gain = np.interp(high, p, promise), np.interp(high, p, truth)
-    axes.plot([high, high], [L, gain], ":", color=INK, linewidth=1.6)
-    axes.plot(p_old, 0, "o", color=INK, markersize=8)
-    axes.plot(high, L, "D", color=RED, markersize=9)
-    axes.plot(high, gain, "s", color=BLUE, markersize=9)
-    left = high > 0.55
-    place = dict(textcoords="offset points", ha="right" if left else "left")
-    shift = -10 if left else 10
-    minus = f"{gain:+.2f}".replace("-", "−")
-    axes.annotate(f"L = {L:+.2f}", (high, L), (shift, 4), color=RED, **place)
-    axes.annotate(f"J gains {minus}", (high, gain), (shift, -18), color=BLUE,
-                  **place)  # fmt: skip
-    axes.text(0.01, 6.3, f"trust region, δ = {delta:g}", ha="left", fontsize=12)
-    axes.set(xlim=(0, 1), ylim=(-3.4, 7))
-    axes.set(xlabel="p, the probability of driving fast in both states")
-    axes.set_ylabel("gain over p = 0.1 (return)")
-    return figure
-
-
-road = Widget(
-    draw_road,
-    "Over p, the surrogate L is a rising straight line and the true gain an arch. The "
-    "trust region is a shaded interval around p = 0.1. At its right end L is highest; "
-    "for delta = 1 the true gain there is negative.",
-    {"delta": Steps("KL limit δ", (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0), 1.0)},
-)
-
-
-# many iterations
+@cache
+def road_at(p, p_old=0.1, gamma=0.9):
+    """L and J - J(p_old), exactly, at one p."""
+    world = road_and_ice(gamma)
+    old, new = (evaluate(world, shared_policy(x)) for x in (p_old, p))
+    return surrogate(old, new.pi), new.performance - old.performance
 
 
 def toy():
     """The page's toy world and its uniform policy's evaluation."""
     world = random_mdp(np.random.default_rng(0))
     return world, evaluate(world, uniform_policy(world))
+
+
+def spread(old):
+    """Standard deviation of the advantages under the old policy, per state [S]."""
+    return np.sqrt((old.pi * old.advantage**2).sum(-1))
 
 
 @cache
@@ -244,37 +169,27 @@ def gap_closed(method, size, iterations):
     return (J - J[0]) / (best - J[0])
 
 
-def draw_race(runs):
-    """Share of the gap closed over iterations; runs {label: shares [K]} -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(100, color=INK, linewidth=0.8)
-    for i, (label, share) in enumerate(runs.items()):
-        axes.plot(100 * share, label=label, **line(i))
-    axes.set(xlabel="iteration", ylabel="gap to the optimum closed (%)")
-    axes.set(xlim=(0, 60), ylim=(0, 105))
-    axes.legend(loc="upper right", bbox_to_anchor=(1, 0.93))
-    return figure
+# --- pictures
 
 
 def draw_spending(old, steps, shape, delta):
-    """KL of each step in each cell of a grid world, in units of delta -> Figure."""
-    from matplotlib.figure import Figure
+    """KL of each step in each cell of a grid world, in units of delta -> Figure.
 
-    figure = Figure(figsize=(7.4, 3.6), layout="constrained")
-    cells = figure.subplots(1, len(steps), sharey=True)
+    old : evaluation of the old policy, whose advantages' spread stands below.
+    """
+    figure, cells = plots.figure(1, len(steps), (7.4, 3.6), sharey=True)
+    width = spread(old).reshape(shape)
     for axes, (label, step) in zip(cells, steps.items(), strict=True):
         share = (step.kl / delta).reshape(shape)
-        axes.imshow(np.sqrt(share), cmap="Purples", vmin=0, vmax=np.sqrt(40))
+        image = axes.imshow(np.sqrt(share), cmap="Purples", vmin=0, vmax=np.sqrt(40))
         for (row, col), value in np.ndenumerate(share):
-            ink = "white" if value > 14 else INK
-            axes.text(col, row - 0.12, f"{value:.1f}", ha="center", va="center",
-                      color=ink, fontsize=13)  # fmt: skip
-            visits = old.visitation.reshape(shape)[row, col]
-            axes.text(col, row + 0.28, f"d {visits:.2f}", ha="center", va="center",
-                      color=ink, fontsize=10)  # fmt: skip
+            ground = image.cmap(image.norm(np.sqrt(value)))
+            ink = max(("white", "black"), key=lambda c: style.contrast(c, ground))
+            middle = dict(ha="center", va="center", color=ink)
+            axes.text(col, row - 0.12, number(value, ".1f"), fontsize=13, **middle)
+            if value > 0:
+                words = f"A ±{width[row, col]:.4f}".replace("±0", "±")
+                axes.text(col, row + 0.28, words, fontsize=9.5, **middle)
         axes.set(title=label, xlabel="column", xticks=range(shape[1]))
         axes.set_yticks(range(shape[0]))
         axes.grid(False)
@@ -282,24 +197,40 @@ def draw_spending(old, steps, shape, delta):
     return figure
 
 
+def spending_words(old, steps, shape, delta):
+    """What `draw_spending` shows, in words."""
+    moving = spread(old) > 1e-12
+    parts = []
+    for label, step in steps.items():
+        share = step.kl[moving] / delta
+        parts.append(f"{label}: from {share.min():.1f} to {share.max():.1f} delta.")
+    return (
+        f"The grid world of {shape[0]} by {shape[1]} cells, once for each limit, with "
+        "each cell's KL in units of delta and the spread of its advantages below. "
+        f"In the cells where advantages differ: {' '.join(parts)}"
+    )
+
+
+spending = Picture(draw_spending, spending_words)
+
+
 def draw_two_limits(curve, limits):
     """A direction's L and true gain over theta, and where two limits stop it -> Figure.
 
     curve : theta [T], L [T], gain [T] ; limits : {label: theta}.
     """
-    from matplotlib.figure import Figure
-
     theta, promise, truth = curve
-    figure = Figure(figsize=(7.2, 3.7), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(0, color=INK, linewidth=0.8)
-    axes.plot(theta, promise, "--", color=RED)
-    axes.plot(theta, truth, color=BLUE)
-    axes.text(theta[-1], promise[-1], " L", color=RED, va="center")
-    axes.text(theta[-1], truth[-1], " J gains", color=BLUE, va="center")
-    for (label, at), color in zip(limits.items(), (VIOLET, PURPLE), strict=True):
+    figure, axes = plots.figure(size=(7.2, 3.7))
+    axes.axhline(0, color=style.INK, linewidth=0.8)
+    axes.plot(theta, promise, "--", color=style.RED)
+    axes.plot(theta, truth, color=style.BLUE)
+    axes.text(theta[-1], promise[-1], " L", color=style.RED, va="center")
+    blue = style.ink(style.BLUE)
+    axes.text(theta[-1], truth[-1], " J gains", color=blue, va="center")
+    colors = style.VIOLET, style.PURPLE
+    for (label, at), color in zip(limits.items(), colors, strict=True):
         axes.axvline(at, color=color, linestyle="-.", linewidth=1.6)
-        axes.plot(at, np.interp(at, theta, truth), "s", color=BLUE, markersize=8)
+        axes.plot(at, np.interp(at, theta, truth), "s", color=style.BLUE, markersize=8)
         words = dict(rotation=90, ha="left", va="center", color=color, fontsize=12)
         axes.text(at + 0.015, -0.42, label, **words)
     axes.set(xlabel="θ, the shared change of the log-odds of fast")
@@ -308,7 +239,141 @@ def draw_two_limits(curve, limits):
     return figure
 
 
-# exercise 1
+two_limits = Picture(
+    draw_two_limits,
+    "Over theta, L rises. The true gain follows it at first, then falls below zero. "
+    "The limit on the largest KL stops before the fall, the limit on the average KL "
+    "far behind it.",
+)
+
+
+def draw_race(runs):
+    """Share of the gap closed over iterations; runs {label: shares [K]} -> Figure."""
+    shares = {label: 100 * share for label, share in runs.items()}
+    iterations = np.arange(len(next(iter(shares.values()))))
+    figure = plots.lines(
+        iterations, shares, "iteration", "gap to the optimum closed (%)"
+    )
+    [axes] = figure.axes
+    axes.set_ylim(0, 104)
+    return figure
+
+
+def race_words(runs):
+    """What `draw_race` shows, in words."""
+    ends = [f"{label} closed {share[-1]:.0%}" for label, share in runs.items()]
+    last = len(next(iter(runs.values()))) - 1
+    return (
+        "Share of the gap to the optimum over iterations, all curves rising. "
+        f"After {last} iterations {', '.join(ends)}."
+    )
+
+
+race = Picture(draw_race, race_words)
+
+# --- widgets
+
+
+def draw_balls(delta):
+    """Both KL balls on the simplex, the way up and the two steps -> Figure."""
+    figure, axes = plots.figure(size=(7.4, 4.2))
+    plots.simplex_axes(axes)
+    looks = (
+        ("KL(old‖new)", style.BLUE, "-", "D", "◆"),
+        ("KL(new‖old)", style.RED, "--", "s", "■"),
+    )
+    ink = style.INK
+    words = [("● old: 0.60, 0.30, 0.10", ink), ("→ where L rises fastest", ink)]
+    words += [("··· where L is as at the step", ink)]
+    for (edge, pi, level), look in zip(both_balls(delta), looks, strict=True):
+        name, color, dashes, marker, glyph = look
+        xy = plots.barycentric(edge).T
+        axes.fill(*xy, color=color, alpha=0.10, linewidth=0, linestyle="-", zorder=2)
+        axes.plot(*xy, dashes, color=color, zorder=3)
+        dotted = dict(color=color, linewidth=1.5, zorder=2)
+        axes.plot(*plots.barycentric(level).T, ":", **dotted)
+        mark = dict(markersize=9, zorder=6, linestyle="none")
+        axes.plot(*plots.barycentric(pi), marker=marker, color=color, **mark)
+        line = "solid" if dashes == "-" else "dashed"
+        words += [("", ink), (f"{name} ≤ {delta:g} ({line})", color)]
+        words += [(f"{glyph} step: {', '.join(f'{q:.2f}' for q in pi)}", color)]
+    start = plots.barycentric(P_OLD)
+    # the way up: perpendicular to the level lines
+    a, b = plots.barycentric(level_line(ADVANTAGE, 0.0))
+    up = np.array([a[1] - b[1], b[0] - a[0]]) / np.hypot(*(b - a))
+    up *= np.sign(up @ (plots.barycentric(np.array([0, 0, 1])) - start))
+    head = dict(arrowstyle="-|>", color=ink, linewidth=2, mutation_scale=16)
+    axes.annotate("", start + 0.24 * up, start, arrowprops=head, zorder=5)
+    axes.plot(*start, "o", color=ink, markersize=8, zorder=6)
+    for i, (text, color) in enumerate(words):
+        axes.text(1.12, 0.84 - 0.09 * i, text, color=style.ink(color))
+    axes.set_xlim(-0.12, 2.0)
+    return figure
+
+
+def balls_words(delta):
+    """What `draw_balls` shows, in words."""
+    ours, other = (", ".join(f"{q:.2f}" for q in pi) for _, pi, _ in both_balls(delta))
+    return (
+        "A triangle of all distributions over three actions. Around the old policy "
+        f"0.60, 0.30, 0.10 lie two KL balls of size {delta:g}; each touches a line of "
+        f"equal L at its own step: {ours} with the old policy first, {other} with the "
+        "new policy first."
+    )
+
+
+balls = Widget(
+    draw_balls,
+    balls_words,
+    {"delta": Steps("KL limit δ", (0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 2.0, 3.0), 0.3)},
+)
+
+
+def draw_road(delta, p_old=0.1):
+    """L and the truth over p, the trust region and its best point -> Figure."""
+    p, promise, truth = road_curves(p_old)
+    low, high = road_ends(delta, p_old)
+    L, gain = road_at(high, p_old)
+    figure, axes = plots.figure(size=(7.2, 3.9))
+    axes.axvspan(low, high, color=style.GREY, alpha=0.25, linewidth=0)
+    axes.axhline(0, color=style.INK, linewidth=0.8)
+    axes.plot(p, promise, "--", color=style.RED)
+    axes.plot(p, truth, color=style.BLUE)
+    axes.plot([high, high], [L, gain], ":", color=style.INK, linewidth=1.6)
+    axes.plot(p_old, 0, "o", color=style.INK, markersize=8)
+    axes.plot(high, L, "D", color=style.RED, markersize=9)
+    axes.plot(high, gain, "s", color=style.BLUE, markersize=9)
+    axes.set(xlim=(0, 1), ylim=(-3.4, 7))
+    axes.set(xlabel="p, the probability of driving fast in both states")
+    axes.set_ylabel("gain over p = 0.1 (return)")
+    plots.words_above(
+        axes,
+        (f"– – ◆  L = {number(L, '+.2f')} at p = {high:.2f}", style.RED),
+        (f"── ■  J gains {number(gain, '+.2f')} there", style.BLUE),
+        (f"grey: trust region, δ = {delta:g};   ●  old policy", style.INK),
+    )
+    return figure
+
+
+def road_words(delta, p_old=0.1):
+    """What `draw_road` shows, in words."""
+    low, high = road_ends(delta, p_old)
+    L, gain = road_at(high, p_old)
+    return (
+        "Over p, the surrogate L is a rising straight line and the true gain an arch. "
+        f"The trust region of delta = {delta:g} is shaded, from p = {low:.2f} to "
+        f"{high:.2f}, around the old p = {p_old:g}. At its right end L is "
+        f"{number(L, '+.2f')} and the true gain {number(gain, '+.2f')}."
+    )
+
+
+road = Widget(
+    draw_road,
+    road_words,
+    {"delta": Steps("KL limit δ", (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0), 1.0)},
+)
+
+# --- exercises
 
 
 def priced_policy_stub(p_old, A, lam):
@@ -375,13 +440,10 @@ priced_policy = Exercise(
 )
 
 
-# exercise 2: the bug hunt
-
-
 def mean_kl_price_stub(old, delta):
     """The price beta at which mean KL(old, new) is delta."""
     low, high = 1e-6, 1e6
-    for _ in range(100):
+    for _ in range(40):
         beta = np.sqrt(low * high)
         pi = penalized_step(old, beta).pi
         d = old.visitation / old.visitation.sum()
@@ -395,7 +457,7 @@ def mean_kl_price_stub(old, delta):
 def mean_kl_price_reference(old, delta):
     """The price beta at which mean KL(old, new) is delta."""
     low, high = 1e-6, 1e6
-    for _ in range(100):
+    for _ in range(40):
         beta = np.sqrt(low * high)
         pi = penalized_step(old, beta).pi
         d = old.visitation / old.visitation.sum()
@@ -408,7 +470,7 @@ def mean_kl_price_reference(old, delta):
 
 def search_price(old, delta, measure):
     low, high = 1e-6, 1e6
-    for _ in range(100):
+    for _ in range(40):
         beta = np.sqrt(low * high)
         pi = penalized_step(old, beta).pi
         low, high = (beta, high) if measure(old, pi) > delta else (low, beta)
@@ -478,9 +540,6 @@ mean_kl_price = Exercise(
 )
 
 
-# exercise 3: from nothing
-
-
 def mirror_step_stub(p_old, A, delta):
     """The best pi [A] of one state with KL(new, old) <= delta."""
     ...  # your code
@@ -489,7 +548,7 @@ def mirror_step_stub(p_old, A, delta):
 def mirror_step_reference(p_old, A, delta):
     """The best pi [A] of one state with KL(new, old) <= delta."""
     low, high = 1e-3, 1e3
-    for _ in range(100):
+    for _ in range(60):
         beta = np.sqrt(low * high)
         weights = p_old * np.exp((A - A.max()) / beta)
         pi = weights / weights.sum()
@@ -531,6 +590,9 @@ def mirror_cases(rng):
         p = 0.5 * rng.dirichlet(np.ones(n)) + 0.5 / n
         A = rng.normal(size=n)
         cases.append((p, A - p @ A, delta))
+    # the same A from another zero: exp(A / beta) alone would overflow
+    p, A, delta = cases[1]
+    cases.append((p, A + 800, delta))
     return cases
 
 
@@ -563,7 +625,8 @@ mirror_step = Exercise(
     },
     hints=(
         "Copy the page's bisection and change two things: the form of pi and the KL.",
-        "weights = p_old * np.exp((A - A.max()) / beta): a high price is a small step.",
+        "weights = p_old * np.exp((A - A.max()) / beta): a high price is a small step, "
+        "and what is subtracted from all of A cancels.",
         "Halve between beta = 1e-3 and 1e3 on a log scale; if kl(pi, p_old) > delta, "
         "the price is too low: low = beta, otherwise high = beta.",
     ),
@@ -572,6 +635,7 @@ mirror_step = Exercise(
     tolerance=1e-6,
 )
 
+pictures = (spending, two_limits, race)
+widgets = (balls, road)
 exercises = (priced_policy, mean_kl_price, mirror_step)
 progress = Progress(exercises)
-widgets = (balls, road)

@@ -4,44 +4,19 @@ from functools import cache
 
 import numpy as np
 
-from trpo_lite import lqr
+from trpo_lite import lqr, plots, style
 from trpo_lite.bound import kl
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Slider, Steps, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Picture, Slider, Steps, Widget
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
-from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET, line
 
-# errors over the number of runs
-
-
-def draw_errors(sizes, errors):
-    """Relative errors over the number of runs, log axes -> Figure.
-
-    sizes [K] ; errors {label: [K]}, as shares of the exact value.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-    axes = figure.subplots()
-    for i, (label, error) in enumerate(errors.items()):
-        axes.loglog(sizes, 100 * np.asarray(error), label=label, **line(i))
-    sizes = np.asarray(sizes)
-    least = min(100 * e[0] for e in errors.values())
-    axes.loglog(sizes, 0.55 * least * np.sqrt(sizes[0] / sizes), color=INK, lw=1.2)
-    axes.text(sizes[3], 0.42 * least * np.sqrt(sizes[0] / sizes[3]), "slope −1/2",
-              ha="right", va="top")  # fmt: skip
-    axes.set(xlabel="n, the number of runs", ylabel="error (% of the exact value)")
-    axes.set_xticks(sizes, [f"{n}" for n in sizes])
-    axes.minorticks_off()
-    axes.set_yticks([1, 10, 100], ["1", "10", "100"])
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
-
+# --- worlds
 
 # the dropped discount on the road
 
 
-def slope(p, weights, advantage):
+def slope(weights, advantage):
     """sum_s w(s) (A(s, fast) - A(s, slow)): the slope in p if states weigh w [S]."""
     return float(weights @ (advantage[:, 1] - advantage[:, 0]))
 
@@ -60,8 +35,8 @@ def slopes(gamma):
     rows = []
     for x in p:
         e = evaluate(world, shared_policy(x))
-        true = slope(x, (1 - gamma) * e.visitation, e.advantage)
-        plain = slope(x, long_run(x), e.advantage)
+        true = slope((1 - gamma) * e.visitation, e.advantage)
+        plain = slope(long_run(x), e.advantage)
         rows.append((true, plain, (1 - gamma) * e.performance))
     return p, *np.array(rows).T
 
@@ -77,63 +52,6 @@ def zero(p, values):
     return float(np.interp(0, -values[i - 1 : i + 1], p[i - 1 : i + 1]))
 
 
-def draw_dropped(gamma):
-    """The true slope and the plain average's over p, and J with both ends -> Figure."""
-    from matplotlib.figure import Figure
-
-    p, true, plain, J = slopes(round(gamma, 3))
-    ends = zero(p, true), zero(p, plain)
-    figure = Figure(figsize=(7.6, 3.7), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.axhline(0, color=INK, linewidth=0.8)
-    if ends[0] > ends[1]:
-        left.axvspan(ends[1], ends[0], color=GREY, alpha=0.25, linewidth=0)
-        right.axvspan(ends[1], ends[0], color=GREY, alpha=0.25, linewidth=0)
-    left.plot(p, true, color=BLUE)
-    left.plot(p, plain, "--", color=RED)
-    left.text(0.03, 0.14, "true slope", color=BLUE, transform=left.transAxes)
-    left.text(0.03, 0.05, "plain average", color=RED, transform=left.transAxes)
-    left.set(ylabel="slope in p (reward per step)", xlim=(0, 1), ylim=(-2, 1.3))
-    right.plot(p, J, color=BLUE)
-    marks = zip(ends, ("s", "D"), (BLUE, RED), ("true: ", "plain: "), strict=True)
-    for i, (x, marker, color, name) in enumerate(marks):
-        right.plot(x, np.interp(x, p, J), marker, color=color, markersize=9, zorder=5)
-        right.text(0.5, 0.14 - 0.09 * i, f"{name}stops at {x:.2f}", color=color,
-                   ha="center", transform=right.transAxes)  # fmt: skip
-    right.set(ylabel="(1−γ) J (reward per step)", xlim=(0, 1), ylim=(-0.55, 0.95))
-    for axes in (left, right):
-        axes.set_xlabel("p, probability of fast")
-    return figure
-
-
-dropped = Widget(
-    draw_dropped,
-    "Left: over p, the true slope of J and the slope from plain averages, which turns "
-    "negative at a smaller p. Between the two zeros, shaded, their signs differ. "
-    "Right: J, with the p where each of them stops; the true one is on the top.",
-    {"gamma": Slider("discount γ", 0.2, 0.95, 0.05, 0.5)},
-)
-
-
-def draw_cosines(shared, table):
-    """Histogram of the cosines [M] of shared and of tabular policies -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.7), layout="constrained")
-    axes = figure.subplots()
-    edges = np.linspace(-1, 1, 41)
-    axes.hist(shared, edges, color=RED, alpha=0.8)
-    axes.hist(table, edges, histtype="step", color=BLUE, linewidth=2.2)
-    axes.axvline(0, color=INK, linewidth=1)
-    axes.set(yscale="log", xlim=(-1, 1), ylim=(0.7, 2.5 * len(shared)))
-    axes.set(xlabel="cosine between true and plain gradient", ylabel="worlds")
-    axes.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
-    axes.text(-0.95, 200, "shared features (filled)", color=RED)
-    axes.text(-0.95, 500, "table (outline)", color=BLUE)
-    axes.text(-0.03, 30, "uphill becomes\ndownhill", ha="right", color=INK)
-    return figure
-
-
 # reuse
 
 
@@ -147,32 +65,6 @@ def edge(p, delta, way):
         q = p + share * (end - p)
         low, high = (share, high) if kl(old, [1 - q, q]) < delta else (low, share)
     return p + low * (end - p)
-
-
-def draw_reuse(share, claim, stale, fresh):
-    """Effective share over updates, and what was promised and true -> Figure.
-
-    All [K + 1]: the old batch's effective share, its L, and both true gains.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.6, 3.7), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot(100 * share, color=PURPLE, marker="o", markersize=4)
-    left.set(ylabel="effective share of the batch (%)", ylim=(0, 104))
-    right.axhline(0, color=INK, linewidth=0.8)
-    right.plot(claim, "--", color=RED)
-    right.plot(stale, ":", color=RED, linewidth=2.6)
-    right.plot(fresh, color=BLUE)
-    k = len(share) - 1
-    right.text(k * 0.62, claim[-1], "L, old batch", color=RED, ha="right", va="center")
-    right.text(k * 0.83, fresh[-1] + 0.25, "true, fresh", color=BLUE, ha="right")
-    right.text(k * 0.72, stale[-1], "true, old batch", color=RED, ha="right")
-    right.set(ylabel="gain over the first policy (return)")
-    for axes in (left, right):
-        axes.set(xlabel="updates", xlim=(0, k))
-        axes.set_xticks(range(0, k + 1, 3))
-    return figure
 
 
 # brute force in the plane of gain and standard deviation
@@ -194,7 +86,7 @@ def regulator():
 
 
 def candidates(gains=61, stds=51):
-    """The grid: gains k [G] and standard deviations sigma [G], flat."""
+    """The picture's grid: gains k [G] and standard deviations sigma [G], flat."""
     k, sigma = np.linspace(-0.7, 0.2, gains), np.linspace(0.1, 0.6, stds)
     return tuple(x.ravel() for x in np.meshgrid(k, sigma, indexing="ij"))
 
@@ -230,47 +122,103 @@ def plane_kl(k, sigma, square):
 def exact_plane(k, sigma):
     """L [G] (return) and mean KL [G], exactly."""
     e = lqr.evaluate(regulator(), *OLD)
-    M, E, kappa = (x.item() for x in (e.state_moment, e.advantage_error,
-                                      e.action_curvature))  # fmt: skip
+    M, E = e.state_moment.item(), e.advantage_error.item()
+    kappa = e.action_curvature.item()
     change = k - OLD[0]
     wider = (sigma**2 - OLD[1] ** 2) / (1 - regulator().gamma)
     L = -kappa * (wider + change**2 * M) - 2 * E * change * M
     return L, plane_kl(k, sigma, (1 - regulator().gamma) * M)
 
 
-def best(L, KL, delta):
-    """The index of the largest L among those with KL <= delta."""
-    return int(np.argmax(np.where(delta >= KL, L, -np.inf)))
+@cache
+def _stds(delta):
+    """The smallest and the largest sigma with KL <= delta at the old gain."""
+    ends = []
+    for far in (1e-3, 10.0):
+        inside, outside = OLD[1], far
+        for _ in range(80):
+            middle = (inside + outside) / 2
+            if plane_kl(OLD[0], middle, 0.0) < delta:
+                inside = middle
+            else:
+                outside = middle
+        ends.append(inside)
+    return ends
+
+
+def region(delta, square, share, side):
+    """Points (k [G], sigma [G]) with mean KL <= delta, if the mean of s^2 is `square`.
+
+    share [G] in [0, 1] goes from the smallest sigma to the largest, side [G] in
+    [-1, 1] from the edge of small k to that of large k: the KL is solved for k.
+    """
+    low, high = _stds(delta)
+    sigma = low + (high - low) * (1 - np.cos(np.pi * share)) / 2
+    room = delta - plane_kl(OLD[0], sigma, 0.0)
+    width = sigma * np.sqrt(2 * np.maximum(room, 0) / square)
+    return OLD[0] + side * width, sigma
+
+
+def solve(surrogate, square, delta, grid=(31, 21), zooms=3):
+    """(k, sigma, L) of the largest L with mean KL <= delta.
+
+    A grid that fits the region, then ever finer ones around the best point.
+    """
+    share, side = np.linspace(0, 1, grid[0]), np.linspace(-1, 1, grid[1])
+    for _ in range(zooms):
+        x, y = (m.ravel() for m in np.meshgrid(share, side, indexing="ij"))
+        k, sigma = region(delta, square, x, y)
+        L = surrogate(k, sigma)
+        i = np.argmax(L)
+        dx, dy = share[1] - share[0], side[1] - side[0]
+        share = np.linspace(max(0, x[i] - dx), min(1, x[i] + dx), 11)
+        side = np.linspace(max(-1, y[i] - dy), min(1, y[i] + dy), 11)
+    return float(k[i]), float(sigma[i]), float(L[i])
 
 
 @cache
-def many_batches(N, delta, batches=50):
+def exact_best(delta):
+    """(k, sigma, L) of the exact problem."""
+    square = regulator().start.item()
+    return solve(lambda k, sigma: exact_plane(k, sigma)[0], square, delta)
+
+
+def sampled_best(s, u, A, delta):
+    """(k, sigma, L) of the sampled problem, L in units of return."""
+    k, sigma, L = solve(
+        lambda k, sigma: plane(k, sigma, s, u, A)[0], np.mean(s * s), delta
+    )
+    return k, sigma, L / (1 - regulator().gamma)
+
+
+@cache
+def many_batches(N, delta, batches=200, guessed=False):
     """The sampled problem solved for many batches of N steps: dict of arrays [batches].
 
     promised, exact : the chosen policy's sampled and exact L ; gain : its true gain ;
-    kl : its exact mean KL ; term, ratio : the sample that adds most to the promise,
-    by how much, and its ratio. All but kl and ratio in units of return.
+    kl : its exact mean KL ; square : the sample's mean of s^2 ; term, ratio : the
+    sample that adds most to the promise, by how much, and its ratio. Promises, L and
+    gains in units of return. With `guessed`, TD errors stand for the advantages.
     """
-    world, (k, sigma) = regulator(), candidates(46, 41)
-    near = plane_kl(k, sigma, 0.3) <= 4 * delta  # far ones would never be chosen
-    k, sigma = k[near], sigma[near]
-    rng = np.random.default_rng(N)
-    states, actions, _ = lqr.sample_trajectories(world, *OLD, batches, N, rng)
-    L_exact, KL_exact = exact_plane(k, sigma)
-    names = "promised", "exact", "gain", "kl", "term", "ratio"
+    world, rng = regulator(), np.random.default_rng(N)
+    runs = lqr.sample_trajectories(world, *OLD, batches, N, rng)
+    names = "promised", "exact", "gain", "kl", "square", "term", "ratio"
     found = {name: [] for name in names}
-    for s, u in zip(states[:, :-1, 0], actions[..., 0], strict=True):
+    for states, actions, rewards in zip(*runs, strict=True):
+        s, u = states[:-1, 0], actions[:, 0]
         A = lqr.advantage(world, *OLD, s, u)
-        L, KL = plane(k, sigma, s, u, A)
-        i = best(L, KL, delta)
-        ratio = np.exp(_log_normal(k[i], sigma[i], s, u) - _log_normal(*OLD, s, u))
+        if guessed:
+            v = lqr.value(world, *OLD, states)
+            A = rewards + world.gamma * v[1:] - v[:-1]
+        k, sigma, L = sampled_best(s, u, A, delta)
+        ratio = np.exp(_log_normal(k, sigma, s, u) - _log_normal(*OLD, s, u))
         terms = (ratio - 1) * A / N / (1 - world.gamma)
-        found["term"].append(terms.max())
-        found["ratio"].append(ratio[terms.argmax()])
-        found["promised"].append(L[i] / (1 - world.gamma))
-        found["exact"].append(L_exact[i])
-        found["gain"].append(lqr.improvement(world, OLD, (k[i], sigma[i])))
-        found["kl"].append(KL_exact[i])
+        L_exact, KL_exact = exact_plane(k, sigma)
+        gain = lqr.improvement(world, OLD, (k, sigma))
+        i = terms.argmax()
+        row = L, L_exact, gain, KL_exact, np.mean(s * s), terms[i], ratio[i]
+        for name, value in zip(names, row, strict=True):
+            found[name].append(value)
     return {name: np.array(values) for name, values in found.items()}
 
 
@@ -294,60 +242,91 @@ def sampled_plane(N):
     return L / (1 - regulator().gamma), KL
 
 
-def draw_brute(N, delta):
-    """The sampled problem in the (k, sigma) plane beside the exact one -> Figure."""
-    from matplotlib.figure import Figure
+# --- pictures
 
-    k, sigma = candidates()
-    shape = 61, 51
-    L, KL = sampled_plane(N)
-    L_exact, KL_exact = exact_plane(k, sigma)
-    i, j = best(L, KL, delta), best(L_exact, KL_exact, delta)
-    figure = Figure(figsize=(7.6, 4.2), layout="constrained")
-    axes = figure.subplots()
-    x, y = k.reshape(shape), sigma.reshape(shape)
-    axes.contour(x, y, L.reshape(shape), np.arange(-12, 13, 2), colors=GREY,
-                 linewidths=1.2, linestyles="solid")  # fmt: skip
-    axes.contourf(x, y, KL.reshape(shape), [-1, delta], colors=[RED], alpha=0.18)
-    axes.contour(x, y, KL.reshape(shape), [delta], colors=RED, linewidths=2)
-    axes.contour(x, y, KL_exact.reshape(shape), [delta], colors=BLUE, linewidths=2,
-                 linestyles="--")  # fmt: skip
-    axes.plot(*OLD, "o", color=INK, markersize=8)
-    axes.plot(k[j], sigma[j], "s", color=BLUE, markersize=10)
-    axes.plot(k[i], sigma[i], "D", color=RED, markersize=8)
-    axes.set(xlabel="gain k (action per state)", ylabel="standard deviation σ")
-    axes.set(xlim=(-0.7, 0.2), ylim=(0.1, 0.6))
-    gains = [lqr.improvement(regulator(), OLD, (k[m], sigma[m])) for m in (i, j)]
-    words = [
-        (f"{N} samples, δ = {delta:g}", INK),
-        ("● old policy", INK),
-        ("grey: sampled L, every 2", INK),
-        ("", INK),
-        ("◆ sampled (solid)", RED),
-        (f"L promised {L[i]:+.2f}", RED),
-        (f"L exact {L_exact[i]:+.2f}", RED),
-        (f"J gains {gains[0]:+.2f}", RED),
-        (f"KL exact {KL_exact[i] / delta:.2f} δ", RED),
-        ("", INK),
-        ("■ exact (dashed)", BLUE),
-        (f"L exact {L_exact[j]:+.2f}", BLUE),
-        (f"J gains {gains[1]:+.2f}", BLUE),
-    ]
-    for row, (text, color) in enumerate(words):
-        text = text.replace("-", "−")
-        axes.text(1.03, 0.95 - 0.075 * row, text, color=color, transform=axes.transAxes)
+
+def draw_errors(sizes, errors):
+    """Relative errors over the number of runs, log axes -> Figure.
+
+    sizes [K] ; errors {label: [K]}, as shares of the exact value.
+    """
+    figure, axes = plots.figure(size=(7.2, 4.0))
+    for i, (label, error) in enumerate(errors.items()):
+        axes.loglog(sizes, 100 * np.asarray(error), label=label, **style.line(i))
+    sizes = np.asarray(sizes)
+    least = min(100 * e[0] for e in errors.values())
+    half = 0.55 * least * np.sqrt(sizes[0] / sizes)
+    axes.loglog(sizes, half, color=style.INK, lw=1.2)
+    axes.text(sizes[3], 0.76 * half[3], "slope −1/2", ha="right", va="top")
+    axes.set(xlabel="n, the number of runs", ylabel="error (% of the exact value)")
+    axes.set_xticks(sizes, [f"{n}" for n in sizes])
+    axes.minorticks_off()
+    axes.set_yticks([1, 10, 100], ["1", "10", "100"])
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
-brute = Widget(
-    draw_brute,
-    "The plane of gain k and standard deviation. Around the old policy lie the sampled "
-    "trust region, filled, and the exact one, dashed. Each holds a mark where its L is "
-    "largest, on its edge toward a more negative k and a smaller deviation.",
-    {
-        "N": Steps("samples N", (30, 100, 300, 1000, 3000), 100),
-        "delta": Steps("KL limit δ", (0.01, 0.03, 0.1, 0.3), 0.1),
-    },
+errors = Picture(
+    draw_errors,
+    "Relative error over the number of runs on log axes: four nearly straight falling "
+    "lines, parallel to a line of slope minus one half.",
+)
+
+
+def draw_cosines(shared, table):
+    """Histogram of the cosines [M] of shared and of tabular policies -> Figure."""
+    figure, axes = plots.figure(size=(7.2, 3.7))
+    edges = np.linspace(-1, 1, 41)
+    axes.hist(shared, edges, color=style.RED, alpha=0.8)
+    axes.hist(table, edges, histtype="step", color=style.BLUE, linewidth=2.2)
+    axes.axvline(0, color=style.INK, linewidth=1)
+    axes.set(yscale="log", xlim=(-1, 1), ylim=(0.7, 2.5 * len(shared)))
+    axes.set(xlabel="cosine between true and plain gradient", ylabel="worlds")
+    axes.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
+    axes.text(-0.95, 200, "shared features (filled)", color=style.RED)
+    axes.text(-0.95, 500, "table (outline)", color=style.ink(style.BLUE))
+    axes.text(-0.03, 30, "uphill becomes\ndownhill", ha="right", color=style.INK)
+    return figure
+
+
+cosines = Picture(
+    draw_cosines,
+    "Histogram of cosines with a log count. Nearly all worlds are close to 1. With "
+    "shared features a thin tail reaches below zero, with a table it ends well above "
+    "zero.",
+)
+
+
+def draw_reuse(share, claim, stale, fresh):
+    """Effective share over updates, and what was promised and true -> Figure.
+
+    All [K + 1]: the old batch's effective share, its L, and both true gains.
+    """
+    figure, (left, right) = plots.figure(1, 2, (7.6, 3.7))
+    left.plot(100 * np.asarray(share), color=style.PURPLE, marker="o", markersize=4)
+    left.set(ylabel="effective share of the batch (%)", ylim=(0, 104))
+    right.axhline(0, color=style.INK, linewidth=0.8)
+    right.plot(claim, "--", color=style.RED)
+    right.plot(stale, ":", color=style.RED, linewidth=2.6)
+    right.plot(fresh, color=style.BLUE)
+    k = len(share) - 1
+    red = dict(color=style.RED, ha="right")
+    right.text(k * 0.62, claim[-1], "L, old batch", va="center", **red)
+    blue = dict(color=style.ink(style.BLUE), ha="right")
+    right.text(k * 0.83, fresh[-1] + 0.25, "true, fresh", **blue)
+    right.text(k * 0.72, stale[-1], "true, old batch", **red)
+    right.set(ylabel="gain over the first policy (return)")
+    for axes in (left, right):
+        axes.set(xlabel="updates", xlim=(0, k))
+        axes.set_xticks(range(0, k + 1, 3))
+    return figure
+
+
+reuse = Picture(
+    draw_reuse,
+    "Left: the effective share of the old batch falls with every update. Right: the L "
+    "of the old batch climbs steadily, the true gain of the reused batch rises and "
+    "falls below zero, that of fresh batches rises and stays.",
 )
 
 
@@ -356,24 +335,21 @@ def draw_promises(sizes, found, top):
 
     sizes [K] ; found: the K dicts of `many_batches` ; top: the best exact L.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = plots.figure(size=(7.2, 3.8))
     looks = (
-        ("promised", "promised: sampled L", RED, "--"),
-        ("exact", "exact L of the same step", VIOLET, "-."),
-        ("gain", "true gain of the same step", BLUE, "-"),
+        ("promised", "promised: sampled L", style.RED, "--"),
+        ("exact", "exact L of the same step", style.VIOLET, "-."),
+        ("gain", "true gain of the same step", style.BLUE, "-"),
     )
-    for shift, (name, label, color, style) in zip((0.94, 1, 1.06), looks, strict=True):
-        low, middle, high = np.quantile(
-            [f[name] for f in found], (0.1, 0.5, 0.9), axis=1
-        )
+    for shift, (name, label, color, dashes) in zip((0.94, 1, 1.06), looks, strict=True):
+        values = [f[name] for f in found]
+        low, middle, high = np.quantile(values, (0.1, 0.5, 0.9), axis=1)
         x = np.asarray(sizes) * shift
-        axes.plot(x, middle, style, color=color, label=label, marker="o", markersize=5)
+        dots = dict(marker="o", markersize=5)
+        axes.plot(x, middle, dashes, color=color, label=label, **dots)
         axes.vlines(x, low, high, color=color, linewidth=1.6)
-    axes.axhline(top, color=INK, linewidth=1, linestyle=":")
-    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.axhline(top, color=style.INK, linewidth=1, linestyle=":")
+    axes.axhline(0, color=style.INK, linewidth=0.8)
     axes.text(sizes[-1] * 1.15, top + 0.06, "best exact L", va="bottom")
     axes.set_xlim(sizes[0] * 0.75, sizes[-1] * 2.2)
     axes.set(xscale="log", xlabel="N, samples in the batch", ylabel="gain (return)")
@@ -383,7 +359,145 @@ def draw_promises(sizes, found, top):
     return figure
 
 
-# exercise 1
+promises = Picture(
+    draw_promises,
+    "Promised L, exact L and true gain of the chosen step over the number of samples: "
+    "medians with bars for the middle 80 percent. The bars of the promise are the "
+    "longest and shrink with N.",
+)
+
+# --- widgets
+
+
+def _ends(gamma):
+    """The p at which the true slope and the plain average's turn negative."""
+    p, true, plain, _ = slopes(round(gamma, 3))
+    return zero(p, true), zero(p, plain)
+
+
+def draw_dropped(gamma):
+    """The true slope and the plain average's over p, and J with both ends -> Figure."""
+    p, true, plain, J = slopes(round(gamma, 3))
+    ends = _ends(gamma)
+    figure, (left, right) = plots.figure(1, 2, (7.6, 3.7))
+    left.axhline(0, color=style.INK, linewidth=0.8)
+    for axes in (left, right):
+        if ends[0] > ends[1]:
+            strip = dict(color=style.GREY, alpha=0.25, linewidth=0)
+            axes.axvspan(ends[1], ends[0], **strip)
+        axes.set_xlabel("p, probability of fast")
+    left.plot(p, true, color=style.BLUE)
+    left.plot(p, plain, "--", color=style.RED)
+    blue, low = style.ink(style.BLUE), left.transAxes
+    left.text(0.03, 0.14, "── true slope", color=blue, transform=low)
+    left.text(0.03, 0.05, "– – plain average", color=style.RED, transform=low)
+    left.set(ylabel="slope in p (reward per step)", xlim=(0, 1), ylim=(-2, 1.3))
+    right.plot(p, J, color=style.BLUE)
+    colors, names = (style.BLUE, style.RED), ("■ true", "◆ plain")
+    marks = zip(ends, ("s", "D"), colors, names, strict=True)
+    for i, (x, marker, color, name) in enumerate(marks):
+        mark = dict(color=color, markersize=9, zorder=5)
+        right.plot(x, np.interp(x, p, J), marker, **mark)
+        words = dict(color=style.ink(color), ha="center", transform=right.transAxes)
+        right.text(0.5, 0.14 - 0.09 * i, f"{name}: stops at {x:.2f}", **words)
+    right.set(ylabel="(1−γ) J (reward per step)", xlim=(0, 1), ylim=(-0.55, 0.95))
+    return figure
+
+
+def dropped_words(gamma):
+    """What `draw_dropped` shows, in words."""
+    true, plain = _ends(gamma)
+    return (
+        "Left: over p, the true slope of J and the slope from plain averages, at gamma "
+        f"= {gamma:.2f}. The true one turns negative at p = {true:.2f}, the plain one "
+        f"at {plain:.2f}; between the two, shaded, their signs differ. Right: J, with "
+        "the p where each of them stops; the true one is on the top."
+    )
+
+
+dropped = Widget(
+    draw_dropped,
+    dropped_words,
+    {"gamma": Slider("discount γ", 0.2, 0.95, 0.05, 0.5)},
+)
+
+
+@cache
+def _brute_at(N, delta):
+    """(sampled best, its exact L, gain and KL, exact best, its gain) of the picture."""
+    s, u, A = (x[:N] for x in run())
+    ours, top = sampled_best(s, u, A, delta), exact_best(delta)
+    L, KL = exact_plane(*ours[:2])
+    gains = [lqr.improvement(regulator(), OLD, x[:2]) for x in (ours, top)]
+    return ours, L, gains[0], KL, top, gains[1]
+
+
+def draw_brute(N, delta):
+    """The sampled problem in the (k, sigma) plane beside the exact one -> Figure."""
+    k, sigma = candidates()
+    shape = 61, 51
+    L, KL = (x.reshape(shape) for x in sampled_plane(N))
+    KL_exact = exact_plane(k, sigma)[1].reshape(shape)
+    ours, L_exact, gain, KL_ours, top, top_gain = _brute_at(N, delta)
+    figure, axes = plots.figure(size=(7.6, 4.2))
+    x, y = k.reshape(shape), sigma.reshape(shape)
+    thin = dict(colors=style.GREY, linewidths=1.2, linestyles="solid")
+    axes.contour(x, y, L, np.arange(-12, 13, 2), **thin)
+    axes.contourf(x, y, KL, [-1, delta], colors=[style.RED], alpha=0.18)
+    axes.contour(x, y, KL, [delta], colors=style.RED, linewidths=2)
+    dashed = dict(colors=style.BLUE, linewidths=2, linestyles="--")
+    axes.contour(x, y, KL_exact, [delta], **dashed)
+    axes.plot(*OLD, "o", color=style.INK, markersize=8)
+    axes.plot(*top[:2], "s", color=style.BLUE, markersize=10)
+    axes.plot(*ours[:2], "D", color=style.RED, markersize=8)
+    axes.set(xlabel="gain k (action per state)", ylabel="standard deviation σ")
+    axes.set(xlim=(-0.7, 0.2), ylim=(0.1, 0.6))
+    words = [
+        (f"{N} samples, δ = {delta:g}", style.INK),
+        ("● old policy", style.INK),
+        ("grey: sampled L, every 2", style.INK),
+        ("", style.INK),
+        ("◆ sampled (solid)", style.RED),
+        (f"L promised {number(ours[2], '+.2f')}", style.RED),
+        (f"L exact {number(L_exact, '+.2f')}", style.RED),
+        (f"J gains {number(gain, '+.2f')}", style.RED),
+        (f"KL exact {KL_ours / delta:.2f} δ", style.RED),
+        ("", style.INK),
+        ("■ exact (dashed)", style.BLUE),
+        (f"L exact {number(top[2], '+.2f')}", style.BLUE),
+        (f"J gains {number(top_gain, '+.2f')}", style.BLUE),
+    ]
+    for row, (text, color) in enumerate(words):
+        place = dict(color=style.ink(color), transform=axes.transAxes)
+        axes.text(1.03, 0.95 - 0.075 * row, text, **place)
+    return figure
+
+
+def brute_words(N, delta):
+    """What `draw_brute` shows, in words."""
+    ours, L_exact, gain, KL_ours, top, top_gain = _brute_at(N, delta)
+    return (
+        "The plane of gain k and standard deviation. Around the old policy lie the "
+        f"trust region of {N} samples at delta = {delta:g}, filled, and the exact one, "
+        "dashed. Each holds a mark on its edge where its L is largest: the sampled one "
+        f"at k = {ours[0]:.2f}, sigma = {ours[1]:.2f}, with a promised L of "
+        f"{number(ours[2], '.2f')}, an exact L of {number(L_exact, '.2f')}, a gain of "
+        f"{number(gain, '.2f')} and an exact KL of {KL_ours / delta:.2f} delta; the "
+        f"exact one at k = {top[0]:.2f}, sigma = {top[1]:.2f}, with L = {top[2]:.2f} "
+        f"and a gain of {top_gain:.2f}."
+    )
+
+
+brute = Widget(
+    draw_brute,
+    brute_words,
+    {
+        "N": Steps("samples N", (30, 100, 300, 1000, 3000), 100),
+        "delta": Steps("KL limit δ", (0.01, 0.03, 0.1, 0.3), 0.1),
+    },
+)
+
+# --- exercises
 
 
 def discounted_average_stub(x, gamma):
@@ -449,9 +563,6 @@ discounted_average = Exercise(
     ),
     cases=discounted_cases,
 )
-
-
-# exercise 2
 
 
 def gradient_estimate_stub(score, A, gamma):
@@ -532,9 +643,6 @@ gradient_estimate = Exercise(
 )
 
 
-# exercise 3
-
-
 def brute_force_stub(ratio, A, kl, delta):
     """Index of the candidate that solves the sampled problem."""
     ...  # your code: ratio [G, N], A [N], kl [G, N]
@@ -576,6 +684,24 @@ def masked_product(ratio, A, kl, delta):
     return int(np.argmax(L * (kl.mean(axis=1) <= delta)))
 
 
+def best_from_zero(ratio, A, kl, delta):
+    best, index = 0.0, 0
+    for i in range(len(ratio)):
+        L = (ratio[i] * A).mean()
+        if kl[i].mean() <= delta and best < L:
+            best, index = L, i
+    return index
+
+
+def first_allowed(ratio, A, kl, delta):
+    return int(np.argmax(kl.mean(axis=1) <= delta))
+
+
+def strictly_below(ratio, A, kl, delta):
+    L = (ratio * A).mean(axis=1)
+    return int(np.argmax(np.where(kl.mean(axis=1) < delta, L, -np.inf)))
+
+
 def brute_cases(rng):
     cases = []
     for G, N, shift in ((30, 6, 0.0), (40, 5, 0.0), (50, 8, -3.0), (60, 4, 0.0)):
@@ -585,6 +711,12 @@ def brute_cases(rng):
         A = rng.normal(size=N) + shift
         order = rng.permutation(G)
         cases.append((ratio[order], A, size[order], 0.1))
+    # the best candidate has a mean KL of exactly delta
+    ratio, A = np.exp(0.5 * rng.normal(size=(20, 4))), rng.normal(size=4)
+    size = rng.uniform(0.01, 0.1, (20, 4))
+    ratio[13] = 1 + 3 * (A > 0)
+    size[13] = 0.125, 0.375, 0.0, 0.0
+    cases.append((ratio, A, size, 0.125))
     return cases
 
 
@@ -615,6 +747,11 @@ brute_force = Exercise(
         "forbidden candidates get L = 0, which may win: give them -infinity": (
             masked_product
         ),
+        "the search starts from L = 0: all allowed candidates may be below it": (
+            best_from_zero
+        ),
+        "this is the first allowed candidate, whatever its L": first_allowed,
+        "a mean KL of exactly delta is allowed": strictly_below,
     },
     hints=(
         "Two arrays [G]: L of each candidate, and its mean KL.",
@@ -626,6 +763,7 @@ brute_force = Exercise(
     invariants=(keeps_the_limit,),
 )
 
+pictures = (errors, cosines, reuse, promises)
+widgets = (dropped, brute)
 exercises = (discounted_average, gradient_estimate, brute_force)
 progress = Progress(exercises)
-widgets = (dropped, brute)

@@ -5,9 +5,10 @@ from functools import cache
 
 import numpy as np
 
-from trpo_lite import lqr
+from trpo_lite import lqr, plots
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Slider, Steps, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Choice, Picture, Slider, Steps, Widget
 from trpo_lite.mdp import (
     TabularMDP,
     evaluate,
@@ -18,12 +19,15 @@ from trpo_lite.mdp import (
 )
 from trpo_lite.policies import LinearGaussian
 from trpo_lite.rollout import Batch
-from trpo_lite.style import BLUE, INK, PURPLE, RED, VIOLET
+from trpo_lite.style import BLUE, INK, PURPLE, RED, VIOLET, ink
+
+# --- worlds
 
 PAIRS = tuple(np.ndindex(2, 2))
 NAMES = ("road, slow", "road, fast", "ice, slow", "ice, fast")
 FAST, CAREFUL = 0.9, 0.1  # the driver of this page, and the one whose values are stale
 LAMBDAS = np.linspace(0, 1, 41)
+GAIN, STD = -0.3, 0.3  # the policy of the linear-quadratic world
 
 
 def as_batch(runs):
@@ -43,38 +47,6 @@ def as_batch(runs):
         episode_returns=runs.rewards.sum(1),
         episode_lengths=np.full(n, steps),
     )
-
-
-def draw_two_samples(monte_carlo, td, exact):
-    """Samples of A for the four pairs, by both estimators -> Figure.
-
-    monte_carlo, td : four arrays [n] each ; exact : A [4].
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(0, color=INK, linewidth=0.8)
-    rng = np.random.default_rng(0)
-    for samples, shift, color, mark, label in (
-        (monte_carlo, -0.2, BLUE, "o", "Monte Carlo"),
-        (td, 0.2, RED, "s", "one TD error"),
-    ):
-        for i, x in enumerate(samples):
-            at = i + shift + rng.uniform(-0.13, 0.13, 150)
-            axes.plot(at, x[:150], mark, color=color, alpha=0.35, markersize=4,
-                      markeredgewidth=0, label=label if i == 0 else None)  # fmt: skip
-    for i, A in enumerate(exact):
-        axes.plot([i - 0.4, i + 0.4], [A, A], "-", color=INK, linewidth=2.5,
-                  label="exact A" if i == 0 else None)  # fmt: skip
-    axes.set_xticks(range(4), NAMES)
-    axes.set(xlabel="state, action", ylabel="sample of A (return)", xlim=(-0.6, 3.6))
-    axes.set_ylim(-2.6, 6.2)
-    axes.legend(loc="upper center", ncols=3, markerscale=2)
-    return figure
-
-
-# bias and spread of GAE over lambda, for the fast driver
 
 
 def expected_gae(world, pi, V, lam):
@@ -136,60 +108,6 @@ def errors(values, n):
     return np.sqrt(np.array([bias, variance, bias + variance]))
 
 
-def draw_tradeoff(lam, n, values):
-    """Errors over lambda, and the four estimates at one lambda -> Figure."""
-    from matplotlib.figure import Figure
-
-    exact, mean, spread, _ = tables(values)
-    i = int(np.argmin(np.abs(LAMBDAS - lam)))
-    figure = Figure(figsize=(7.4, 3.9), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
-    looks = (("bias", BLUE, "-"), ("scatter/√N", RED, "--"), ("both", VIOLET, "-."))
-    top = 0.48 if n > 1 else 1.4  # fixed, so that settings can be compared
-    rows = zip(looks, errors(values, n), strict=True)
-    for j, ((label, color, style), y) in enumerate(rows):
-        left.plot(LAMBDAS, y, style, color=color, marker="o", markevery=[i])
-        left.plot([0.25, 0.4], [(0.95 - 0.08 * j) * top] * 2, style, color=color)
-        left.text(0.43, (0.93 - 0.08 * j) * top, label, color=color)
-    left.axvline(LAMBDAS[i], color=INK, linewidth=0.8)
-    left.set(xlabel="λ", ylabel="error of an estimated A (return)")
-    left.set(xlim=(-0.03, 1.03), ylim=(-0.015 * top, top))
-    at = np.arange(4)
-    half = spread[i] / np.sqrt(n)
-    right.axhline(0, color=INK, linewidth=0.8)
-    right.plot(at, exact, "_", color=INK, markersize=34, markeredgewidth=3)
-    right.vlines(at, mean[i] - half, mean[i] + half, color=RED, linewidth=2.5)
-    right.plot(at, mean[i], "D", color=BLUE)
-    words = ("road\nslow", "road\nfast", "ice\nslow", "ice\nfast")
-    right.set_xticks(at, words)
-    right.set(xlabel="state and action", ylabel="A (return)", xlim=(-0.6, 3.6))
-    right.set_ylim(-1.6, 3.0)
-    right.text(-0.45, 2.72, "▬ exact   ◆ estimate ± sd/√N", fontsize=11)
-    return figure
-
-
-tradeoff = Widget(
-    draw_tradeoff,
-    "Left: over lambda the bias falls to zero, the spread rises, and both together "
-    "have a minimum in between. Right: for four state-action pairs the exact advantage "
-    "and the expected estimate with its spread.",
-    {
-        "lam": Slider("λ", 0.0, 1.0, 0.025, 0.8),
-        "n": Steps("samples averaged N", (1, 10, 100, 1000, 10000), 10),
-        "values": Choice(
-            "value function V",
-            ("careful driver's", "zero", "exact"),
-            "careful driver's",
-        ),
-    },
-)
-
-
-# the linear baseline, on the LQR
-
-GAIN, STD = -0.3, 0.3
-
-
 def lqr_world(episodes=200, horizon=50):
     """The scalar LQR, a vector environment of it and the policy (GAIN, STD)."""
     from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -198,26 +116,6 @@ def lqr_world(episodes=200, horizon=50):
     one = [lambda: lqr.make_env(world, horizon)]
     env = SyncVectorEnv(one * episodes, autoreset_mode=AutoresetMode.NEXT_STEP)
     return world, env, LinearGaussian(np.array([GAIN, np.log(STD)]), 1)
-
-
-def draw_baseline(states, returns, fitted, exact):
-    """Returns over states [N], the fitted values and the exact ones -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(states[::4], returns[::4], ".", color=PURPLE, alpha=0.35, markersize=5,
-              markeredgewidth=0, label="sampled returns")  # fmt: skip
-    order = np.argsort(states)
-    axes.plot(states[order], exact[order], color=INK, label="exact v")
-    axes.plot(states[order], fitted[order], "--", color=RED, label="fitted V")
-    axes.set(xlabel="state s", ylabel="return from s on", xlim=(-2, 2))
-    axes.set_ylim(-15, 1)
-    axes.legend(loc="lower center", markerscale=3)
-    return figure
-
-
-# time limits
 
 
 def value_with_limit(gamma, limit, p=FAST):
@@ -253,51 +151,6 @@ def limit_curves(gamma):
     return exact, wrong_values(gamma, 100)
 
 
-def draw_limit(gamma):
-    """Values learned with both recipes over the time limit -> Figure."""
-    from matplotlib.figure import Figure
-
-    exact, wrong = limit_curves(gamma)
-    H = np.arange(2, 101)
-    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(0, color=INK, linewidth=0.8)
-    for i, (name, color) in enumerate((("road", BLUE), ("ice", RED))):
-        axes.axhline(exact[i], color=color, label=f"{name}, right: the exact v")
-        axes.plot(H, wrong[:, i], "--", color=color, label=f"{name}, wrong")
-    low = min(exact.min(), wrong.min())
-    axes.set(xlabel="time limit (steps)", ylabel="learned value (return)")
-    axes.set(xlim=(0, 100), ylim=(1.1 * low, max(1.6, -0.75 * low)))
-    axes.legend(loc="upper right", ncols=2)
-    return figure
-
-
-limit = Widget(
-    draw_limit,
-    "Over the time limit, the right values are two flat lines. The wrong ones start "
-    "near zero and approach them slowly as the limit grows.",
-    {"gamma": Slider("discount γ", 0.5, 0.99, 0.01, 0.9)},
-)
-
-
-def draw_ends(right, wrong):
-    """Mean estimated advantage of each step [T], by both recipes -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(right, "o-", color=BLUE)
-    axes.plot(wrong, "s--", color=RED)
-    axes.text(7, 0.12, "truncation kept apart", color=BLUE)
-    axes.text(14.5, 0.85, "truncation as termination", color=RED, ha="right")
-    axes.set(xlabel="step of the episode", ylabel="mean of the estimates (return)")
-    axes.set_xticks(range(0, len(right), 2))
-    return figure
-
-
-# a world in which there is nothing left to learn
-
-
 def ride(off=1e-4, n=4, gamma=0.9):
     """A ride in one of n kinds of weather (uniform each step), and a good policy.
 
@@ -314,32 +167,218 @@ def ride(off=1e-4, n=4, gamma=0.9):
     return TabularMDP(P, R, gamma, start, "ride"), pi
 
 
+# --- pictures
+
+
+def draw_two_samples(monte_carlo, td, exact):
+    """Samples of A for the four pairs, by both estimators -> Figure.
+
+    monte_carlo, td : four arrays [n] each ; exact : A [4].
+    """
+    figure, axes = plots.figure(size=(7.2, 3.8))
+    axes.axhline(0, color=INK, linewidth=0.8)
+    rng = np.random.default_rng(0)
+    for samples, shift, color, mark, label in (
+        (monte_carlo, -0.2, BLUE, "o", "Monte Carlo"),
+        (td, 0.2, RED, "s", "one TD error"),
+    ):
+        look = dict(color=color, alpha=0.35, markersize=4, markeredgewidth=0)
+        for i, x in enumerate(samples):
+            at = i + shift + rng.uniform(-0.13, 0.13, 150)
+            words = label if i == 0 else None
+            axes.plot(at, x[:150], mark, label=words, **look)
+    for i, A in enumerate(exact):
+        words = "exact A" if i == 0 else None
+        axes.plot(
+            [i - 0.4, i + 0.4], [A, A], "-", color=INK, linewidth=2.5, label=words
+        )
+    axes.set_xticks(range(4), NAMES)
+    axes.set(xlabel="state, action", ylabel="sample of A (return)", xlim=(-0.6, 3.6))
+    axes.set_ylim(-2.6, 6.2)
+    axes.legend(loc="upper center", ncols=3, markerscale=2)
+    return figure
+
+
+two_samples = Picture(
+    draw_two_samples,
+    "For each of four state-action pairs a cloud of Monte Carlo samples, "
+    "several units tall, and the TD errors, which lie on one or two "
+    "points. Both have the exact advantage as their mean.",
+)
+
+
+def draw_baseline(states, returns, fitted, exact):
+    """Returns over states [N], the fitted values and the exact ones -> Figure."""
+    figure, axes = plots.figure(size=(7.2, 3.8))
+    look = dict(color=PURPLE, alpha=0.35, markersize=5, markeredgewidth=0)
+    axes.plot(states[::4], returns[::4], ".", label="sampled returns", **look)
+    order = np.argsort(states)
+    axes.plot(states[order], exact[order], color=INK, label="exact v")
+    axes.plot(states[order], fitted[order], "--", color=RED, label="fitted V")
+    axes.set(xlabel="state s", ylabel="return from s on", xlim=(-2, 2))
+    axes.set_ylim(-15, 1)
+    axes.legend(loc="lower center", markerscale=3)
+    return figure
+
+
+baseline = Picture(
+    draw_baseline,
+    "Sampled returns over the state as a wide cloud below zero. The "
+    "exact value is a parabola that opens downwards, and the fitted one "
+    "lies almost on it.",
+)
+
+
+def draw_ends(kept, confused):
+    """Mean estimated advantage of each step [T], by both recipes -> Figure."""
+    figure, axes = plots.figure(size=(7.2, 3.4))
+    axes.plot(kept, "o-", color=BLUE)
+    axes.plot(confused, "s--", color=RED)
+    axes.text(7, 0.12, "truncation kept apart", color=ink(BLUE))
+    axes.text(14.5, 0.85, "truncation as termination", color=RED, ha="right")
+    axes.set(xlabel="step of the episode", ylabel="mean of the estimates (return)")
+    axes.set_xticks(range(0, len(kept), 2))
+    return figure
+
+
+ends = Picture(
+    draw_ends,
+    "Mean estimated advantage over the step of the episode. Kept apart, "
+    "it stays near zero. Confused, it is below zero early and rises "
+    "steeply above zero in the last steps.",
+)
+
+
 def draw_nothing(raw, normalised):
     """Change of J [n] of each batch's step, raw and normalised -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.4), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = plots.figure(size=(7.2, 3.4))
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.plot(raw, "o", color=BLUE, markersize=5)
     axes.plot(normalised, "s", color=RED, markersize=5)
-    axes.text(len(raw) / 2, 0.08, "as they are", color=BLUE, ha="center")
-    low = min(normalised)
-    axes.text(len(raw) / 2, low - 0.06, "normalised", color=RED, ha="center", va="top")
+    middle, low = len(raw) / 2, min(normalised)
+    axes.text(middle, 0.08, "● as they are", color=ink(BLUE), ha="center")
+    axes.text(middle, low - 0.06, "■ normalised", color=RED, ha="center", va="top")
     axes.set(xlabel="batch", ylabel="change of J (return)", ylim=(low - 0.25, 0.3))
     return figure
 
 
-# exercise 1
+nothing = Picture(
+    draw_nothing,
+    "Change of J in each of the batches with noise .001. As they are: all just "
+    "above zero. Normalised: all below, from just below to almost -1.",
+)
+
+# --- widgets
 
 
-def td_errors_stub(rewards, v, next_v, terminated, gamma):
+def draw_tradeoff(lam, n, values):
+    """Errors over lambda, and the four estimates at one lambda -> Figure."""
+    exact, mean, spread, _ = tables(values)
+    i = int(np.argmin(np.abs(LAMBDAS - lam)))
+    figure, (left, right) = plots.figure(1, 2, (7.4, 3.9), width_ratios=(1.1, 1))
+    looks = (
+        ("──  bias", BLUE, "-"),
+        ("– –  scatter/√N", RED, "--"),
+        ("– ·  both", VIOLET, "-."),
+    )
+    words, top = [], 0.4 if n > 1 else 1.2  # fixed, so that settings can be compared
+    for (label, color, dashes), y in zip(looks, errors(values, n)):
+        left.plot(LAMBDAS, y, dashes, color=color, marker="o", markevery=[i])
+        words.append((f"{label}: {number(y[i], '.3f')}", color))
+    plots.words_above(left, *words)
+    left.axvline(LAMBDAS[i], color=INK, linewidth=0.8)
+    left.set(xlabel="λ", ylabel="error of an estimated A (return)")
+    left.set(xlim=(-0.03, 1.03), ylim=(-0.015 * top, top))
+    at = np.arange(4)
+    half = spread[i] / np.sqrt(n)
+    right.axhline(0, color=INK, linewidth=0.8)
+    right.plot(at, exact, "_", color=INK, markersize=34, markeredgewidth=3)
+    right.vlines(at, mean[i] - half, mean[i] + half, color=RED, linewidth=2.5)
+    right.plot(at, mean[i], "D", color=BLUE)
+    right.set_xticks(at, ("road\nslow", "road\nfast", "ice\nslow", "ice\nfast"))
+    right.set(xlabel="state and action", ylabel="A (return)", xlim=(-0.6, 3.6))
+    right.set_ylim(-1.6, 3.0)
+    plots.words_above(
+        right, ("▬  exact A", INK), ("◆  expected estimate", BLUE), ("│  ± sd/√N", RED)
+    )
+    return figure
+
+
+def tradeoff_words(lam, n, values):
+    """What `draw_tradeoff` shows, in words."""
+    i = int(np.argmin(np.abs(LAMBDAS - lam)))
+    bias, scatter, both = errors(values, n)
+    falls = "is zero" if values == "exact" else "falls to zero"
+    return (
+        f"Left: over lambda the bias {falls} and the scatter of the mean of {n} "
+        f"samples rises; both together are least at lambda = "
+        f"{LAMBDAS[both.argmin()]:g}. At lambda = {LAMBDAS[i]:g} the bias is "
+        f"{number(bias[i], '.3f')}, the scatter {scatter[i]:.3f}, both {both[i]:.3f}. "
+        "Right: for four state-action pairs the exact advantage and the expected "
+        f"estimate with its spread, with the value function: {values}."
+    )
+
+
+tradeoff = Widget(
+    draw_tradeoff,
+    tradeoff_words,
+    {
+        "lam": Slider("λ", 0.0, 1.0, 0.025, 0.8),
+        "n": Steps("samples averaged N", (1, 10, 100, 1000, 10000), 10),
+        "values": Choice(
+            "value function V",
+            ("careful driver's", "zero", "exact"),
+            "careful driver's",
+        ),
+    },
+)
+
+
+def draw_limit(gamma):
+    """Values learned with both recipes over the time limit -> Figure."""
+    exact, wrong = limit_curves(gamma)
+    H = np.arange(2, 101)
+    figure, axes = plots.figure(size=(7.2, 3.8))
+    axes.axhline(0, color=INK, linewidth=0.8)
+    for i, (name, color) in enumerate((("road", BLUE), ("ice", RED))):
+        axes.axhline(exact[i], color=color, label=f"{name}, right: the exact v")
+        axes.plot(H, wrong[:, i], "--", color=color, label=f"{name}, wrong")
+    low = min(exact.min(), wrong.min())
+    axes.set(xlabel="time limit (steps)", ylabel="learned value (return)")
+    axes.set(xlim=(0, 100), ylim=(1.1 * low, max(1.6, -0.75 * low)))
+    axes.legend(loc="upper right", ncols=2)
+    return figure
+
+
+def limit_words(gamma):
+    """What `draw_limit` shows, in words."""
+    exact, wrong = limit_curves(gamma)
+    (road, ice), (near_road, near_ice), (far_road, far_ice) = exact, wrong[8], wrong[-1]
+    return (
+        "Over the time limit, the right values of road and ice are two flat lines, at "
+        f"{number(road, '.2f')} and {number(ice, '.2f')} for gamma = {gamma:.2f}. "
+        "The wrong ones approach them as the limit grows: "
+        f"{number(near_road, '.2f')} and {number(near_ice, '.2f')} at 10 steps, "
+        f"{number(far_road, '.2f')} and {number(far_ice, '.2f')} at 100."
+    )
+
+
+limit = Widget(
+    draw_limit,
+    limit_words,
+    {"gamma": Slider("discount γ", 0.5, 0.99, 0.01, 0.9)},
+)
+
+# --- exercises
+
+
+def td_errors_with_ends_stub(rewards, v, next_v, terminated, gamma):
     """TD errors [N]; a step that terminated has no next value."""
     delta = ...  # np.where(terminated, 0.0, x) is x, but 0 after the end
     return delta
 
 
-def td_errors_reference(rewards, v, next_v, terminated, gamma):
+def td_errors_with_ends_reference(rewards, v, next_v, terminated, gamma):
     """TD errors [N]; a step that terminated has no next value."""
     delta = rewards + gamma * np.where(terminated, 0.0, next_v) - v
     return delta
@@ -365,22 +404,29 @@ def td_drops_row(rewards, v, next_v, terminated, gamma):
     return np.where(terminated, 0.0, rewards + gamma * next_v - v)
 
 
+# (steps, the rows on which an episode ends): middle, last, two in turn, first, none
+FLAGS = ((7, (3,)), (6, (5,)), (8, (4, 5)), (5, (0, 4)), (9, ()))
+
+
+def _flags(steps, rows):
+    flags = np.zeros(steps, dtype=bool)
+    flags[list(rows)] = True
+    return flags
+
+
 def td_cases(rng):
-    cases = []
-    for n in (3, 5, 8):
-        terminated = rng.random(n) < 0.3
-        terminated[n // 2] = True
-        r, v, next_v = rng.normal(size=(3, n))
-        cases.append((r, v, next_v, terminated, float(rng.uniform(0.5, 0.99))))
-    return cases
+    return [
+        (*rng.normal(size=(3, n)), _flags(n, rows), float(rng.uniform(0.6, 0.95)))
+        for n, rows in FLAGS
+    ]
 
 
-td_errors = Exercise(
-    name="td_errors",
+td_errors_with_ends = Exercise(
+    name="td_errors_with_ends",
     minutes=5,
     difficulty=1,
-    stub=td_errors_stub,
-    reference=td_errors_reference,
+    stub=td_errors_with_ends_stub,
+    reference=td_errors_with_ends_reference,
     mistakes={
         "a terminated step has no next value: 0 takes its place": td_through_the_end,
         "gamma is missing: the next value is one step away": td_no_discount,
@@ -397,10 +443,7 @@ td_errors = Exercise(
 )
 
 
-# exercise 2
-
-
-def gae_stub(delta, ended, gamma, lam):
+def gae_with_ends_stub(delta, ended, gamma, lam):
     """GAE [T] from TD errors [T]; ended[t]: an episode ended at t."""
     advantages = np.zeros(len(delta))
     later = 0.0  # what the step after t has added up
@@ -410,7 +453,7 @@ def gae_stub(delta, ended, gamma, lam):
     return advantages
 
 
-def gae_reference(delta, ended, gamma, lam):
+def gae_with_ends_reference(delta, ended, gamma, lam):
     """GAE [T] from TD errors [T]; ended[t]: an episode ended at t."""
     advantages = np.zeros(len(delta))
     later = 0.0  # what the step after t has added up
@@ -463,20 +506,18 @@ def gae_drops(delta, ended, gamma, lam):
 
 def gae_cases(rng):
     cases = []
-    for n in (5, 8, 12):
-        ended = rng.random(n) < 0.2
-        ended[n // 2] = True
-        gamma, lam = rng.uniform(0.6, 0.95, 2)
-        cases.append((rng.normal(size=n), ended, float(gamma), float(lam)))
+    for n, rows in FLAGS:
+        gamma, lam = (float(x) for x in rng.uniform(0.6, 0.95, 2))
+        cases.append((rng.normal(size=n), _flags(n, rows), gamma, lam))
     return cases
 
 
-gae = Exercise(
-    name="gae",
+gae_with_ends = Exercise(
+    name="gae_with_ends",
     minutes=8,
     difficulty=2,
-    stub=gae_stub,
-    reference=gae_reference,
+    stub=gae_with_ends_stub,
+    reference=gae_with_ends_reference,
     mistakes={
         "it runs across the ends: the next episode's luck is not this step's merit": (
             gae_across
@@ -496,9 +537,6 @@ gae = Exercise(
     ),
     cases=gae_cases,
 )
-
-
-# exercise 3: from nothing
 
 
 def targets_stub(rewards, next_v, terminated, truncated, gamma):
@@ -582,17 +620,26 @@ def targets_across(rewards, next_v, terminated, truncated, gamma):
 
 
 def target_cases(rng):
-    cases = []
-    for n in (6, 9, 12):
-        end = rng.permutation(n - 1)[:3]
-        terminated, truncated = np.zeros((2, n), dtype=bool)
-        terminated[end[:1]] = True
-        truncated[end[1:]] = True
-        r, next_v = rng.normal(size=(2, n))
-        cases.append((r, next_v, terminated, truncated, float(rng.uniform(0.6, 0.95))))
-    both = np.array([False, True, False, False])  # the limit and the end in one step
-    cases.append((*rng.normal(size=(2, 4)), both, both.copy(), 0.9))
-    return cases
+    """In each, the rows of one ending decide; with both flags the world ended."""
+    tables = (  # steps, terminated rows, truncated rows
+        (9, (2,), (5,)),
+        (7, (), (3,)),
+        (8, (4,), ()),
+        (6, (5,), (2,)),
+        (5, (1,), (4,)),
+        (10, (4, 5), (1, 2)),
+        (11, (3, 4), (4, 5)),
+        (12, (), ()),
+    )
+    return [
+        (
+            *rng.normal(size=(2, n)),
+            _flags(n, ended),
+            _flags(n, cut),
+            float(rng.uniform(0.6, 0.95)),
+        )
+        for n, ended, cut in tables
+    ]
 
 
 targets = Exercise(
@@ -632,6 +679,7 @@ targets = Exercise(
     cases=target_cases,
 )
 
-exercises = (td_errors, gae, targets)
-progress = Progress(exercises)
+pictures = (two_samples, baseline, ends, nothing)
 widgets = (tradeoff, limit)
+exercises = (td_errors_with_ends, gae_with_ends, targets)
+progress = Progress(exercises)

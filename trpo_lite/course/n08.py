@@ -4,18 +4,21 @@ from functools import cache
 
 import numpy as np
 
-from trpo_lite import lqr
+from trpo_lite import lqr, plots
 from trpo_lite.bound import kl
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Steps, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Choice, Picture, Steps, Widget
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
 from trpo_lite.policies import (
     LinearGaussian,
     LinearSoftmax,
     TabularSoftmax,
 )
-from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET, line
+from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET, ink, line
 from trpo_lite.surrogate import surrogate
+
+# --- worlds
 
 # one state, three actions: page 05's old probabilities
 P_OLD = np.array([0.6, 0.3, 0.1])
@@ -23,14 +26,19 @@ P_OLD = np.array([0.6, 0.3, 0.1])
 # page 05's linear-quadratic world and its old policy
 WORLD, GAIN, STD = lqr.scalar_lqr(), -0.3, 0.3
 
+# which logits rise together
+MOVES = {
+    "action 1": np.array([1.0, 0, 0]),
+    "action 2": np.array([0, 1.0, 0]),
+    "action 3": np.array([0, 0, 1.0]),
+    "all three": np.ones(3),
+}
+
 
 def softmax(theta):
     """Probabilities along the last axis of the logits theta [..., A]."""
     weights = np.exp(theta - theta.max(-1, keepdims=True))
     return weights / weights.sum(-1, keepdims=True)
-
-
-# a line and a bowl on the road
 
 
 @cache
@@ -40,44 +48,10 @@ def road_curves(p_old=0.1):
     t = np.linspace(-2.5, 2.5, 101)
     p = 1 / (1 + np.exp(-(np.log(p_old / (1 - p_old)) + t)))
     L = np.array([surrogate(old, shared_policy(x)) for x in p])
-    size = np.array([kl([1 - p_old, p_old], [1 - x, x]) for x in p])
+    bowl = np.array([kl([1 - p_old, p_old], [1 - x, x]) for x in p])
     H = p_old * (1 - p_old)
     g = H * float(old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]))
-    return t, L, size, g, H
-
-
-def draw_taylor():
-    """L with its tangent, and mean KL with its parabola, on the road -> Figure."""
-    from matplotlib.figure import Figure
-
-    t, L, size, g, H = road_curves()
-    figure = Figure(figsize=(7.6, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot(t, L, color=BLUE)
-    left.plot(t, g * t, "--", color=RED)
-    left.text(1.25, 2.6, "L", color=BLUE, ha="right")
-    left.text(1.5, 0.1, "line  g t", color=RED, ha="left")
-    right.plot(t, size, color=BLUE)
-    right.plot(t, H * t**2 / 2, "--", color=RED)
-    right.text(1.5, 0.3, "mean KL", color=BLUE, ha="right")
-    right.text(-1.75, 0.25, "bowl  H t²/2", color=RED, ha="left")
-    left.set(ylabel="surrogate (return)", ylim=(-2, 3.6))
-    right.set(ylabel="mean KL (nats)", ylim=(-0.02, 0.5))
-    for axes in (left, right):
-        axes.plot(0, 0, "o", color=INK, zorder=5)
-        axes.set_xlabel("t, change of the log-odds of fast")
-        axes.axhline(0, color=INK, linewidth=0.8)
-    return figure
-
-
-# why the slope is zero and the curvature is not
-
-MOVES = {
-    "action 1": np.array([1.0, 0, 0]),
-    "action 2": np.array([0, 1.0, 0]),
-    "action 3": np.array([0, 0, 1.0]),
-    "all three": np.ones(3),
-}
+    return t, L, bowl, g, H
 
 
 def kl_terms(direction, t):
@@ -87,72 +61,6 @@ def kl_terms(direction, t):
     """
     pi = softmax(np.log(P_OLD) + np.multiply.outer(t, direction))
     return -P_OLD * np.log(pi / P_OLD)
-
-
-def draw_terms(which):
-    """The three terms of KL and their sum as one logit moves -> Figure."""
-    from matplotlib.figure import Figure
-
-    direction = MOVES[which]
-    t = np.linspace(-1.5, 1.5, 61)
-    terms = kl_terms(direction, t)
-    slopes = -P_OLD * (direction - P_OLD @ direction)
-    slopes = slopes.round(9) + 0.0
-    figure = Figure(figsize=(7.4, 3.9), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(0, color=INK, linewidth=0.8)
-    looks = ((RED, "--"), (VIOLET, "-."), (PURPLE, ":"))
-    for a, (color, style) in enumerate(looks):
-        name = f"action {a + 1}: slope {slopes[a]:+.2f}".replace("-", "−")
-        axes.plot(t, terms[:, a], style, color=color, label=name)
-    total = slopes.sum().round(9) + 0.0
-    label = f"sum = KL: slope {total:.2f}"
-    axes.plot(t, terms.sum(1), "-", color=BLUE, linewidth=4, label=label)
-    axes.plot(0, 0, "o", color=INK, zorder=5)
-    axes.set(xlim=(-1.5, 1.5), ylim=(-0.3, 0.4))
-    axes.set_xlabel("t, how far the logit moves")
-    axes.set_ylabel("term of KL (nats)")
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
-
-
-terms = Widget(
-    draw_terms,
-    "Three tilted curves, one for each action, cross zero at the old policy. Their "
-    "slopes cancel, and their sum, the KL, is a bowl that touches zero there.",
-    {"which": Choice("logit that moves", tuple(MOVES), "action 3")},
-)
-
-
-# both directions of KL
-
-
-def draw_both(change, forward, reverse, parabola):
-    """Both KLs, H t^2 / 2 and their difference over |t|, log axes -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.9), layout="constrained")
-    axes = figure.subplots()
-    axes.loglog(change, parabola, color=GREY, linewidth=7, alpha=0.7)
-    axes.loglog(change, forward, "-", color=BLUE)
-    axes.loglog(change, reverse, "--", color=RED)
-    axes.loglog(change, forward - reverse, "-.", color=VIOLET)
-    words = (
-        ("KL(old‖new) solid, slope 2", BLUE),
-        ("KL(new‖old) dashed, slope 2", RED),
-        ("H t²/2 wide grey, slope 2", INK),
-        ("their difference: slope 3", VIOLET),
-    )
-    for i, (text, color) in enumerate(words):
-        x, y = (0.03, 0.93 - 0.08 * i) if i < 3 else (0.5, 0.25)
-        axes.text(x, y, text, color=color, transform=axes.transAxes)
-    axes.set_xlabel("|t|, by how much log σ falls")
-    axes.set_ylabel("KL (nats)")
-    axes.minorticks_off()
-    return figure
-
-
-# the ellipse in (k, log sigma)
 
 
 @cache
@@ -210,58 +118,6 @@ def ellipse(delta, count=200):
     return np.sqrt(2 * delta) * circle / np.sqrt(np.diag(here()[1]))
 
 
-def draw_ellipse(delta):
-    """KL's contour and its ellipse round the old (k, log sigma) -> Figure."""
-    from matplotlib.figure import Figure
-
-    g, H, _ = here()
-    real, guess = contour(delta), ellipse(delta)
-    x = np.linalg.solve(H, g)
-    step = np.sqrt(2 * delta / (g @ x)) * x
-    best = real[surrogate_at(real).argmax()]
-    size = kl_at(guess) / delta
-    figure = Figure(figsize=(7.4, 4.0), layout="constrained")
-    axes = figure.subplots()
-    old = np.array([GAIN, np.log(STD)])
-    axes.fill(*(old + real).T, color=BLUE, alpha=0.10, linewidth=0, linestyle="-")
-    axes.plot(*(old + real).T, color=BLUE)
-    axes.plot(*(old + guess).T, "--", color=RED)
-    axes.plot(*old, "o", color=INK)
-    axes.plot(*(old + best), "s", color=BLUE, markersize=9)
-    axes.plot(*(old + step), "D", color=RED, markersize=9)
-    words = (
-        ("● old policy", INK),
-        ("", INK),
-        ("mean KL = δ (solid)", BLUE),
-        ("■ best L inside", BLUE),
-        ("", INK),
-        ("ellipse (dashed)", RED),
-        ("◆ best g·step inside", RED),
-        (f"   its KL: {kl_at(step) / delta:.2f} δ", RED),
-        (f"KL on it: {size.min():.2f} to {size.max():.2f} δ", RED),
-    )
-    for i, (text, color) in enumerate(words):
-        axes.text(1.03, 0.93 - 0.1 * i, text, color=color, transform=axes.transAxes)
-    # the window grows with the region, so that only its shape changes
-    wide, high = 2.6 * np.sqrt(delta / 3.6), 2.4 * np.sqrt(delta)
-    axes.set_xlim(old[0] - wide, old[0] + wide)
-    axes.set_ylim(old[1] - 0.7 * high, old[1] + high)
-    axes.set(xlabel="k, gain of the policy", ylabel="log σ, spread of the policy")
-    return figure
-
-
-regions = Widget(
-    draw_ellipse,
-    "Around the old policy in gain and log spread: the curve on which the mean KL "
-    "equals delta, egg-shaped, and the ellipse from its Hessian. They agree near the "
-    "old policy; below it the ellipse lies outside the curve.",
-    {"delta": Steps("KL limit δ", (0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0), 0.1)},
-)
-
-
-# the Fisher matrix from samples: 42 parameters
-
-
 @cache
 def big_world(n=13, m=3):
     """(LQR, LinearGaussian, g, H): n states, m actions; theta as the policy's.
@@ -301,23 +157,81 @@ def visits(world, policy, N, rng):
     return s, policy.sample(s, rng)
 
 
+# --- pictures
+
+
+def draw_taylor():
+    """L with its tangent, and mean KL with its parabola, on the road -> Figure."""
+    t, L, bowl, g, H = road_curves()
+    figure, (left, right) = plots.figure(1, 2, (7.6, 3.6))
+    left.plot(t, L, color=BLUE)
+    left.plot(t, g * t, "--", color=RED)
+    left.text(1.25, 2.6, "L", color=ink(BLUE), ha="right")
+    left.text(1.5, 0.1, "line  g t", color=RED, ha="left")
+    right.plot(t, bowl, color=BLUE)
+    right.plot(t, H * t**2 / 2, "--", color=RED)
+    right.text(1.5, 0.3, "mean KL", color=ink(BLUE), ha="right")
+    right.text(-1.75, 0.25, "bowl  H t²/2", color=RED, ha="left")
+    left.set(ylabel="surrogate (return)", ylim=(-2, 3.6))
+    right.set(ylabel="mean KL (nats)", ylim=(-0.02, 0.5))
+    for axes in (left, right):
+        axes.plot(0, 0, "o", color=INK, zorder=5)
+        axes.set_xlabel("t, change of the log-odds of fast")
+        axes.axhline(0, color=INK, linewidth=0.8)
+    return figure
+
+
+taylor = Picture(
+    draw_taylor,
+    "Left: L over t with its tangent line at the old policy. Right: the mean KL, which "
+    "touches zero at the old policy, with its parabola. Both pairs agree near t = 0 "
+    "and part further out.",
+)
+
+
+def draw_both(change, forward, reverse, parabola):
+    """Both KLs, H t^2 / 2 and their difference over |t|, log axes -> Figure."""
+    figure, axes = plots.figure(size=(7.2, 3.9))
+    axes.loglog(change, parabola, color=GREY, linewidth=7, alpha=0.7)
+    axes.loglog(change, forward, "-", color=BLUE)
+    axes.loglog(change, reverse, "--", color=RED)
+    axes.loglog(change, forward - reverse, "-.", color=VIOLET)
+    words = (
+        ("KL(old‖new) solid, slope 2", BLUE),
+        ("KL(new‖old) dashed, slope 2", RED),
+        ("H t²/2 wide grey, slope 2", INK),
+        ("their difference, dash-dotted: slope 3", VIOLET),
+    )
+    for i, (text, color) in enumerate(words):
+        x, y = (0.03, 0.93 - 0.08 * i) if i < 3 else (0.45, 0.2)
+        axes.text(x, y, text, color=ink(color), transform=axes.transAxes)
+    axes.set_xlabel("|t|, by how much log σ falls")
+    axes.set_ylabel("KL (nats)")
+    axes.minorticks_off()
+    return figure
+
+
+both_directions = Picture(
+    draw_both,
+    "On log axes both KLs follow the parabola with slope 2 and part for large t. Their "
+    "difference is a line with slope 3, far below.",
+)
+
+
 def draw_samples(sizes, results):
     """True KL of the step over N, and its cosine, for both estimates -> Figure.
 
     results : {label: [N sizes, repetitions, 2]}, (KL / delta, cosine).
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.6, 3.7), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = plots.figure(1, 2, (7.6, 3.7))
     left.axhline(1, color=INK, linewidth=1)
     right.axhline(1, color=INK, linewidth=1)
     for i, (label, both) in enumerate(results.items()):
         low, middle, high = np.quantile(both, [0.1, 0.5, 0.9], axis=1)
         look = line(i)
+        band = dict(color=look["color"], alpha=0.18, linewidth=0)
         for j, axes in enumerate((left, right)):
-            axes.fill_between(sizes, low[:, j], high[:, j], color=look["color"],
-                              alpha=0.18, linewidth=0)  # fmt: skip
+            axes.fill_between(sizes, low[:, j], high[:, j], **band)
             axes.plot(sizes, middle[:, j], label=label, **look)
     left.set(xscale="log", yscale="log", ylabel="true quadratic KL of the step (δ)")
     right.set(xscale="log", ylabel="cosine with the exact step", ylim=(0, 1.05))
@@ -330,85 +244,197 @@ def draw_samples(sizes, results):
     return figure
 
 
-# exercise 1
+few_samples = Picture(
+    draw_samples,
+    "Left: the true quadratic KL of the step over N. With the empirical Fisher it "
+    "starts near 20 delta and comes down to 1 slowly; with the analytic one it is near "
+    "1 throughout. Right: the cosine with the exact step starts near .4 and near .85, "
+    "and rises to 1.",
+)
+
+# --- widgets
 
 
-def softmax_fisher_stub(p):
-    """E[score score^T], [A, A], of one state with probabilities p [A]."""
-    score = np.eye(len(p)) - p  # row a is the gradient of log pi(a)
-    return score * ...  # the mean over actions of score_a score_a^T
+def _slopes(which):
+    """The slopes at the old policy of the three terms of KL, [3]."""
+    direction = MOVES[which]
+    return -P_OLD * (direction - P_OLD @ direction)
 
 
-def softmax_fisher_reference(p):
-    """E[score score^T], [A, A], of one state with probabilities p [A]."""
-    score = np.eye(len(p)) - p  # row a is the gradient of log pi(a)
-    return score.T @ (p[:, None] * score)
+def draw_terms(which):
+    """The three terms of KL and their sum as one logit moves -> Figure."""
+    t, slopes = np.linspace(-1.5, 1.5, 61), _slopes(which)
+    terms = kl_terms(MOVES[which], t)
+    figure, axes = plots.figure(size=(7.4, 3.9))
+    axes.axhline(0, color=INK, linewidth=0.8)
+    looks = ((RED, "--"), (VIOLET, "-."), (PURPLE, ":"))
+    for a, (color, dashes) in enumerate(looks):
+        name = f"action {a + 1}: slope {number(slopes[a], '+.2f')}".replace("-", "−")
+        axes.plot(t, terms[:, a], dashes, color=color, label=name)
+    label = f"sum = KL: slope {number(slopes.sum(), '.2f')}"
+    axes.plot(t, terms.sum(1), "-", color=BLUE, linewidth=4, label=label)
+    axes.plot(0, 0, "o", color=INK, zorder=5)
+    axes.set(xlim=(-1.5, 1.5), ylim=(-0.3, 0.4))
+    axes.set_xlabel("t, how far the logit moves")
+    axes.set_ylabel("term of KL (nats)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
 
 
-def unweighted(p):
-    score = np.eye(len(p)) - p
-    return score.T @ score / len(p)
+def terms_words(which):
+    """What `draw_terms` shows, in words."""
+    slopes, direction = _slopes(which), MOVES[which]
+    curvature = P_OLD @ direction**2 - (P_OLD @ direction) ** 2
+    if abs(curvature) < 1e-12:
+        return (
+            "All three logits rise together: the three terms of KL and their sum are "
+            "flat lines at zero."
+        )
+    words = ", ".join(number(x, ".2f") for x in slopes)
+    return (
+        f"The logit of {which} moves. Three tilted curves, one for each action, cross "
+        f"zero at the old policy with slopes {words}. The slopes cancel, and the sum, "
+        f"the KL, is a bowl of curvature {curvature:.2f} that touches zero there."
+    )
 
 
-def unweighted_sum(p):
-    score = np.eye(len(p)) - p
-    return score.T @ score
-
-
-def outer_of_mean(p):
-    score = np.eye(len(p)) - p
-    mean = p @ score
-    return np.outer(mean, mean)
-
-
-def diagonal_only(p):
-    return np.diag(p)
-
-
-def rows_for_columns(p):
-    score = np.eye(len(p)) - p
-    return score @ (p[:, None] * score.T)
-
-
-def distributions_of(rng, sizes):
-    return [(0.9 * rng.dirichlet(np.ones(n)) + 0.1 / n,) for n in sizes]
-
-
-def symmetric(arguments, result):
-    result = np.asarray(result)
-    if np.abs(result - result.T).max() > 1e-9:
-        return "the matrix is not symmetric"
-    return None
-
-
-softmax_fisher = Exercise(
-    name="softmax_fisher",
-    minutes=5,
-    difficulty=1,
-    stub=softmax_fisher_stub,
-    reference=softmax_fisher_reference,
-    mistakes={
-        "every action counts alike: weigh action a by its probability p[a]": unweighted,
-        "the probabilities are missing: this is a sum, not a mean": unweighted_sum,
-        "this is the outer product of the mean score, and the mean score is 0": (
-            outer_of_mean
-        ),
-        "the part -p p^T is missing: it comes from the -p in each score": diagonal_only,
-        "rows and columns of score are exchanged: row a belongs to action a": (
-            rows_for_columns
-        ),
-    },
-    hints=(
-        "A mean over actions weighs action a by p[a].",
-        "score.T @ score adds up the outer products of the rows, all with weight 1.",
-        "Weigh the rows first: score.T @ (p[:, None] * score).",
-    ),
-    cases=lambda rng: distributions_of(rng, (2, 3, 4, 6)),
-    invariants=(symmetric,),
+terms = Widget(
+    draw_terms,
+    terms_words,
+    {"which": Choice("logit that moves", tuple(MOVES), "action 3")},
 )
 
 
-# exercise 2: the bug hunt
+def _best_in_ellipse(delta):
+    """The step that makes g . step largest in the ellipse, [2]."""
+    g, H, _ = here()
+    x = np.linalg.solve(H, g)
+    return np.sqrt(2 * delta / (g @ x)) * x
+
+
+def draw_ellipse(delta):
+    """KL's contour and its ellipse round the old (k, log sigma) -> Figure."""
+    real, guess, step = contour(delta), ellipse(delta), _best_in_ellipse(delta)
+    best = real[surrogate_at(real).argmax()]
+    on_it = kl_at(guess) / delta
+    figure, axes = plots.figure(size=(7.4, 4.0))
+    old = np.array([GAIN, np.log(STD)])
+    axes.fill(*(old + real).T, color=BLUE, alpha=0.10, linewidth=0, linestyle="-")
+    axes.plot(*(old + real).T, color=BLUE)
+    axes.plot(*(old + guess).T, "--", color=RED)
+    axes.plot(*old, "o", color=INK)
+    axes.plot(*(old + best), "s", color=BLUE, markersize=9)
+    axes.plot(*(old + step), "D", color=RED, markersize=9)
+    words = (
+        ("● old policy", INK),
+        ("", INK),
+        ("mean KL = δ (solid)", BLUE),
+        ("■ best L inside", BLUE),
+        ("", INK),
+        ("ellipse (dashed)", RED),
+        ("◆ best g·step inside", RED),
+        (f"   its KL: {kl_at(step) / delta:.2f} δ", RED),
+        (f"KL on it: {on_it.min():.2f} to {on_it.max():.2f} δ", RED),
+    )
+    for i, (text, color) in enumerate(words):
+        place = dict(color=ink(color), transform=axes.transAxes)
+        axes.text(1.03, 0.93 - 0.1 * i, text, **place)
+    # the window grows with the region, so that only its shape changes
+    wide, high = 2.6 * np.sqrt(delta / 3.6), 2.4 * np.sqrt(delta)
+    axes.set_xlim(old[0] - wide, old[0] + wide)
+    axes.set_ylim(old[1] - 0.7 * high, old[1] + high)
+    axes.set(xlabel="k, gain of the policy", ylabel="log σ, spread of the policy")
+    return figure
+
+
+def ellipse_words(delta):
+    """What `draw_ellipse` shows, in words."""
+    on_it = kl_at(ellipse(delta)) / delta
+    return (
+        "Around the old policy in gain and log spread: the curve on which the mean KL "
+        f"is delta = {delta:g}, and the ellipse from its Hessian, on which the KL goes "
+        f"from {on_it.min():.2f} delta at its top, inside the curve, to "
+        f"{on_it.max():.2f} delta near its bottom, outside of it. The best step in the "
+        f"ellipse has a KL of {kl_at(_best_in_ellipse(delta)) / delta:.2f} delta."
+    )
+
+
+regions = Widget(
+    draw_ellipse,
+    ellipse_words,
+    {"delta": Steps("KL limit δ", (0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0), 0.1)},
+)
+
+# --- exercises
+
+
+def softmax_fisher_product_stub(p, v):
+    """H v [A] of one softmax state with probabilities p [A], without H."""
+    return ...  # (diag(p) - p p^T) v, as one line of vectors
+
+
+def softmax_fisher_product_reference(p, v):
+    """H v [A] of one softmax state with probabilities p [A], without H."""
+    return p * (v - p @ v)
+
+
+def without_outer(p, v):
+    return p * v
+
+
+def diagonal_only(p, v):
+    return p * (1 - p) * v
+
+
+def plain_mean(p, v):
+    return p * (v - v.mean())
+
+
+def not_weighed(p, v):
+    return v - p @ v
+
+
+def weighed_once(p, v):
+    return p * v - p @ v
+
+
+def bare_sum(p, v):
+    return p * (v - v.sum())
+
+
+def weighed_twice(p, v):
+    return p * (p * v - p @ v)
+
+
+def product_cases(rng):
+    return [
+        (0.9 * rng.dirichlet(np.ones(n)) + 0.1 / n, rng.normal(1, 1, size=n))
+        for n in (3, 4, 6, 2)
+    ]
+
+
+softmax_fisher_product = Exercise(
+    name="softmax_fisher_product",
+    minutes=5,
+    difficulty=1,
+    stub=softmax_fisher_product_stub,
+    reference=softmax_fisher_product_reference,
+    mistakes={
+        "this is diag(p) v: the part -p p^T is missing": without_outer,
+        "only the diagonal of H is used": diagonal_only,
+        "every action counts alike in the mean: weigh v[a] by p[a]": plain_mean,
+        "the outer p is missing: action a's entry is weighed by p[a]": not_weighed,
+        "the mean is not weighed: p stands before both terms": weighed_once,
+        "p^T v is a mean over actions, not a sum of v": bare_sum,
+        "v is weighed twice by p: once is enough": weighed_twice,
+    },
+    hints=(
+        "H = diag(p) - p p^T. What is p p^T v? Work out p^T v first: it is one number.",
+        "diag(p) v is p * v, and p p^T v is p times the number p @ v.",
+        "p * (v - p @ v)",
+    ),
+    cases=product_cases,
+)
 
 
 def kl_hessian_stub(theta):
@@ -423,10 +449,13 @@ def kl_hessian_stub(theta):
         old = x
         return kl(softmax(old), softmax(x))
 
+    def second(a, b):
+        up = f(old + a + b) - f(old + a - b)
+        low = f(old - a + b) - f(old - a - b)
+        return (up - low) / (4 * h**2)
+
     steps = h * np.eye(len(theta))
-    up = [[f(old + a + b) - f(old + a - b) for b in steps] for a in steps]
-    low = [[f(old - a + b) - f(old - a - b) for b in steps] for a in steps]
-    return (np.array(up) - np.array(low)) / (4 * h**2)
+    return np.array([[second(a, b) for b in steps] for a in steps])
 
 
 def kl_hessian_reference(theta):
@@ -440,32 +469,28 @@ def kl_hessian_reference(theta):
     def f(x):
         return kl(softmax(old), softmax(x))  # old stays where it is
 
+    def second(a, b):
+        up = f(old + a + b) - f(old + a - b)
+        low = f(old - a + b) - f(old - a - b)
+        return (up - low) / (4 * h**2)
+
     steps = h * np.eye(len(theta))
-    up = [[f(old + a + b) - f(old + a - b) for b in steps] for a in steps]
-    low = [[f(old - a + b) - f(old - a - b) for b in steps] for a in steps]
-    return (np.array(up) - np.array(low)) / (4 * h**2)
-
-
-def second_difference(f, at, h=1e-3):
-    steps = h * np.eye(len(at))
-    up = [[f(at + a + b) - f(at + a - b) for b in steps] for a in steps]
-    down = [[f(at - a + b) - f(at - a - b) for b in steps] for a in steps]
-    return (np.array(up) - np.array(down)) / (4 * h**2)
+    return np.array([[second(a, b) for b in steps] for a in steps])
 
 
 def from_uniform(theta):
-    uniform = np.full(len(theta), 1 / len(theta))
-    return second_difference(lambda x: kl(uniform, softmax(x)), theta * 0)
+    return kl_hessian_reference(0 * theta)
 
 
 def twice_softmax(theta):
-    old = softmax(softmax(theta))
-    return second_difference(lambda x: kl(old, softmax(x)), theta)
+    return kl_hessian_reference(softmax(theta))
 
 
-def shifted(theta):
-    old = softmax(theta[::-1])
-    return second_difference(lambda x: kl(old, softmax(x)), theta[::-1])
+def symmetric(arguments, result):
+    result = np.asarray(result)
+    if np.abs(result - result.T).max() > 1e-9:
+        return "the matrix is not symmetric"
+    return None
 
 
 def not_zero(arguments, result):
@@ -484,20 +509,17 @@ kl_hessian = Exercise(
         "this is the Hessian of the uniform policy: freeze theta, not zeros": (
             from_uniform
         ),
-        "the actions stand in reverse order": shifted,
+        "softmax was taken twice: old must stay logits, as theta is": twice_softmax,
     },
     hints=(
         "What does f return at theta? And at any other x?",
         "f compares a policy with itself. Which of its lines makes old move along?",
         "Delete the line old = x: then old is the theta from above, and stays there.",
     ),
-    cases=lambda rng: [(rng.normal(size=n),) for n in (2, 3, 4)],
+    cases=lambda rng: [(rng.normal(size=n),) for n in (3, 4, 2)],
     invariants=(symmetric, not_zero),
     tolerance=1e-4,
 )
-
-
-# exercise 3: from nothing
 
 
 def fisher_times_stub(policy, observations, v):
@@ -508,25 +530,25 @@ def fisher_times_stub(policy, observations, v):
 def fisher_times_reference(policy, observations, v):
     """H v [size] at policy.theta, without forming H."""
     h = 1e-4
-    ahead = policy.with_theta(policy.theta + h * v)
-    behind = policy.with_theta(policy.theta - h * v)
-    up = policy.at(observations).kl_gradient(ahead.at(observations))
-    down = policy.at(observations).kl_gradient(behind.at(observations))
-    return (up - down) / (2 * h)
+    old = policy.at(observations)
+    ahead = old.with_theta(policy.theta + h * v)
+    behind = old.with_theta(policy.theta - h * v)
+    return (old.kl_gradient(ahead) - old.kl_gradient(behind)) / (2 * h)
 
 
 def exact_gradient(policy, observations, v):
-    return policy.at(observations).kl_gradient(policy.at(observations))
+    old = policy.at(observations)
+    return old.kl_gradient(old)
 
 
 def one_sided(policy, observations, v):
-    ahead = policy.with_theta(policy.theta + 1e-4 * v)
-    return policy.at(observations).kl_gradient(ahead.at(observations)) / 1e-4
+    old = policy.at(observations)
+    return old.kl_gradient(old.with_theta(policy.theta + 1e-4 * v)) / 1e-4
 
 
 def whole_step(policy, observations, v):
-    ahead = policy.with_theta(policy.theta + v)
-    return policy.at(observations).kl_gradient(ahead.at(observations))
+    old = policy.at(observations)
+    return old.kl_gradient(old.with_theta(policy.theta + v))
 
 
 def one_number(policy, observations, v):
@@ -566,14 +588,15 @@ fisher_times = Exercise(
     },
     hints=(
         "The Hessian is the derivative of the gradient. Along v, that is H v.",
-        "policy.kl_gradient(observations, new) at new = policy.with_theta(...): "
-        "take it at theta + h v and at theta - h v.",
+        "old.kl_gradient(new) at new = old.with_theta(...): take it at theta + h v and "
+        "at theta - h v.",
         "(gradient ahead - gradient behind) / (2 h), with h = 1e-4.",
     ),
     cases=times_cases,
     tolerance=1e-5,
 )
 
-exercises = (softmax_fisher, kl_hessian, fisher_times)
-progress = Progress(exercises)
+pictures = (taylor, both_directions, few_samples)
 widgets = (terms, regions)
+exercises = (softmax_fisher_product, kl_hessian, fisher_times)
+progress = Progress(exercises)

@@ -1,30 +1,31 @@
 """Notebook 09: the natural step, Peters & Schaal's fields, and runs from samples."""
 
 from functools import cache
-from math import hypot
+from itertools import product
 
 import numpy as np
 
-from trpo_lite import lqr, mdp
+from trpo_lite import lqr, mdp, plots, style
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Steps, Widget
+from trpo_lite.course.widgets import Choice, Picture, Steps, Widget
 from trpo_lite.rollout import Samples
-from trpo_lite.style import BLUE, INK, RED, line
+
+# --- worlds
 
 START = (-0.1, 0.3)  # k and sigma: the path whose gap the page prints
 STARTS = (START, (-1.85, 0.7))
 LOW_SIGMA = 0.1  # where the gap |k - k*| is read off
 K_RANGE, SIGMA_RANGE = (-1.95, -0.05), (0.02, 0.8)
-
-
-# the two fields on the scalar linear-quadratic world (a = b = q = R = m0 = 1, no noise)
+GAINS, SIGMAS = np.linspace(*K_RANGE, 9), np.linspace(*SIGMA_RANGE, 7)
+POLICIES = tuple(product(GAINS, SIGMAS))  # (k, sigma) of the arrows
 
 
 def velocity(gamma, k, sigma, natural, log_sigma):
     """(dk, dsigma) of the flow at k, sigma: numbers, or arrays of one shape.
 
-    The policy's second parameter is sigma, or log sigma; the answer is in (k, sigma)
-    either way.
+    The world is scalar and linear-quadratic with a = b = q = R = m0 = 1, no noise. The
+    policy's second parameter is sigma, or log sigma; the answer is in (k, sigma) either
+    way.
     """
     c = 1 + k
     D = 1 - gamma * c * c
@@ -82,126 +83,29 @@ def best_gain(gamma):
     return lqr.optimal_gain(lqr.scalar_lqr(gamma=gamma)).item()
 
 
-def decade_colors():
-    """One dark colour per power of ten of an arrow's length, 10^-3 ... 10^3."""
-    import matplotlib
+def slope_estimates(world, k, sigma, with_baseline, rng, runs=20_000, horizon=60):
+    """Estimates of dJ/dk from one run each, [runs].
 
-    return matplotlib.colormaps["viridis"](np.linspace(0, 0.74, 7))
-
-
-def arrows(x, y, dx, dy, share=0.8, slant=0.32):
-    """Arrows of one drawn length as broken lines, [n, 7, 2] with gaps of NaN.
-
-    x [X], y [Y] : the places ; dx, dy [Y, X] : the directions.
+    The sum of score times further reward, with the exact v(s) taken off it if
+    `with_baseline`; v also stands for the rewards after the horizon.
     """
-    cell = np.array([np.ptp(x) / (len(x) - 1), np.ptp(y) / (len(y) - 1)])
-    places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    way = np.stack([dx, dy], axis=-1).reshape(-1, 2) / cell
-    way *= share / np.linalg.norm(way, axis=-1, keepdims=True)
-    side = way[:, ::-1] * [-1, 1]  # a quarter turn
-    tip = places + way / 2 * cell
-    gap = np.full_like(tip, np.nan)
-    barbs = [tip - slant * (way + s * side * 0.7) * cell for s in (1, -1)]
-    return np.stack([places - way / 2 * cell, tip, gap, barbs[0], tip, barbs[1], gap],
-                    axis=1)  # fmt: skip
+    s, u, r = lqr.sample_trajectories(world, k, sigma, runs, horizon, rng)
+    s, u = s[..., 0], u[..., 0]
+    discount = world.gamma ** np.arange(horizon + 1)
+    v = discount * lqr.value(world, k, sigma, s.ravel()).reshape(s.shape)
+    r = discount[:-1] * r
+    r[:, -1] += v[:, -1]
+    further = r[:, ::-1].cumsum(1)[:, ::-1]
+    if with_baseline:
+        further = further - v[:, :-1]
+    score = (u - k * s[:, :-1]) * s[:, :-1] / sigma**2
+    return (score * further).sum(1)
 
 
-def draw_fields(gamma, parameter):
-    """Vanilla left, natural right: unit arrows and paths over k and sigma -> Figure.
-
-    parameter : "σ" or "log σ", the policy's own; the axes are k and sigma always.
-    """
-    from matplotlib.figure import Figure
-
-    log_sigma = parameter == "log σ"
-    x, y = np.linspace(*K_RANGE, 9), np.linspace(*SIGMA_RANGE, 7)
-    figure = Figure(figsize=(7.0, 3.4), layout="constrained")
-    cells = figure.subplots(1, 2, sharey=True)
-    best, colors = best_gain(gamma), decade_colors()
-    looks = (("vanilla", False, RED, "--"), ("natural", True, BLUE, "-"))
-    for axes, (name, natural, color, style) in zip(cells, looks, strict=True):
-        dx, dy = velocity(gamma, x, y[:, None], natural, log_sigma)
-        drawn = arrows(x, y, dx, dy)
-        decade = np.rint(np.log10(np.hypot(dx, dy))).clip(-3, 3).astype(int).ravel()
-        for i, shade in enumerate(colors):
-            chosen = drawn[decade == i - 3].reshape(-1, 2)
-            axes.plot(*chosen.T, "-", color=shade, linewidth=1.5, zorder=2)
-        curves, k = paths(gamma, natural, log_sigma)
-        for curve in curves:
-            axes.plot(*curve.T, "-", color="white", linewidth=4.5, zorder=3)
-            axes.plot(*curve.T, style, color=color, linewidth=2.6, zorder=4)
-            axes.plot(*curve[0], "o", color=color, markersize=8, zorder=5)
-        axes.plot([best, k], [LOW_SIGMA] * 2, "-", color=INK, linewidth=2, zorder=6)
-        axes.plot(k, LOW_SIGMA, "D", color=INK, markersize=6, zorder=6)
-        axes.plot(best, SIGMA_RANGE[0], "*", color=INK, markersize=15, zorder=6)
-        axes.set_title(f"{name}: gap {abs(k - best):.4f} at σ = .1")
-        axes.set(xlim=(-2.05, 0.05), ylim=(-0.04, 0.85), xlabel="gain k")
-        axes.grid(False)
-    cells[0].set_ylabel("exploration σ")
-    words = dict(transform=axes.transAxes, fontsize=11)
-    axes.text(1.03, 0.93, "length", **words)
-    for i, shade in enumerate(colors):
-        axes.text(1.03, 0.22 + 0.1 * i, f"— {10.0 ** (i - 3):g}", color=shade, **words)
-    axes.text(1.03, 0.02, "★ best", **words)
-    return figure
-
-
-fields = Widget(
-    draw_fields,
-    "Two fields of arrows over the gain k and the exploration sigma. In sigma, vanilla "
-    "arrows point steeply down wherever sigma is not small: its paths lose their "
-    "exploration far from the best gain. Natural arrows bend towards the best gain "
-    "first. In log sigma only the vanilla field is another one.",
-    {
-        "gamma": Steps("discount γ", (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97), 0.9),
-        "parameter": Choice("second parameter", ("σ", "log σ"), "σ"),
-    },
-)
-
-
-def draw_step(g, H, delta, at):
-    """The ellipse of KL <= delta around `at`, g's way and the natural step -> Figure.
-
-    g [2], H [2, 2] in (k, sigma).
-    """
-    from matplotlib.figure import Figure
-
-    at = np.asarray(at)
-    angle = np.linspace(0, 2 * np.pi, 181)
-    circle = np.stack([np.cos(angle), np.sin(angle)])
-    edge = np.sqrt(2 * delta) * np.linalg.solve(np.linalg.cholesky(H).T, circle)
-    x = np.linalg.solve(H, g)
-    natural = np.sqrt(2 * delta / (g @ x)) * x
-    vanilla = np.sqrt(2 * delta / (g @ H @ g)) * g
-    figure = Figure(figsize=(5.6, 3.1), layout="constrained")
-    axes = figure.subplots()
-    axes.fill(*(at[:, None] + edge), color=BLUE, alpha=0.12, linewidth=0, linestyle="-")
-    axes.plot(*(at[:, None] + edge), "-", color=INK, linewidth=1.5)
-    along = np.array([-g[1], g[0]]) / hypot(*g)  # where g.step stays the same
-    words = dict(textcoords="offset points", va="center")
-    for step, label, color, style, place in (
-        (natural, "natural step", BLUE, "-", (-24, 6)),
-        (vanilla, "along g", RED, "--", (-48, -12)),
-    ):
-        ends = at[:, None] + step[:, None] + along[:, None] * [-0.035, 0.035]
-        axes.plot(*ends, ":", color=color, linewidth=1.8)
-        head = dict(arrowstyle="-|>", color=color, linewidth=2.4, linestyle=style,
-                    mutation_scale=16, shrinkA=0, shrinkB=0)  # fmt: skip
-        axes.annotate("", at + step, at, arrowprops=head)
-        axes.annotate(label, at + step, place, color=color, ha="right", **words)
-    axes.plot(*at, "o", color=INK, markersize=8)
-    axes.annotate("old policy", at, (9, 8), **words)
-    corner = at + edge[:, 155]  # lower right
-    axes.annotate(f"½ ΔᵀHΔ = {delta:g}", corner, (14, -14), **words)
-    axes.set(xlabel="gain k", ylabel="exploration σ", aspect="equal")
-    half = np.abs(edge).max(-1)
-    axes.set_xlim(at[0] - 1.85 * half[0], at[0] + 1.6 * half[0])
-    axes.set_ylim(at[1] - 1.35 * half[1], at[1] + 1.35 * half[1])
-    axes.locator_params(nbins=6)
-    return figure
-
-
-# runs from samples
+def runs_needed(world, k, sigma, with_baseline, rng):
+    """Runs whose mean estimate of dJ/dk has a standard error of 10 % of dJ/dk."""
+    spread = slope_estimates(world, k, sigma, with_baseline, rng).std()
+    return (spread / (0.1 * lqr.gradient(world, k, sigma)[0].item())) ** 2
 
 
 def sample(world, pi, runs, rng, horizon=60):
@@ -228,160 +132,332 @@ def worlds():
     return {"chain": mdp.chain(8), "grid": mdp.grid(4, 4, slip=0.1)}
 
 
+# --- pictures
+
+
+def draw_step(g, H, delta, at):
+    """The ellipse of KL <= delta around `at`, g's way and the natural step -> Figure.
+
+    g [2], H [2, 2] in (k, sigma).
+    """
+    at = np.asarray(at)
+    angle = np.linspace(0, 2 * np.pi, 181)
+    circle = np.stack([np.cos(angle), np.sin(angle)])
+    edge = np.sqrt(2 * delta) * np.linalg.solve(np.linalg.cholesky(H).T, circle)
+    x = np.linalg.solve(H, g)
+    natural = np.sqrt(2 * delta / (g @ x)) * x
+    vanilla = np.sqrt(2 * delta / (g @ H @ g)) * g
+    figure, axes = plots.figure(size=(5.6, 3.3))
+    axes.fill(*(at[:, None] + edge), color=style.BLUE, alpha=0.12, linewidth=0)
+    axes.plot(*(at[:, None] + edge), "-", color=style.INK, linewidth=1.5)
+    along = np.array([-g[1], g[0]]) / np.hypot(*g)  # where g.step stays the same
+    words = dict(textcoords="offset points", va="center")
+    for step, label, color, dashes, place in (
+        (natural, "natural step", style.BLUE, "-", (-24, 6)),
+        (vanilla, "along g", style.RED, "--", (-48, -12)),
+    ):
+        ends = at[:, None] + step[:, None] + along[:, None] * [-0.035, 0.035]
+        axes.plot(*ends, ":", color=color, linewidth=1.8)
+        head = dict(
+            arrowstyle="-|>",
+            color=color,
+            linewidth=2.4,
+            linestyle=dashes,
+            mutation_scale=16,
+            shrinkA=0,
+            shrinkB=0,
+        )
+        axes.annotate("", at + step, at, arrowprops=head)
+        ink = style.ink(color)
+        axes.annotate(label, at + step, place, color=ink, ha="right", **words)
+    axes.plot(*at, "o", color=style.INK, markersize=8)
+    axes.annotate("old policy", at, (9, 8), **words)
+    corner = at + edge[:, 155]  # lower right
+    axes.annotate(f"½ ΔᵀHΔ = {delta:g}", corner, (14, -14), **words)
+    plots.words_above(axes, ("···  lines of equal gain g·Δ", style.INK))
+    axes.set(xlabel="gain k", ylabel="exploration σ", aspect="equal")
+    half = np.abs(edge).max(-1)
+    axes.set_xlim(at[0] - 1.85 * half[0], at[0] + 1.6 * half[0])
+    axes.set_ylim(at[1] - 1.35 * half[1], at[1] + 1.35 * half[1])
+    axes.locator_params(nbins=6)
+    return figure
+
+
+step = Picture(
+    draw_step,
+    "An ellipse around the old policy, long in k and short in sigma. The arrow along g "
+    "leaves steeply; the natural step leans towards the long side and reaches a higher "
+    "line of equal gain.",
+)
+
+
 def draw_learning(curves, best):
     """Exact J over updates: medians and middle halves over seeds -> Figure.
 
     curves : {world: {label: J [seeds, K]}} ; best : {world: optimal J}.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, 3.3), layout="constrained")
-    cells = figure.subplots(1, len(curves))
+    figure, cells = plots.figure(1, len(curves), (7.4, 3.7))
     for axes, (world, runs) in zip(cells, curves.items(), strict=True):
-        axes.axhline(best[world], color=INK, linewidth=1)
+        axes.axhline(best[world], color=style.INK, linewidth=1)
         axes.text(1, best[world] * 1.01, "optimum", va="bottom", fontsize=11)
         for i, (label, J) in enumerate(runs.items()):
             low, middle, high = np.percentile(J, (25, 50, 75), axis=0)
-            look = line(i)
-            x = np.arange(len(middle))
-            axes.fill_between(x, low, high, color=look["color"], alpha=0.18,
-                              linewidth=0)  # fmt: skip
+            look, x = style.line(i), np.arange(len(middle))
+            axes.fill_between(x, low, high, color=look["color"], alpha=0.15, lw=0)
             axes.plot(x, middle, label=label, **look)
         axes.set(title=world, xlabel="update", ylim=(0, 1.12 * best[world]))
         axes.set_xlim(0, len(middle) - 1)
     cells[0].set_ylabel("exact J (return)")
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
 
 
-# exercise 1
+learning = Picture(
+    draw_learning,
+    "Exact J over updates on the chain and the grid, medians with bands over twelve "
+    "seeds. Of vanilla's stepsizes 10 does well on the chain, 300 on the grid. With "
+    "delta .01 natural comes near the optimum in both; along g with the same delta "
+    "does so on the grid, later and less surely on the chain. With delta .1 natural "
+    "climbs faster at first and falls behind.",
+)
+
+# --- widgets
+
+FLOWS = (("vanilla", False, style.RED, "--"), ("natural", True, style.BLUE, "-"))
 
 
-def natural_step_stub(g, H, delta):
-    """sqrt(2 delta / g.H^-1 g) H^-1 g, [n]."""
+def _decade_colors():
+    """One dark colour per power of ten of an arrow's length, 10^-3 ... 10^3."""
+    import matplotlib
+
+    return matplotlib.colormaps["viridis"](np.linspace(0, 0.74, 7))
+
+
+def arrows(x, y, dx, dy, share=0.8, slant=0.32):
+    """Arrows of one drawn length as broken lines, [n, 7, 2] with gaps of NaN.
+
+    x [X], y [Y] : the places ; dx, dy [Y, X] : the directions.
+    """
+    cell = np.array([np.ptp(x) / (len(x) - 1), np.ptp(y) / (len(y) - 1)])
+    places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    way = np.stack([dx, dy], axis=-1).reshape(-1, 2) / cell
+    way *= share / np.linalg.norm(way, axis=-1, keepdims=True)
+    side = way[:, ::-1] * [-1, 1]  # a quarter turn
+    tip = places + way / 2 * cell
+    gap = np.full_like(tip, np.nan)
+    left, right = (tip - slant * (way + s * side * 0.7) * cell for s in (1, -1))
+    return np.stack([places - way / 2 * cell, tip, gap, left, tip, right, gap], axis=1)
+
+
+def _gap_at(gamma, natural, parameter):
+    """|k - k*| where the first path has sigma = .1."""
+    return abs(paths(gamma, natural, parameter == "log σ")[1] - best_gain(gamma))
+
+
+def draw_fields(gamma, parameter):
+    """Vanilla left, natural right: unit arrows and paths over k and sigma -> Figure.
+
+    parameter : "σ" or "log σ", the policy's own; the axes are k and sigma always.
+    """
+    log_sigma = parameter == "log σ"
+    # fixed places: a layout engine would take a third of the time
+    figure, cells = plots.figure(1, 2, (7.4, 3.7), layout=None, sharey=True)
+    figure.subplots_adjust(0.09, 0.15, 0.8, 0.9, wspace=0.06)
+    best, colors = best_gain(gamma), _decade_colors()
+    for axes, (name, natural, color, dashes) in zip(cells, FLOWS, strict=True):
+        dx, dy = velocity(gamma, GAINS, SIGMAS[:, None], natural, log_sigma)
+        drawn = arrows(GAINS, SIGMAS, dx, dy)
+        decade = np.rint(np.log10(np.hypot(dx, dy))).clip(-3, 3).astype(int).ravel()
+        for i, shade in enumerate(colors):
+            chosen = drawn[decade == i - 3].reshape(-1, 2)
+            axes.plot(*chosen.T, "-", color=shade, linewidth=1.5, zorder=2)
+        curves, k = paths(gamma, natural, log_sigma)
+        for curve in curves:
+            axes.plot(*curve.T, "-", color="white", linewidth=4.5, zorder=3)
+            axes.plot(*curve.T, dashes, color=color, linewidth=2.6, zorder=4)
+            axes.plot(*curve[0], "o", color=color, markersize=8, zorder=5)
+        ink = dict(color=style.INK, zorder=6)
+        axes.plot([best, k], [LOW_SIGMA] * 2, "-", linewidth=2, **ink)
+        axes.plot(k, LOW_SIGMA, "D", markersize=6, **ink)
+        axes.plot(best, SIGMA_RANGE[0], "*", markersize=15, **ink)
+        gap = _gap_at(gamma, natural, parameter)
+        axes.set_title(f"{name}: gap {gap:.4f}", color=style.ink(color))
+        axes.set(xlim=(-2.05, 0.05), ylim=(-0.04, 0.85), xlabel="gain k")
+        axes.set_xticks((-1.5, -1, -0.5))
+        axes.grid(False)
+    cells[0].set_ylabel("exploration σ")
+    place = dict(transform=axes.transAxes, clip_on=False)
+    words = dict(fontsize=11, va="center", **place)
+    axes.text(1.04, 0.97, "arrow's length", **words)
+    for i, shade in enumerate(colors):
+        height = 0.31 + 0.09 * i
+        axes.plot([1.05, 1.13], [height] * 2, "-", color=shade, **place)
+        axes.text(1.17, height, f"{10.0 ** (i - 3):g}", **words)
+    marks = "● start", "◆─ gap\n     at σ = .1", "★ best"
+    for height, name in zip((0.22, 0.11, 0), marks, strict=True):
+        axes.text(1.04, height, name, **words)
+    return figure
+
+
+def fields_words(gamma, parameter):
+    """What `draw_fields` shows, in words."""
+    vanilla, natural = (_gap_at(gamma, way, parameter) for way in (False, True))
+    return (
+        "Two fields of arrows over the gain k and the exploration sigma, with paths "
+        f"from two starts, for discount {gamma:g} and the parameters k and {parameter}."
+        f" When sigma has fallen to .1, vanilla's path is {vanilla:.4f} from the best "
+        f"gain k = {best_gain(gamma):.2f} and natural's {natural:.4f}."
+    )
+
+
+fields = Widget(
+    draw_fields,
+    fields_words,
+    {
+        "gamma": Steps("discount γ", (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97), 0.9),
+        "parameter": Choice("second parameter", ("σ", "log σ"), "σ"),
+    },
+)
+
+# --- exercises
+
+
+def step_for_gain_stub(g, H, gain):
+    """The step [n] with g.step = gain and the least step.H step / 2."""
     x = np.linalg.solve(H, g)
-    alpha = ...  # the right length along x
-    return alpha * x
+    size = ...  # the right length along x
+    return size * x
 
 
-def natural_step_reference(g, H, delta):
-    """sqrt(2 delta / g.H^-1 g) H^-1 g, [n]."""
+def step_for_gain_reference(g, H, gain):
+    """The step [n] with g.step = gain and the least step.H step / 2."""
     x = np.linalg.solve(H, g)
-    return np.sqrt(2 * delta / (g @ x)) * x
+    size = gain / (g @ x)
+    return size * x
 
 
-def without_root(g, H, delta):
+def _gain_as_kl(g, H, gain):
     x = np.linalg.solve(H, g)
-    return 2 * delta / (g @ x) * x
+    return np.sqrt(2 * gain / (g @ x)) * x
 
 
-def without_two(g, H, delta):
+def _gain_along_g(g, H, gain):
+    return gain / (g @ g) * g
+
+
+def _gain_below_gg(g, H, gain):
+    return gain / (g @ g) * np.linalg.solve(H, g)
+
+
+def _gain_times_h(g, H, gain):
+    return gain / (g @ H @ g) * np.linalg.solve(H, g)
+
+
+def _gain_by_length(g, H, gain):
     x = np.linalg.solve(H, g)
-    return np.sqrt(delta / (g @ x)) * x
+    return gain * x / np.linalg.norm(x)
 
 
-def times_h(g, H, delta):
-    return np.sqrt(2 * delta / (g @ H @ g)) * np.linalg.solve(H, g)
+def _gain_times_gx(g, H, gain):
+    x = np.linalg.solve(H, g)
+    return gain * (g @ x) * x
 
 
-def along_g(g, H, delta):
-    return np.sqrt(2 * delta / (g @ H @ g)) * g
-
-
-def downhill(g, H, delta):
-    return -natural_step_reference(g, H, delta)
-
-
-def spread(rng, n):
+def _spread(rng, n):
     """A symmetric positive definite matrix [n, n]."""
     A = rng.normal(size=(n, n))
     return A @ A.T + 0.3 * np.eye(n)
 
 
-def step_cases(rng):
+def _gain_cases(rng):
     return [
-        (rng.normal(size=n), spread(rng, n), delta)
-        for n, delta in ((1, 0.1), (2, 0.01), (3, 0.5), (6, 0.05))
+        (3 * rng.normal(size=n), _spread(rng, n), gain)
+        for n, gain in ((3, 0.1), (2, 0.7), (6, 2.5), (1, 0.3))
     ]
 
 
-def uses_the_limit(arguments, result):
-    _, H, delta = arguments
-    size = np.asarray(result) @ H @ np.asarray(result) / 2
-    if abs(size - delta) > 1e-6 * delta:
-        return f"half of step.H step is {size:.4f}, the limit is {delta:g}"
+def _keeps_the_promise(arguments, result):
+    g, _, gain = arguments
+    promised = g @ np.asarray(result)
+    if abs(promised - gain) > 1e-6 * gain:
+        return f"g.step is {promised:.4f}, wanted is {gain:g}"
     return None
 
 
-natural_step = Exercise(
-    name="natural_step",
+step_for_gain = Exercise(
+    name="step_for_gain",
     minutes=5,
     difficulty=1,
-    stub=natural_step_stub,
-    reference=natural_step_reference,
+    stub=step_for_gain_stub,
+    reference=step_for_gain_reference,
     mistakes={
-        "the square root is missing: the step would depend on the unit of reward": (
-            without_root
+        "this takes the gain for a KL limit: here the gain is given, the KL is not": (
+            _gain_as_kl
         ),
-        "the 2 is missing: half of the limit is left unused": without_two,
-        "below the root stands g.H^-1 g, which is g @ x, not g @ H @ g": times_h,
-        "this goes along g itself: the natural step goes along x": along_g,
-        "the sign is wrong: the course climbs": downhill,
+        "this goes along g: the cheapest way in KL goes along x": _gain_along_g,
+        "g.step is g @ x times the length, not g @ g": _gain_below_gg,
+        "g.step is g @ x times the length, not g @ H @ g": _gain_times_h,
+        "the gain isn't the step's length: g.step must equal it": _gain_by_length,
+        "multiplied by g @ x: a steeper slope needs a shorter step": _gain_times_gx,
     },
     hints=(
-        "The boxed formula of the page, with x = H^-1 g already computed.",
-        "g.H^-1 g is g @ x: one number.",
-        "np.sqrt(2 * delta / (g @ x)) times x.",
+        "The direction is that of the boxed formula: the KKT conditions change places.",
+        "Write the step as size * x. What is g.step then?",
+        "size times g @ x must equal gain.",
     ),
-    cases=step_cases,
-    invariants=(uses_the_limit,),
+    cases=_gain_cases,
+    invariants=(_keeps_the_promise,),
 )
 
 
-# exercise 2
-
-
-def change_parameters_stub(g, H, T):
-    """g [n], H [n, n] of theta -> those of phi; T = d theta / d phi."""
+def change_parameters_stub(g, H, B):
+    """g [n], H [n, n] of theta -> those of phi = B theta; B [n, n]."""
     ...  # your code
 
 
-def change_parameters_reference(g, H, T):
-    """g [n], H [n, n] of theta -> those of phi; T = d theta / d phi."""
+def change_parameters_reference(g, H, B):
+    """g [n], H [n, n] of theta -> those of phi = B theta; B [n, n]."""
+    T = np.linalg.inv(B)  # d theta / d phi
     return T.T @ g, T.T @ H @ T
 
 
-def transposed(g, H, T):
+def _wrong_way(g, H, B):
+    return B.T @ g, B.T @ H @ B
+
+
+def _transposed(g, H, B):
+    T = np.linalg.inv(B)
     return T @ g, T @ H @ T.T
 
 
-def one_sided(g, H, T):
+def _one_sided(g, H, B):
+    T = np.linalg.inv(B)
     return T.T @ g, T.T @ H
 
 
-def like_vectors(g, H, T):
-    return np.linalg.solve(T, g), np.linalg.solve(T, np.linalg.solve(T, H).T).T
+def _like_vectors(g, H, B):
+    return B @ g, B @ H @ B.T
 
 
-def hessian_kept(g, H, T):
-    return T.T @ g, H
+def _hessian_kept(g, H, B):
+    return np.linalg.inv(B).T @ g, H
 
 
-def parameter_cases(rng):
+def _parameter_cases(rng):
     cases = []
     for n in (2, 3, 5):
-        T = rng.normal(size=(n, n)) + 2 * np.eye(n)
-        cases.append((rng.normal(size=n), spread(rng, n), T))
+        B = rng.normal(size=(n, n)) + 2 * np.eye(n)
+        cases.append((rng.normal(size=n), _spread(rng, n), B))
     return cases
 
 
-def same_direction(arguments, result):
-    g, H, T = arguments
+def _same_direction(arguments, result):
+    g, H, B = arguments
     new_g, new_H = (np.asarray(part) for part in result)
-    pushed = T @ np.linalg.solve(new_H, new_g)
+    pushed = np.linalg.solve(B, np.linalg.solve(new_H, new_g))
     if not np.allclose(pushed, np.linalg.solve(H, g), rtol=1e-6, atol=1e-9):
-        return "T times the natural gradient of phi isn't the one of theta"
+        return "the natural gradient of phi isn't B times the one of theta"
     return None
 
 
@@ -392,26 +468,22 @@ change_parameters = Exercise(
     stub=change_parameters_stub,
     reference=change_parameters_reference,
     mistakes={
-        "T where its transpose is meant, and the reverse": transposed,
-        "H takes T on both sides: it measures a step twice": one_sided,
-        "this moves g like a step; a slope takes T's transpose, not its inverse": (
-            like_vectors
-        ),
+        "B is d phi / d theta: the law takes d theta / d phi, its inverse": _wrong_way,
+        "the inverse of B where its transpose is meant, and the reverse": _transposed,
+        "H changes on both sides: it measures a step twice": _one_sided,
+        "this moves g like a step; g must keep g.step, the promise": _like_vectors,
         "H changes too: a unit of phi is another distance than a unit of theta": (
-            hessian_kept
+            _hessian_kept
         ),
     },
     hints=(
-        "A small step in phi is the step T @ step in theta. What do g and H say of it?",
-        "g @ (T @ step) must be new_g @ step for every step.",
-        "step.T' H T.step must be step.new_H step: T.T @ g and T.T @ H @ T.",
+        "Which step in theta is a small step in phi? What do g and H say of it?",
+        "With T = d theta / d phi the page has the law. What is T for phi = B theta?",
+        "T is the inverse of B. Then T.T @ g and T.T @ H @ T.",
     ),
-    cases=parameter_cases,
-    invariants=(same_direction,),
+    cases=_parameter_cases,
+    invariants=(_same_direction,),
 )
-
-
-# exercise 3
 
 
 def step_from_samples_stub(scores, advantages, delta):
@@ -434,31 +506,37 @@ def _sampled(scores, advantages, delta, fisher):
     return np.sqrt(2 * delta / (g @ x)) * x
 
 
-def fisher_summed(scores, advantages, delta):
+def _fisher_summed(scores, advantages, delta):
     return _sampled(scores, advantages, delta, scores.T @ scores)
 
 
-def fisher_of_terms(scores, advantages, delta):
+def _fisher_of_terms(scores, advantages, delta):
     terms = scores * advantages[:, None]
     return _sampled(scores, advantages, delta, terms.T @ terms / len(terms))
 
 
-def fisher_weighted(scores, advantages, delta):
+def _fisher_weighted(scores, advantages, delta):
     weighted = scores.T @ (scores * np.abs(advantages)[:, None]) / len(scores)
     return _sampled(scores, advantages, delta, weighted)
 
 
-def fisher_centred(scores, advantages, delta):
+def _fisher_centred(scores, advantages, delta):
     return _sampled(scores, advantages, delta, np.cov(scores.T))
 
 
-def vanilla_from_samples(scores, advantages, delta):
+def _vanilla_from_samples(scores, advantages, delta):
     g = scores.T @ advantages / len(advantages)
     F = scores.T @ scores / len(advantages)
     return np.sqrt(2 * delta / (g @ F @ g)) * g
 
 
-def sample_cases(rng):
+def _no_root_from_samples(scores, advantages, delta):
+    g = scores.T @ advantages / len(advantages)
+    x = np.linalg.solve(scores.T @ scores / len(advantages), g)
+    return 2 * delta / (g @ x) * x
+
+
+def _sample_cases(rng):
     cases = []
     for N, n, delta in ((40, 2, 0.01), (60, 3, 0.1), (200, 5, 0.02)):
         scores = rng.normal(size=(N, n)) @ rng.normal(size=(n, n))
@@ -467,7 +545,7 @@ def sample_cases(rng):
     return cases
 
 
-def sample_kl(arguments, result):
+def _sample_kl(arguments, result):
     scores, _, delta = arguments
     size = ((scores @ np.asarray(result)) ** 2).mean() / 2
     if abs(size - delta) > 1e-6 * delta:
@@ -482,24 +560,32 @@ step_from_samples = Exercise(
     stub=step_from_samples_stub,
     reference=step_from_samples_reference,
     mistakes={
-        "F is a sum here: it must be a mean (for g it would not matter)": fisher_summed,
-        "F has the advantages in it: KL knows no advantages, F is mean score score^T": (
-            fisher_of_terms
+        "F is a sum here: it must be a mean (for g it would not matter)": (
+            _fisher_summed
         ),
-        "F is weighted by the advantages: every row counts alike": fisher_weighted,
-        "F is the covariance here: the scores' mean is 0, don't subtract the sample's":
-            fisher_centred,
-        "this goes along g: solve with F": vanilla_from_samples,
+        "F has the advantages in it: KL knows no advantages, F is mean score score^T": (
+            _fisher_of_terms
+        ),
+        "F is weighted by the advantages: every row counts alike": _fisher_weighted,
+        "F is the covariance here: the scores' mean is 0, subtract none": (
+            _fisher_centred
+        ),
+        "this goes along g: solve with F": _vanilla_from_samples,
+        "the square root is missing: the step would depend on the unit of reward": (
+            _no_root_from_samples
+        ),
     },
     hints=(
         "Three things: g, F and the closed form. Each row's score is a row of scores.",
         "g is the mean of score times advantage; F the mean of score score^T.",
-        "g = scores.T @ advantages / N, F = scores.T @ scores / N, then exercise 1.",
+        "g = scores.T @ advantages / N, F = scores.T @ scores / N, then the closed "
+        "form.",
     ),
-    cases=sample_cases,
-    invariants=(sample_kl,),
-)  # fmt: skip
+    cases=_sample_cases,
+    invariants=(_sample_kl,),
+)
 
-exercises = (natural_step, change_parameters, step_from_samples)
-progress = Progress(exercises)
+pictures = (step, learning)
 widgets = (fields,)
+exercises = (step_for_gain, change_parameters, step_from_samples)
+progress = Progress(exercises)

@@ -4,13 +4,16 @@ from functools import cache
 
 import numpy as np
 
+from trpo_lite import plots, style
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Steps, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Choice, Picture, Steps, Widget
 from trpo_lite.lqr import LQR
 from trpo_lite.mdp import TabularMDP, evaluate, uniform_policy
 from trpo_lite.policies import LinearGaussian
-from trpo_lite.style import BLUE, GREY, INK, RED, VIOLET
+
+# --- worlds
 
 
 @cache
@@ -86,9 +89,6 @@ def errors(path, target):
     return np.linalg.norm(path - target, axis=1) / np.linalg.norm(target)
 
 
-# figures
-
-
 def steepest_path(F, g, iterations):
     """x_0 = 0, x_1, ... of steepest descent on x.F x / 2 - g.x, at the best lengths."""
     path = [np.zeros_like(g)]
@@ -98,55 +98,16 @@ def steepest_path(F, g, iterations):
     return np.array(path)
 
 
-def draw_paths(F, g, paths):
-    """Level lines of x.F x / 2 - g.x in two dimensions, and paths {label: [K, 2]}."""
-    from matplotlib.figure import Figure
-
-    x_star = np.linalg.solve(F, g)
-    points = np.concatenate([*paths.values(), [x_star]])
-    low, high = points.min(0) - 1.6, points.max(0) + 1.6
-    grid = np.meshgrid(*(np.linspace(*ends, 121) for ends in zip(low, high)))
-    X = np.stack(grid, -1) - x_star
-    height = np.einsum("...i,ij,...j", X, F, X) / 2
-    start = x_star @ F @ x_star / 2
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.subplots()
-    levels = start * np.array([0.01, 0.1, 0.25, 0.45, 0.7, 1.0, 1.4])
-    # the second parameter to the right: the picture is wide
-    axes.contour(*grid[::-1], height, levels, colors=GREY, linewidths=1.2)
-    looks = ((RED, "--", "s"), (BLUE, "-", "o"))
-    for (label, path), (color, style, marker) in zip(paths.items(), looks, strict=True):
-        axes.plot(*path.T[::-1], style, marker=marker, color=color, label=label)
-    axes.plot(*x_star[::-1], "*", color=INK, markersize=15, zorder=5)
-    axes.annotate("F⁻¹g", x_star[::-1], (-12, 0), textcoords="offset points",
-                  ha="right", va="center", fontsize=13)  # fmt: skip
-    axes.set(xlim=(low[1], high[1]), ylim=(low[0], high[0]), aspect="equal")
-    axes.set_xlabel("x, log-odds of fast on the ice (nats)")
-    axes.set_ylabel("x, log-odds on the road (nats)")
-    axes.grid(False)
-    axes.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor="none")
-    return figure
+def stretch(F):
+    """The symmetric root of F / (its largest eigenvalue): it makes the bowl round."""
+    values, vectors = np.linalg.eigh(F)
+    return (vectors * np.sqrt(values / values[-1])) @ vectors.T
 
 
-def draw_rounding(n=30, spread=1e4, iterations=90):
-    """Error per iteration, log-spaced: floating point against exact arithmetic."""
-    from matplotlib.figure import Figure
-
-    eigenvalues, g = np.geomspace(1 / spread, 1, n), np.ones(n)
-    target = g / eigenvalues
-    figure = Figure(figsize=(7.2, 3.7), layout="constrained")
-    axes = figure.subplots()
-    exact = errors(orthogonal_path(eigenvalues, g, n), target)
-    rounded = errors(rounded_path(eigenvalues, g, iterations), target)
-    axes.semilogy(exact, color=BLUE)
-    axes.semilogy(rounded, "--", color=RED)
-    axes.axvline(n, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.text(n - 3, 1e-9, "exact\narithmetic", color=BLUE, ha="right")
-    axes.text(n + 26, 3e-4, "floating point", color=RED, ha="left")
-    axes.text(n + 1, 5e-15, f"{n} iterations", ha="left")
-    axes.set(xlabel="iteration k", ylabel=r"error $|x_k - x| \, / \, |x|$")
-    axes.set(xlim=(0, iterations), ylim=(1e-16, 10))
-    return figure
+def angle(one, other):
+    """Degrees between two directions."""
+    cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
 
 SPACINGS = ("log-spaced", "evenly spaced", "five values")
@@ -171,41 +132,200 @@ def convergence_curves(kappa, damping, spacing, iterations=60):
     return eigenvalues, residuals, errors(path, g / eigenvalues)
 
 
+# --- pictures
+
+DASHES = (0, (4, 3))
+
+
+def draw_paths(F, g, paths):
+    """The bowl x.F x / 2 - g.x and paths {label: [K, 2]}, as it is and made round.
+
+    On the right every x is replaced by `stretch(F)` x: level lines become circles, and
+    conjugate directions perpendicular.
+    """
+    figure, (left, right) = plots.figure(1, 2, (7.4, 4.0))
+    names = "the valley", "stretched until it is round"
+    for axes, map_, name in zip((left, right), (np.eye(2), stretch(F)), names):
+        x_star = map_ @ np.linalg.solve(F, g)
+        back = np.linalg.inv(map_)
+        bowl = back.T @ F @ back
+        moved = {label: path @ map_.T for label, path in paths.items()}
+        points = np.concatenate([*moved.values(), [x_star]])
+        low, high = points.min(0) - 1.6, points.max(0) + 1.6
+        grid = np.meshgrid(*(np.linspace(*ends, 121) for ends in zip(low, high)))
+        X = np.stack(grid, -1) - x_star
+        height = np.einsum("...i,ij,...j", X, bowl, X) / 2
+        start = x_star @ bowl @ x_star / 2
+        levels = start * np.array([0.01, 0.1, 0.25, 0.45, 0.7, 1.0, 1.4])
+        # the second parameter to the right, as it is the longer one
+        axes.contour(*grid[::-1], height, levels, colors=style.GREY, linewidths=1.2)
+        looks = ((style.RED, "--", "s"), (style.BLUE, "-", "o"))
+        for path, (color, dashes, marker) in zip(moved.values(), looks, strict=True):
+            axes.plot(*path.T[::-1], dashes, marker=marker, color=color)
+        axes.plot(*x_star[::-1], "*", color=style.INK, markersize=15, zorder=5)
+        axes.set(xlim=(low[1], high[1]), ylim=(low[0], high[0]), aspect="equal")
+        axes.set_title(name)
+        axes.set_xlabel("log-odds of fast, ice (nats)")
+        axes.grid(False)
+    left.set_ylabel("log-odds of fast, road (nats)")
+    right.set_xlabel("the same, stretched")
+    marks = (("■ – –  ", style.RED), ("● ──  ", style.BLUE))
+    words = [(mark + name, color) for (mark, color), name in zip(marks, paths)]
+    words += [("★  F⁻¹g", style.INK), ("grey: level lines", style.INK)]
+    for i, (text, color) in enumerate(words):
+        place = 0.08 + 0.5 * (i % 2), 0.08 - 0.055 * (i // 2)
+        figure.text(*place, text, color=style.ink(color))
+    figure.get_layout_engine().set(rect=(0, 0.13, 1, 0.87))
+    return figure
+
+
+valley = Picture(
+    draw_paths,
+    "Left: level lines of a long valley. Steepest descent zigzags towards the bottom, "
+    "with right angles. Conjugate gradients take the same first step, turn by less "
+    "and end at the bottom with the second. Right: stretched, the level lines are "
+    "circles, and now it is conjugate gradients that turn by a right angle.",
+)
+
+
+def draw_rounding(n=30, spread=1e4, iterations=90):
+    """Error per iteration, log-spaced: floating point against exact arithmetic."""
+    eigenvalues, g = np.geomspace(1 / spread, 1, n), np.ones(n)
+    target = g / eigenvalues
+    figure, axes = plots.figure(size=(7.2, 3.7))
+    exact = errors(orthogonal_path(eigenvalues, g, n), target)
+    rounded = errors(rounded_path(eigenvalues, g, iterations), target)
+    axes.semilogy(exact, color=style.BLUE)
+    axes.semilogy(rounded, "--", color=style.RED)
+    axes.axvline(n, color=style.INK, linewidth=1.2, linestyle=DASHES)
+    blue = style.ink(style.BLUE)
+    axes.text(n - 3, 1e-9, "exact\narithmetic", color=blue, ha="right")
+    axes.text(n + 26, 3e-4, "floating point", color=style.RED, ha="left")
+    axes.text(n + 1, 5e-15, f"{n} iterations", ha="left")
+    axes.set(xlabel="iteration k", ylabel=r"error $|x_k - x| \, / \, |x|$")
+    axes.set(xlim=(0, iterations), ylim=(1e-16, 10))
+    return figure
+
+
+rounding = Picture(
+    draw_rounding,
+    "Error over iterations on a log axis. In exact arithmetic the error drops to "
+    "nothing at iteration 30. In floating point it is still above a tenth there, and "
+    "vanishes after about twice as many.",
+)
+
+
+def draw_cells(steps, limit):
+    """KL of each step in each cell of FrozenLake, in units of the limit -> Figure.
+
+    steps : {label: KL [S]}.
+    """
+    figure, cells = plots.figure(1, len(steps), (7.4, 3.1), sharey=True, squeeze=False)
+    for axes, (label, kl) in zip(cells[0], steps.items(), strict=True):
+        share = (kl / limit).reshape(4, 4)
+        image = axes.imshow(np.sqrt(share), cmap="Purples", vmin=0, vmax=11)
+        for (row, col), value in np.ndenumerate(share):
+            ground = image.cmap(image.norm(np.sqrt(value)))
+            ink = max(("white", "black"), key=lambda c: style.contrast(c, ground))
+            word = number(value, ".0f" if value >= 9.95 else ".1f")
+            axes.text(col, row, word, ha="center", va="center", fontsize=13, color=ink)
+        axes.set(title=label, xlabel="column", xticks=range(4), yticks=range(4))
+        axes.grid(False)
+    cells[0, 0].set_ylabel("row")
+    return figure
+
+
+cells = Picture(
+    draw_cells,
+    "KL per cell of FrozenLake for three steps of equal mean KL. After one iteration "
+    "it is spread over the lake. After four and twelve it gathers in the cells near "
+    "the goal.",
+)
+
+
+def draw_cost(cost):
+    """Seconds over parameters: inverse, solve and CG, and the n^3 line -> Figure."""
+    figure, axes = plots.figure(size=(7.2, 4.2))
+    axes.set(xscale="log", yscale="log", xlim=(40, 2e6), ylim=(1e-5, 3e9))
+    n, free = cost["n"], cost["n_free"]
+    axes.plot(n, cost["inverse"], "-s", color=style.RED)
+    axes.plot(n, cost["solve"], "--^", color=style.VIOLET)
+    axes.plot(free, cost["cg"], "-o", color=style.BLUE)
+    far = np.array([n[-1], 1e6])
+    axes.plot(far, cost["inverse"][-1] * (far / n[-1]) ** 3, ":", color=style.RED)
+    axes.text(3e4, 3e5, "inverse, if the\nn³ goes on", color=style.RED, ha="right")
+    axes.text(420, 0.06, "inverse", color=style.RED, ha="right")
+    axes.text(2500, 0.1, "solve", color=style.VIOLET, ha="left")
+    blue = style.ink(style.BLUE)
+    axes.text(2.2e4, 3e-4, "10 iterations of CG", color=blue, ha="left")
+    for seconds, word in ((60, "a minute"), (86400, "a day"), (3.156e7, "a year")):
+        axes.axhline(seconds, color=style.INK, linewidth=0.9, linestyle=DASHES)
+        axes.text(45, 1.3 * seconds, word, fontsize=11)
+    axes.set(xlabel="parameters n", ylabel="processor time (s)")
+    return figure
+
+
+costs = Picture(
+    draw_cost,
+    "Processor time over parameters, both on log axes. Inverse and solve rise steeply "
+    "and end near 2000 parameters; a dotted line continues the inverse to years. CG "
+    "rises gently and takes about a second at a million parameters.",
+)
+
+# --- widgets
+
+
 def draw_convergence(kappa, damping, spacing):
     """Eigenvalues before and after damping; residual and error over k -> Figure."""
-    from matplotlib.figure import Figure
-
     eigenvalues, residuals, error = convergence_curves(kappa, damping, spacing)
     damped = eigenvalues + damping
-    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
-    strip, axes = figure.subplots(2, 1, height_ratios=(1, 4.2))
+    figure, (strip, axes) = plots.figure(2, 1, (7.2, 4.4), height_ratios=(1, 4.2))
     # logarithms on linear axes with plain ticks: log axes draw three times as slowly
-    for height, values, color in ((1.5, eigenvalues, INK), (0.5, damped, BLUE)):
+    for height, values, color in (
+        (1.5, eigenvalues, style.INK),
+        (0.5, damped, style.BLUE),
+    ):
         x = np.log10(values)
         strip.plot(x, np.full(30, height), "|", color=color, markersize=13)
     strip.set(xlim=(-6.3, 0.4), ylim=(0, 2), yticks=[])
     strip.set_xticks((-6, -4, -2, 0), ("10⁻⁶", "10⁻⁴", "10⁻²", "1"))
     strip.set_xlabel("eigenvalues: above of F, below with the damping", labelpad=1)
     strip.grid(False)
-    k = np.arange(len(residuals))
-    low = 1e-30  # below the picture
-    axes.plot(
-        k, np.log10(residuals + low), color=BLUE, label="residual |g − (F + λI)x|"
-    )
-    axes.plot(k, np.log10(error + low), "--", color=RED, label="error |x − F⁻¹g|")
-    axes.plot([10, 10], [-15, 5], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.set(xlim=(0, 60), ylim=(-15, 5))
+    k, low = np.arange(len(residuals)), 1e-30  # below the picture
+    axes.plot(k, np.log10(residuals + low), color=style.BLUE)
+    axes.plot(k, np.log10(error + low), "--", color=style.RED)
+    axes.plot([10, 10], [-15, 2], color=style.INK, linewidth=1.2, linestyle=DASHES)
+    axes.text(10.7, -14.4, "10 iterations")
+    axes.set(xlim=(0, 60), ylim=(-15, 2))
     axes.set_yticks((-12, -8, -4, 0), ("10⁻¹²", "10⁻⁸", "10⁻⁴", "1"))
     axes.set(xlabel="iteration k", ylabel="relative to the start")
-    axes.legend(loc="upper right", ncols=2, borderaxespad=0)
+    plots.words_above(
+        axes,
+        (f"──  residual |g − (F + λI)x|, {_small(residuals[10])}", style.BLUE),
+        (f"– –  error |x − F⁻¹g|, {_small(error[10])}", style.RED),
+    )
     return figure
+
+
+def _small(value):
+    """The words for a value after ten iterations."""
+    return f"after 10: {number(value, '.2g') if value > 1e-12 else 'below 10⁻¹²'}"
+
+
+def convergence_words(kappa, damping, spacing):
+    """What `draw_convergence` shows, in words."""
+    _, residuals, error = convergence_curves(kappa, damping, spacing)
+    return (
+        f"Above, thirty eigenvalues with spread {kappa:g}, {spacing}, as ticks on a "
+        f"log axis, without and with damping {damping:g}. Below, residual and error of "
+        "conjugate gradients over 60 iterations on a log axis. Residual, "
+        f"{_small(residuals[10])}; error, {_small(error[10])}."
+    )
 
 
 convergence = Widget(
     draw_convergence,
-    "Above, thirty eigenvalues as ticks on a log axis. Below, the residual and the "
-    "error of conjugate gradients over 60 iterations on a log axis; for log-spaced "
-    "eigenvalues with spread 10000 both fall slowly and late.",
+    convergence_words,
     {
         "kappa": Steps("spread κ", (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6), 1e4),
         "damping": Steps("damping λ", (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0), 0.0),
@@ -213,54 +333,7 @@ convergence = Widget(
     },
 )
 
-
-def draw_cells(steps, delta):
-    """KL of each step in each cell of FrozenLake, in units of delta -> Figure.
-
-    steps : {label: KL [S]}.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.4, 3.1), layout="constrained")
-    cells = figure.subplots(1, len(steps), sharey=True, squeeze=False)[0]
-    for axes, (label, kl) in zip(cells, steps.items(), strict=True):
-        share = (kl / delta).reshape(4, 4)
-        axes.imshow(np.sqrt(share), cmap="Purples", vmin=0, vmax=11)
-        for (row, col), value in np.ndenumerate(share):
-            word = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
-            axes.text(col, row, word, ha="center", va="center", fontsize=13,
-                      color="white" if value > 45 else INK)  # fmt: skip
-        axes.set(title=label, xlabel="column", xticks=range(4), yticks=range(4))
-        axes.grid(False)
-    cells[0].set_ylabel("row")
-    return figure
-
-
-def draw_cost(cost):
-    """Seconds over parameters: inverse, solve and CG, and the n^3 line -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    axes = figure.subplots()
-    axes.set(xscale="log", yscale="log", xlim=(40, 2e6), ylim=(1e-5, 3e9))
-    n, free = cost["n"], cost["n_free"]
-    axes.plot(n, cost["inverse"], "-s", color=RED)
-    axes.plot(n, cost["solve"], "--^", color=VIOLET)
-    axes.plot(free, cost["cg"], "-o", color=BLUE)
-    far = np.array([n[-1], 1e6])
-    axes.plot(far, cost["inverse"][-1] * (far / n[-1]) ** 3, ":", color=RED)
-    axes.text(3e4, 3e5, "inverse, if the\nn³ goes on", color=RED, ha="right")
-    axes.text(420, 0.06, "inverse", color=RED, ha="right")
-    axes.text(2500, 0.1, "solve", color=VIOLET, ha="left")
-    axes.text(2.2e4, 3e-4, "10 iterations of CG", color=BLUE, ha="left")
-    for seconds, word in ((60, "a minute"), (86400, "a day"), (3.156e7, "a year")):
-        axes.axhline(seconds, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
-        axes.text(45, 1.3 * seconds, word, fontsize=11)
-    axes.set(xlabel="parameters n", ylabel="processor time (s)")
-    return figure
-
-
-# exercise 1
+# --- exercises
 
 
 def gaussian_product_stub(rows, std, v):
@@ -336,9 +409,6 @@ gaussian_product = Exercise(
 )
 
 
-# exercise 2: the bug hunt
-
-
 def damped_direction_stub(policy, observations, g, damping):
     """x with (F + damping I) x = g, [size]."""
 
@@ -346,7 +416,7 @@ def damped_direction_stub(policy, observations, g, damping):
         Fv = policy.at(observations).fisher_product(v)
         return Fv + damping * policy.theta
 
-    return conjugate_gradient(product, g, iterations=50).x
+    return conjugate_gradient(product, g, len(g)).x
 
 
 def damped_direction_reference(policy, observations, g, damping):
@@ -356,14 +426,14 @@ def damped_direction_reference(policy, observations, g, damping):
         Fv = policy.at(observations).fisher_product(v)
         return Fv + damping * v
 
-    return conjugate_gradient(product, g, iterations=50).x
+    return conjugate_gradient(product, g, len(g)).x
 
 
 def solved_with(policy, observations, g, term):
     def product(v):
         return term(policy.at(observations).fisher_product(v), v)
 
-    return conjugate_gradient(product, g, iterations=50).x
+    return conjugate_gradient(product, g, len(g)).x
 
 
 def no_damping(policy, observations, g, damping):
@@ -431,9 +501,6 @@ damped_direction = Exercise(
 )
 
 
-# exercise 3: from nothing
-
-
 def solve_from_stub(product, b, x0, iterations):
     """x_k of conjugate gradients for A x = b that start at x0, [n]."""
     ...  # your code
@@ -495,6 +562,20 @@ def upside_down(product, b, x0, iterations):
     return run_cg(product, x0, r, iterations, lambda new, old: old / new)
 
 
+def aliased(product, b, x0, iterations):
+    x = x0
+    r = b - product(x0)
+    p = r
+    for _ in range(iterations):
+        Ap = product(p)
+        rr = r @ r
+        alpha = rr / (p @ Ap)
+        x = x + alpha * p
+        r -= alpha * Ap  # p is the same array: it moves as well, the first time
+        p = r + (r @ r) / rr * p
+    return x
+
+
 def one_less(product, b, x0, iterations):
     return run_cg(product, x0, b - product(x0), iterations - 1, ratio)
 
@@ -530,6 +611,7 @@ solve_from = Exercise(
         "every direction is the residual: this is steepest descent": steepest,
         "the factor on p is always 1: r.r was overwritten too early": overwritten,
         "the factor on p is upside down: new r.r over old r.r": upside_down,
+        "`p = r` is one array with two names: `r -= ...` changes p as well": (aliased),
         "one iteration too few": one_less,
     },
     hints=(
@@ -541,6 +623,7 @@ solve_from = Exercise(
     cases=start_cases,
 )
 
+pictures = (valley, rounding, cells, costs)
+widgets = (convergence,)
 exercises = (gaussian_product, damped_direction, solve_from)
 progress = Progress(exercises)
-widgets = (convergence,)

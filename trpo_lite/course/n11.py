@@ -8,15 +8,17 @@ from math import exp, log
 
 import numpy as np
 
-from trpo_lite import lqr
+from trpo_lite import lqr, plots, style
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Slider, Steps, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Choice, Picture, Slider, Steps, Widget
 from trpo_lite.line_search import line_search
 from trpo_lite.natural_gradient import natural_step
 from trpo_lite.policies import LinearGaussian
 from trpo_lite.rollout import Samples
-from trpo_lite.style import BLUE, GREY, INK, RED
 from trpo_lite.trpo import Sample
+
+# --- worlds
 
 WORLD = lqr.scalar_lqr(noise=0.3)  # Var w = .3
 GAIN, STD, DELTA = -0.58, 0.1, 0.1
@@ -66,15 +68,6 @@ def interval(hits):
     return float(p), float(max(0, middle - half)), float(min(1, middle + half))
 
 
-def share(hits):
-    """'41 % (38 to 44)': `interval` in words."""
-    p, low, high = (100 * x for x in interval(hits))
-    return f"{p:5.1f} % ({low:.1f} to {high:.1f})"
-
-
-# figures
-
-
 @cache
 def ray(case, delta, points=61, end=1.1):
     """(t [T], L [T], KL [T], gain of J [T]) at theta_k + t step for one of `CASES`."""
@@ -86,151 +79,67 @@ def ray(case, delta, points=61, end=1.1):
     return t, L, kl, np.array([gain(theta) for theta in thetas])
 
 
-def draw_gallery():
-    """L of the sample and true J along the full step, for the three cases -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.5, 3.7), layout="constrained")
-    panels = figure.subplots(1, 3, sharex=True)
-    for axes, case in zip(panels, CASES, strict=True):
-        t, L, kl, J = ray(case, DELTA)
-        outside = t[kl > DELTA]
-        if outside.size:
-            axes.axvspan(outside[0], t[-1], color=GREY, alpha=0.3, linewidth=0)
-        L = L / (1 - WORLD.gamma)
-        axes.axhline(0, color=INK, linewidth=1)
-        axes.plot(t, L, color=BLUE)
-        axes.plot(t, J, "--", color=RED)
-        full = np.argmin(np.abs(t - 1))
-        axes.plot(t[full], L[full], "o", color=BLUE, markersize=8)
-        axes.plot(t[full], J[full], "s", color=RED, markersize=8)
-        low, high = min(L.min(), J.min()), max(L.max(), J.max())
-        pad = 0.12 * (high - low)
-        axes.set(xlim=(0, 1.1), ylim=(low - pad, high + pad), title=case)
-        axes.set_xticks([0, 0.5, 1])
-        axes.locator_params(axis="y", nbins=5)
-        axes.set_xlabel("share of the full step")
-    panels[0].set_ylabel("gain (reward)")
-    panels[0].text(0.05, 0.17, "promised, L", color=BLUE)
-    panels[0].text(0.32, 0.02, "true, J", color=RED)
-    panels[0].text(0.99, 0.132, "KL > δ", rotation=90, ha="center", va="center")
-    return figure
-
-
-LOWEST = -1.6  # where the left picture ends
-
-
-def draw_ray(case, delta, alpha):
-    """Left L, right KL, over the share of the full step, with every try -> Figure.
-
-    L is drawn as a share of what the full step promises, KL in units of delta: so the
-    axes stay. Tries below the left picture's end are drawn at its edge.
-    """
-    from matplotlib.figure import Figure
-
-    sample = samples(1000)[CASES[case]]
-    step = full_step(sample, delta)
-    promise = sample.gradient() @ step
-    t, L, kl, _ = ray(case, delta)
-    found = line_search(sample.evaluate, POLICY.theta, step, delta, alpha)
-    figure = Figure(figsize=(7.5, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    curves = (left, t, L / promise), (right, t**2, kl / delta)
-    tried = np.array([(x.scale, x.surrogate / promise, x.kl / delta)
-                      for x in found.tried]).T  # fmt: skip
-    tried[1] = np.maximum(tried[1], LOWEST + 0.06)
-    last = len(found.tried) - found.accepted  # crosses before, a dot from here on
-    for (axes, taylor, true), y in zip(curves, tried[1:], strict=True):
-        axes.plot(t, taylor, ":", color=INK, linewidth=1.5)
-        axes.plot(t, true, color=INK, linewidth=1.7)
-        axes.plot(tried[0, :last], y[:last], "X", color=RED, markersize=9)
-        axes.plot(tried[0, last:], y[last:], "o", color=BLUE, markersize=11)
-        axes.set(xlim=(0, 1.1), xlabel="share of the full step", title=" ")
-    left.axhline(0, color=GREY, linewidth=2)
-    right.axhline(1, color=GREY, linewidth=2)
-    left.set(ylim=(LOWEST, 1.15), ylabel="L / promise of the full step")
-    right.set(ylim=(0, 2.3), ylabel="mean KL / δ")
-    ending = f"accepted at j = {found.backtracks}" if found.accepted else "none passes"
-    above = dict(fontsize=13, va="bottom")
-    left.text(0, 1.2, f"{len(found.tried)} tried, {ending}", **above)
-    right.text(0, 2.34, f"true gain of J: {gain(found.theta) + 0.0:+.4f}", **above)
-    return figure
-
-
-along = Widget(
-    draw_ray,
-    "Left the sample's L, right its KL, over the share of the full step. The red "
-    "crosses are tries that failed a test, the blue dot is the accepted one, where L "
-    "is above 0 and KL below delta.",
-    {
-        "case": Choice("update", tuple(CASES), "L down"),
-        "delta": Steps("limit δ", (0.001, 0.01, 0.03, 0.1, 0.3, 1.0), 0.1),
-        "alpha": Slider("shrink α", 0.3, 0.95, 0.05, 0.8),
-    },
-)
-
-
 # the bug hunt: searches that are wrong in one place each
-# (sample, step, delta, alpha, tries) -> (theta, what the log says of it)
+# (sample, step, delta, backtrack, max_backtracks) -> (theta, what the log says of it)
 
 
-def right_search(sample, step, delta, alpha, tries):
+def right_search(sample, step, delta, backtrack, max_backtracks):
     """As on the page."""
-    for j in range(tries):
-        theta = POLICY.theta + alpha**j * step
+    for j in range(max_backtracks + 1):
+        theta = POLICY.theta + backtrack**j * step
         L, kl = sample.evaluate(theta)
         if L > 0 and kl <= delta:
             return theta, (L, kl, j + 1)
-    return POLICY.theta, (0.0, 0.0, tries)
+    return POLICY.theta, (0.0, 0.0, j + 1)
 
 
-def overwritten(sample, step, delta, alpha, tries):
+def overwritten(sample, step, delta, backtrack, max_backtracks):
     """The full step is assigned after the search."""
-    theta, log_line = right_search(sample, step, delta, alpha, tries)
+    theta, log_line = right_search(sample, step, delta, backtrack, max_backtracks)
     theta = POLICY.theta + step
     return theta, log_line
 
 
-def not_restored(sample, step, delta, alpha, tries):
+def not_restored(sample, step, delta, backtrack, max_backtracks):
     """No "else theta_k": the last try stays in the policy."""
-    for j in range(tries):
-        theta = POLICY.theta + alpha**j * step
+    for j in range(max_backtracks + 1):
+        theta = POLICY.theta + backtrack**j * step
         L, kl = sample.evaluate(theta)
         if L > 0 and kl <= delta:
             break
     return theta, (L, kl, j + 1)
 
 
-def accumulating(sample, step, delta, alpha, tries):
+def accumulating(sample, step, delta, backtrack, max_backtracks):
     """An accepted try becomes the new start, and the loop goes on."""
     theta, best, shown = POLICY.theta, 0.0, 0.0
-    for j in range(tries):
-        candidate = theta + alpha**j * step
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
         L, kl = sample.evaluate(candidate)
         if L > best and kl <= delta:
             theta, best, shown = candidate, L, kl
-    return theta, (best, shown, tries)
+    return theta, (best, shown, j + 1)
 
 
-def no_kl_test(sample, step, delta, alpha, tries):
+def no_kl_test(sample, step, delta, backtrack, max_backtracks):
     """Only L is tested."""
-    for j in range(tries):
-        theta = POLICY.theta + alpha**j * step
+    for j in range(max_backtracks + 1):
+        theta = POLICY.theta + backtrack**j * step
         L, kl = sample.evaluate(theta)
         if L > 0:
             return theta, (L, kl, j + 1)
-    return POLICY.theta, (0.0, 0.0, tries)
+    return POLICY.theta, (0.0, 0.0, j + 1)
 
 
-def other_direction(sample, step, delta, alpha, tries):
+def other_direction(sample, step, delta, backtrack, max_backtracks):
     """KL(new || old) is tested, and logged."""
-    for j in range(tries):
-        theta = POLICY.theta + alpha**j * step
+    for j in range(max_backtracks + 1):
+        theta = POLICY.theta + backtrack**j * step
         L, _ = sample.evaluate(theta)
         kl = reverse_kl(sample, theta)
         if L > 0 and kl <= delta:
             return theta, (L, kl, j + 1)
-    return POLICY.theta, (0.0, 0.0, tries)
+    return POLICY.theta, (0.0, 0.0, j + 1)
 
 
 def reverse_kl(sample, theta):
@@ -248,12 +157,12 @@ suspects = {
 }
 
 
-def symptoms(search, count=400, delta=1.0, alpha=0.8, tries=3):
+def symptoms(search, count=400, delta=1.0, backtrack=0.8, max_backtracks=2):
     """What one search does to the same updates: a dict of shares and means."""
     rows = []
     for sample in samples(1000)[:count]:
         theta, (_, said, used) = search(
-            sample, full_step(sample, delta), delta, alpha, tries
+            sample, full_step(sample, delta), delta, backtrack, max_backtracks
         )
         L, kl = sample.evaluate(theta)
         kept = np.array_equal(theta, POLICY.theta)
@@ -279,7 +188,137 @@ def with_and_without(delta, rows, count=200):
             "J full": full.mean(), "J searched": searched.mean()}  # fmt: skip
 
 
-# exercises
+# --- pictures
+
+
+def draw_gallery():
+    """L of the sample and true J along the full step, for the three cases -> Figure."""
+    from matplotlib.legend_handler import HandlerTuple
+
+    figure, panels = plots.figure(1, 3, (7.5, 3.9), sharex=True)
+    for axes, case in zip(panels, CASES, strict=True):
+        t, L, kl, J = ray(case, DELTA)
+        outside = t[kl > DELTA]
+        if outside.size:
+            grey = axes.axvspan(outside[0], t[-1], color=style.GREY, alpha=0.3, lw=0)
+        L = L / (1 - WORLD.gamma)
+        axes.axhline(0, color=style.INK, linewidth=1)
+        (promised,) = axes.plot(t, L, color=style.BLUE)
+        (true,) = axes.plot(t, J, "--", color=style.RED)
+        full = np.argmin(np.abs(t - 1))
+        (dot,) = axes.plot(t[full], L[full], "o", color=style.BLUE, markersize=8)
+        (square,) = axes.plot(t[full], J[full], "s", color=style.RED, markersize=8)
+        low, high = min(L.min(), J.min()), max(L.max(), J.max())
+        pad = 0.12 * (high - low)
+        axes.set(xlim=(0, 1.1), ylim=(low - pad, high + pad), title=case)
+        axes.set_xticks([0, 0.5, 1])
+        axes.locator_params(axis="y", nbins=5)
+        axes.set_xlabel("share of the full step")
+    panels[0].set_ylabel("gain (reward units)")
+    figure.legend(
+        [promised, true, (dot, square), grey],
+        ["L of the sample", "true J", "full step", "KL > δ"],
+        handler_map={tuple: HandlerTuple(None)},
+        loc="outside lower center",
+        ncols=4,
+    )
+    return figure
+
+
+gallery = Picture(
+    draw_gallery,
+    "Three panels over the share of the full step. First: L and J rise, and the end "
+    "lies in the grey zone where KL exceeds delta. Second: both rise a little, then "
+    "fall below 0. Third: L rises and J falls from the very start, inside the limit.",
+)
+
+# --- widgets
+
+LOWEST = -1.6  # where the left picture ends
+
+
+def _ray_at(case, delta, backtrack):
+    """(promise of the full step, the search on its ray) for one of `CASES`."""
+    sample = samples(1000)[CASES[case]]
+    step = full_step(sample, delta)
+    search = line_search(sample.evaluate, POLICY.theta, step, delta, backtrack)
+    return sample.gradient() @ step, search
+
+
+def draw_ray(case, delta, backtrack):
+    """Left L, right KL, over the share of the full step, with every try -> Figure.
+
+    L is drawn as a share of what the full step promises, KL in units of delta: so the
+    axes stay. Tries below the left picture's end are drawn at its edge.
+    """
+    promise, search = _ray_at(case, delta, backtrack)
+    t, L, kl, _ = ray(case, delta)
+    figure, (left, right) = plots.figure(1, 2, (7.5, 4.1))
+    curves = (left, t, L / promise), (right, t**2, kl / delta)
+    tried = np.array([(x.scale, x.surrogate / promise, x.kl / delta)
+                      for x in search.tried]).T  # fmt: skip
+    tried[1] = np.maximum(tried[1], LOWEST + 0.06)
+    last = len(search.tried) - search.accepted  # crosses before, a dot from here on
+    for (axes, taylor, true), y in zip(curves, tried[1:], strict=True):
+        axes.plot(t, taylor, ":", color=style.INK, linewidth=1.5)
+        axes.plot(t, true, color=style.INK, linewidth=1.7)
+        axes.plot(tried[0, :last], y[:last], "X", color=style.RED, markersize=9)
+        axes.plot(tried[0, last:], y[last:], "o", color=style.BLUE, markersize=11)
+        axes.set(xlim=(0, 1.1), xlabel="share of the full step")
+    left.axhline(0, color=style.GREY, linewidth=2)
+    right.axhline(1, color=style.GREY, linewidth=2)
+    left.set(ylim=(LOWEST, 1.15), ylabel="L / promise of the full step")
+    right.set(ylim=(0, 2.3), ylabel="mean KL / δ")
+    j = search.backtracks
+    ending = f"●  accepted at j = {j}" if search.accepted else "none accepted"
+    plots.words_above(
+        left,
+        (f"✖  tried and failed: {last}", style.RED),
+        (ending, style.BLUE),
+        ("──  L    ···  its line    grey: 0", style.INK),
+    )
+    J = number(gain(search.theta), "+.4f")
+    plots.words_above(
+        right,
+        (f"true gain of J: {J}", style.INK),
+        ("──  KL    ···  its bowl    grey: δ", style.INK),
+    )
+    return figure
+
+
+def ray_words(case, delta, backtrack):
+    """What `draw_ray` shows, in words."""
+    promise, search = _ray_at(case, delta, backtrack)
+    end = search.tried[-1]
+    found = (
+        f"L is {number(end.surrogate / promise, '.2f')} of the full step's promise and "
+        f"the KL {number(end.kl / delta, '.2f')} delta"
+    )
+    ending = (
+        f"The blue dot at share {end.scale:.2f} is accepted: there {found}."
+        if search.accepted
+        else f"No try is accepted; at the last one, share {end.scale:.2f}, {found}."
+    )
+    failed = len(search.tried) - search.accepted
+    return (
+        "Left the sample's L beside its line, right its KL beside its bowl, over the "
+        f"share of the full step, for the update '{case}' at delta {delta:g}. "
+        f"{failed} red crosses are tries that failed a test. {ending} "
+        f"The true gain of J is {number(gain(search.theta), '+.4f')}."
+    )
+
+
+along = Widget(
+    draw_ray,
+    ray_words,
+    {
+        "case": Choice("update", tuple(CASES), "L down"),
+        "delta": Steps("limit δ", (0.001, 0.01, 0.03, 0.1, 0.3, 1.0), 0.1),
+        "backtrack": Slider("backtrack α", 0.3, 0.95, 0.05, 0.8),
+    },
+)
+
+# --- exercises
 
 
 @dataclass(frozen=True)
@@ -291,12 +330,12 @@ class Tries:
 
     old: np.ndarray
     step: np.ndarray
-    alpha: float
+    backtrack: float
     values: tuple
 
     def __call__(self, theta):
         for j, found in enumerate(self.values):
-            if np.allclose(theta, self.old + self.alpha**j * self.step, rtol=0):
+            if np.allclose(theta, self.old + self.backtrack**j * self.step, rtol=0):
                 return found
         return -1.0, 9.0
 
@@ -373,105 +412,110 @@ accepted = Exercise(
 )
 
 
-def searched_stub(evaluate, theta, step, delta, alpha, tries):
+def searched_stub(evaluate, theta, step, delta, backtrack, max_backtracks):
     """theta_{k+1} after a line search from theta, [n]."""
-    for j in range(tries):
-        theta = theta + alpha**j * step
+    for j in range(max_backtracks + 1):
+        theta = theta + backtrack**j * step
         L, kl = evaluate(theta)
         if L > 0 and kl <= delta:
             return theta
     return theta
 
 
-def searched_reference(evaluate, theta, step, delta, alpha, tries):
+def searched_reference(evaluate, theta, step, delta, backtrack, max_backtracks):
     """theta_{k+1} after a line search from theta, [n]."""
-    for j in range(tries):
-        candidate = theta + alpha**j * step
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             return candidate
     return theta
 
 
-def last_try_kept(evaluate, theta, step, delta, alpha, tries):
-    for j in range(tries):
-        candidate = theta + alpha**j * step
+def last_try_kept(evaluate, theta, step, delta, backtrack, max_backtracks):
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             break
     return candidate
 
 
-def still_adds_up(evaluate, theta, step, delta, alpha, tries):
+def still_adds_up(evaluate, theta, step, delta, backtrack, max_backtracks):
     candidate = theta
-    for j in range(tries):
-        candidate = candidate + alpha**j * step
+    for j in range(max_backtracks + 1):
+        candidate = candidate + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             return candidate
     return theta
 
 
-def full_on_failure(evaluate, theta, step, delta, alpha, tries):
-    for j in range(tries):
-        candidate = theta + alpha**j * step
+def full_on_failure(evaluate, theta, step, delta, backtrack, max_backtracks):
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             return candidate
     return theta + step
 
 
-def same_shrink(evaluate, theta, step, delta, alpha, tries):
-    for _ in range(tries):
-        candidate = theta + alpha * step
+def same_shrink(evaluate, theta, step, delta, backtrack, max_backtracks):
+    for _ in range(max_backtracks + 1):
+        candidate = theta + backtrack * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             return candidate
     return theta
 
 
-def only_kl_tested(evaluate, theta, step, delta, alpha, tries):
-    for j in range(tries):
-        candidate = theta + alpha**j * step
+def only_kl_tested(evaluate, theta, step, delta, backtrack, max_backtracks):
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
         if evaluate(candidate)[1] <= delta:
             return candidate
     return theta
 
 
-def only_l_tested(evaluate, theta, step, delta, alpha, tries):
-    for j in range(tries):
-        candidate = theta + alpha**j * step
+def only_l_tested(evaluate, theta, step, delta, backtrack, max_backtracks):
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
         if evaluate(candidate)[0] > 0:
             return candidate
     return theta
 
 
-def never_full(evaluate, theta, step, delta, alpha, tries):
-    for j in range(1, tries + 1):
-        candidate = theta + alpha**j * step
+def never_full(evaluate, theta, step, delta, backtrack, max_backtracks):
+    for j in range(1, max_backtracks + 2):
+        candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             return candidate
     return theta
+
+
+def last_try_missing(evaluate, theta, step, delta, backtrack, max_backtracks):
+    fewer = max_backtracks - 1
+    return searched_reference(evaluate, theta, step, delta, backtrack, fewer)
 
 
 def searched_cases(rng):
     """In each, one thing decides; delta = .1."""
     good = 0.2, 0.05
     tables = {
-        "the full step passes": ((good, good), 4),
-        "only L fails": (((-0.1, 0.05), good), 4),
-        "only KL fails": (((0.3, 0.2), (0.2, 0.11), good), 4),
-        "L = 0 is no gain": (((0.0, 0.05), good), 4),
-        "KL = delta is allowed": (((0.2, 0.1), good), 4),
-        "the last try passes": (((0.3, 0.2), (-0.1, 0.05), good), 3),
-        "the next would have passed": (((0.3, 0.2), (-0.1, 0.05), good), 2),
-        "none passes": (((-0.1, 0.2),) * 5, 5),
+        "the full step passes": ((good, good), 3),
+        "only L fails": (((-0.1, 0.05), good), 3),
+        "only KL fails": (((0.3, 0.2), (0.2, 0.11), good), 3),
+        "L = 0 is no gain": (((0.0, 0.05), good), 3),
+        "KL = delta is allowed": (((0.2, 0.1), good), 3),
+        "the last try passes": (((0.3, 0.2), (-0.1, 0.05), good), 2),
+        "the next would have passed": (((0.3, 0.2), (-0.1, 0.05), good), 1),
+        "none passes": (((-0.1, 0.2),) * 5, 4),
     }
     cases = []
-    for values, tries in tables.values():
+    for values, limit in tables.values():
         old, step = rng.standard_normal((2, len(cases) % 3 + 2))
-        cases.append((Tries(old, step, 0.7, values), old, step, 0.1, 0.7, tries))
+        cases.append((Tries(old, step, 0.7, values), old, step, 0.1, 0.7, limit))
     return cases
 
 
@@ -485,95 +529,97 @@ searched = Exercise(
         "one bug is left: if no try passes, the last one is returned": last_try_kept,
         "one bug is left: each try starts from the one before": still_adds_up,
         "if no try passes, this takes the full step, untested": full_on_failure,
-        "every try is alpha times the step: the power j is missing": same_shrink,
+        "every try is backtrack times the step: the power j is missing": same_shrink,
         "the test of L is missing": only_kl_tested,
         "the test of KL is missing": only_l_tested,
         "the full step is never tried: j starts at 0": never_full,
+        "one try is missing: j = 0, ..., max_backtracks": last_try_missing,
     },
     hints=(
         "Follow the name theta through the loop. What does it mean at j = 1?",
         "A try needs a name of its own; theta must still be theta_k at the end.",
-        "candidate = theta + alpha**j * step; test and return candidate; after the "
+        "candidate = theta + backtrack**j * step; test and return candidate; after the "
         "loop return theta.",
     ),
     cases=searched_cases,
 )
 
 
-def demanding_stub(evaluate, theta, g, step, delta, alpha, tries):
+def demanding_stub(evaluate, theta, g, step, delta, backtrack, max_backtracks):
     """The first try that passes both tests, else theta, [n]."""
     ...  # your code
 
 
-def demanding_reference(evaluate, theta, g, step, delta, alpha, tries):
+def demanding_reference(evaluate, theta, g, step, delta, backtrack, max_backtracks):
     """The first try that passes both tests, else theta, [n]."""
-    for j in range(tries):
-        part = alpha**j * step
+    for j in range(max_backtracks + 1):
+        part = backtrack**j * step
         L, kl = evaluate(theta + part)
         if L >= 0.1 * (g @ part) and kl <= delta:
             return theta + part
     return theta
 
 
-def demand(evaluate, theta, g, step, delta, alpha, tries, passes):
-    for j in range(tries):
-        part = alpha**j * step
+def demand(evaluate, theta, g, step, delta, backtrack, max_backtracks, passes):
+    for j in range(max_backtracks + 1):
+        part = backtrack**j * step
         L, kl = evaluate(theta + part)
         if passes(L, kl, g @ part):
             return theta + part
     return theta
 
 
-def constant_promise(evaluate, theta, g, step, delta, alpha, tries):
+def constant_promise(evaluate, theta, g, step, delta, backtrack, max_backtracks):
     full = g @ step
-    return demand(evaluate, theta, g, step, delta, alpha, tries,
+    return demand(evaluate, theta, g, step, delta, backtrack, max_backtracks,
                   lambda L, kl, promise: L >= 0.1 * full and kl <= delta)  # fmt: skip
 
 
-def whole_promise(evaluate, theta, g, step, delta, alpha, tries):
-    return demand(evaluate, theta, g, step, delta, alpha, tries,
+def whole_promise(evaluate, theta, g, step, delta, backtrack, max_backtracks):
+    return demand(evaluate, theta, g, step, delta, backtrack, max_backtracks,
                   lambda L, kl, promise: L >= promise and kl <= delta)  # fmt: skip
 
 
-def without_kl(evaluate, theta, g, step, delta, alpha, tries):
-    return demand(evaluate, theta, g, step, delta, alpha, tries,
+def without_kl(evaluate, theta, g, step, delta, backtrack, max_backtracks):
+    return demand(evaluate, theta, g, step, delta, backtrack, max_backtracks,
                   lambda L, kl, promise: L >= 0.1 * promise)  # fmt: skip
 
 
-def without_promise(evaluate, theta, g, step, delta, alpha, tries):
-    return demand(evaluate, theta, g, step, delta, alpha, tries,
+def without_promise(evaluate, theta, g, step, delta, backtrack, max_backtracks):
+    return demand(evaluate, theta, g, step, delta, backtrack, max_backtracks,
                   lambda L, kl, promise: L > 0 and kl <= delta)  # fmt: skip
 
 
-def last_part_kept(evaluate, theta, g, step, delta, alpha, tries):
-    for j in range(tries):
-        part = alpha**j * step
+def last_part_kept(evaluate, theta, g, step, delta, backtrack, max_backtracks):
+    for j in range(max_backtracks + 1):
+        part = backtrack**j * step
         L, kl = evaluate(theta + part)
         if L >= 0.1 * (g @ part) and kl <= delta:
             break
     return theta + part
 
 
-def one_try_less(evaluate, theta, g, step, delta, alpha, tries):
-    return demanding_reference(evaluate, theta, g, step, delta, alpha, tries - 1)
+def one_try_less(evaluate, theta, g, step, delta, backtrack, max_backtracks):
+    fewer = max_backtracks - 1
+    return demanding_reference(evaluate, theta, g, step, delta, backtrack, fewer)
 
 
 def demanding_cases(rng):
     """In each, one thing decides; L as a share of the try's promise, delta = .1."""
     good = 0.5, 0.05
     tables = {
-        "more than promised": (((1.2, 0.05), good), 4),
-        "a twentieth is too little": (((0.05, 0.05), (0.095, 0.05), good), 4),
-        "a tenth of a short step's promise": (((0.05, 0.2), (0.11, 0.05), good), 4),
-        "exactly a tenth": (((0.1, 0.05), good), 4),
-        "only KL fails": (((0.9, 0.2), (0.9, 0.11), good), 4),
-        "KL = delta is allowed": (((0.5, 0.1), good), 4),
-        "the last try passes": (((-0.1, 0.2), (0.0, 0.05), good), 3),
-        "the next would have passed": (((-0.1, 0.2), (0.0, 0.05), good), 2),
-        "none passes": (((0.05, 0.2),) * 5, 5),
+        "more than promised": (((1.2, 0.05), good), 3),
+        "a twentieth is too little": (((0.05, 0.05), (0.095, 0.05), good), 3),
+        "a tenth of a short step's promise": (((0.05, 0.2), (0.11, 0.05), good), 3),
+        "exactly a tenth": (((0.1, 0.05), good), 3),
+        "only KL fails": (((0.9, 0.2), (0.9, 0.11), good), 3),
+        "KL = delta is allowed": (((0.5, 0.1), good), 3),
+        "the last try passes": (((-0.1, 0.2), (0.0, 0.05), good), 2),
+        "the next would have passed": (((-0.1, 0.2), (0.0, 0.05), good), 1),
+        "none passes": (((0.05, 0.2),) * 5, 4),
     }
     cases = []
-    for shares, tries in tables.values():
+    for shares, limit in tables.values():
         n = len(cases) % 3 + 2
         old, g, step = rng.standard_normal(n), np.arange(1.0, n + 1), np.full(n, 2.0)
         # whole numbers: a tenth of the full step's promise is the same in any order
@@ -582,7 +628,7 @@ def demanding_cases(rng):
             for j, (share, kl) in enumerate(shares)
         )
         world = Tries(old, step, 0.7, values)
-        cases.append((world, old, g, step, 0.1, 0.7, tries))
+        cases.append((world, old, g, step, 0.1, 0.7, limit))
     return cases
 
 
@@ -602,17 +648,20 @@ demanding = Exercise(
         ),
         "this asks only for L > 0": without_promise,
         "if no try passes, theta must come back, not the last try": last_part_kept,
-        "one try is missing: j = 0, ..., tries - 1": one_try_less,
+        "one try is missing: j = 0, ..., max_backtracks": one_try_less,
     },
     hints=(
         "The page's search with another test. What does a shortened step promise?",
-        "part = alpha**j * step promises g @ part; evaluate(theta + part) gives L, KL.",
+        "part = backtrack**j * step promises g @ part; evaluate(theta + part) gives L "
+        "and KL.",
         "if L >= 0.1 * (g @ part) and kl <= delta: return theta + part; after the "
         "loop: return theta.",
     ),
     cases=demanding_cases,
 )
 
+
+pictures = (gallery,)
+widgets = (along,)
 exercises = (accepted, searched, demanding)
 progress = Progress(exercises)
-widgets = (along,)

@@ -1,17 +1,15 @@
 """Notebook 12: TRPO whole, on worlds that are known exactly and on runs."""
 
-# ruff: noqa: F841 (a stub names what its missing line needs)
-
 from functools import cache
 
 import numpy as np
 
-from trpo_lite import lqr, plots
+from trpo_lite import lqr, plots, style
 from trpo_lite.advantage import LinearValue, gae, normalize
 from trpo_lite.course import n10
 from trpo_lite.course.data import load
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Slider, Widget
+from trpo_lite.course.widgets import Choice, Picture, Slider, Widget
 from trpo_lite.environments import make_environment
 from trpo_lite.features import linear_features
 from trpo_lite.line_search import line_search
@@ -21,14 +19,25 @@ from trpo_lite.policies import (
     LinearSoftmax,
     TabularSoftmax,
 )
-from trpo_lite.rollout import collect
+from trpo_lite.rollout import Samples, collect
 from trpo_lite.spaces import make_policy
-from trpo_lite.style import BLUE, GREY, INK, RED
-from trpo_lite.trpo import trpo_update
+from trpo_lite.trpo import Sample, trpo_update
 
-GUARD = 2.0
+# --- worlds
 
-# worlds
+SOLVED = 475  # CartPole's own threshold
+VARIANTS = (
+    "TRPO",
+    "no line search",
+    "one CG iteration",
+    "raw inputs",
+    "raw, one CG iteration",
+    "plain gradient, .3",
+    "plain gradient, 3",
+    "plain gradient, 30",
+    "δ = 1",
+    "δ = 1, no line search",
+)
 
 
 def mass():
@@ -56,9 +65,6 @@ def estimate(batch, V, gamma, lam):
     return A_hat, V.fit(batch.observations, batch.time, v + A_hat)
 
 
-# runs that are stored
-
-
 def mass_run(update, seed, updates, episodes, delta):
     """Exact J [updates + 1] of a run on the mass; -inf once the gain is unstable."""
     world, _ = n10.mass()
@@ -77,31 +83,65 @@ def mass_run(update, seed, updates, episodes, delta):
     return J
 
 
-def cartpole_run(seed, updates, guard, delta=0.1, rows=16384):
-    """Mean returns [updates] on CartPole; updates that promise noise are left out.
+def cartpole_run(seed, updates, makes, delta=0.1, steps=16384):
+    """(mean returns [updates], which updates were made [updates]) on CartPole.
 
-    guard : an update is made if it promises `guard` times what noise would.
+    makes : function (promise in units of noise, 475 was reached) -> make the update?
     """
     env, rng = make_environment("CartPole-v1", 64), np.random.default_rng(seed)
     policy, V, state = make_policy(env, linear_features(4)), LinearValue(), None
-    returns = np.empty(updates)
+    returns, made = np.empty(updates), np.zeros(updates, bool)
     for k in range(updates):
-        batch, state = collect(env, policy, rows, rng, state)
+        batch, state = collect(env, policy, steps, rng, state)
         returns[k] = batch.episode_returns.mean()
         A_hat, V = estimate(batch, V, 0.995, 0.97)
         new, said = trpo_update(policy, batch, normalize(A_hat), delta, 1e-3)
-        if said.predicted_surrogate >= guard * noise_promise(delta, 5, len(batch)):
-            policy = new
+        promise = said.predicted_surrogate / noise_promise(delta, 5, len(batch))
+        made[k] = makes(promise, (returns[: k + 1] >= SOLVED).any())
+        policy = new if made[k] else policy
     env.close()
-    return returns
+    return returns, made
 
 
-def noise_promise(delta, parameters, rows):
+def noise_promise(delta, parameters, steps):
     """What a full step promises, typically, for advantages that are noise of sd 1."""
-    return float(np.sqrt(2 * delta * parameters / rows))
+    return float(np.sqrt(2 * delta * parameters / steps))
 
 
-# figures
+@cache
+def load_ablations():
+    return load("trpo_ablations")
+
+
+def columns(store, *index):
+    """One run of a stored history, as `plots.dashboard` takes it."""
+    names = [name for name in store if name not in ("delta", "guard")]
+    run = {name: store[name][index].astype(float) for name in names}
+    run["log_residual"] = np.log10(np.maximum(run["cg_residual"], 1e-16))
+    return run
+
+
+def first_then_lowest(R, solved=SOLVED):
+    """(number of the first batch at `solved` or -1, lowest return after it), [seeds].
+
+    R : [seeds, K], NaN where no episode ended; the lowest is NaN if never solved.
+    """
+    hit = np.greater_equal(R, solved)
+    first = np.where(hit.any(1), hit.argmax(1), -1)
+    low = [np.nanmin(r[f:]) if f >= 0 else np.nan for r, f in zip(R, first)]
+    return first, np.array(low)
+
+
+def deepest_gaps(store, name, episodes, after=5):
+    """The largest gap to the optimum from update `after` on, [seeds], inf if lost.
+
+    In units of the gap at the start.
+    """
+    J = store[name][store["episodes"].tolist().index(episodes)]
+    return ((store["optimum"] - J) / (store["optimum"] - J[0, 0]))[:, after:].max(1)
+
+
+# --- pictures
 
 
 def draw_mass(J, optimum, start):
@@ -115,29 +155,41 @@ def draw_mass(J, optimum, start):
         gap = np.full(len(updates), np.nan)
         gap[: len(values)] = (optimum - np.asarray(values)) / (optimum - start)
         curves[label] = gap
-    return plots.lines(updates, curves, "update", "share of the gap left [1]",
-                       logy=True)  # fmt: skip
+    return plots.lines(
+        updates, curves, "update", "share of the gap left [1]", logy=True
+    )
 
 
-def draw_lake(values, policies, best):
+gaps = Picture(
+    draw_mass,
+    "The gap to the optimum over updates, on a log axis. The exact run falls without "
+    "end. The sampled one follows for ten updates, then stays at about one or two "
+    "percent of the first gap.",
+)
+
+
+def draw_lake(path, updates, best):
     """Maps of v on FrozenLake with the policy's arrows, side by side -> Figure.
 
-    values : {title: v [16]} ; policies : {title: pi [16, 4]} ; best : v* [16].
+    path : evaluations, one an update ; updates : which of them ; best : v* [16].
     """
-    figure, cells = plots.figure(1, len(values), (3.1 * len(values), 3.3))
+    figure, cells = plots.figure(1, len(updates), (3.1 * len(updates), 3.3))
     letters = ["SFFF", "FHFH", "FFFH", "HFFG"]
-    for axes, (title, v) in zip(cells, values.items(), strict=True):
+    for axes, k in zip(cells, updates, strict=True):
+        title = f"{k} updates" if k else "start"
         limits = 0, best.max()
-        plots.cell_map(axes, v, (4, 4), policies[title], letters, title, limits=limits)
+        plots.cell_map(axes, path[k].v, (4, 4), path[k].pi, letters, title,
+                       limits=limits)  # fmt: skip
     return figure
 
 
-def columns(store, *index):
-    """One run of a stored history, as `plots.dashboard` takes it."""
-    names = [name for name in store if name not in ("delta", "guard")]
-    run = {name: store[name][index].astype(float) for name in names}
-    run["log_residual"] = np.log10(np.maximum(run["cg_residual"], 1e-16))
-    return run
+lake_maps = Picture(
+    draw_lake,
+    "Three maps of the lake with values and arrows. At the start all values are near 0 "
+    "and the arrows point everywhere. After 5 updates values have grown from the goal. "
+    "After 25 a single arrow is left in nearly every cell, and the values are the "
+    "optimal ones.",
+)
 
 
 def draw_dashboard(run, delta, noise):
@@ -158,313 +210,359 @@ def draw_dashboard(run, delta, noise):
         "promise / promise of noise": {"ratio": "over_noise"},
     }
     limits = {
-        "mean return": (475, ""),
+        "mean return": (SOLVED, "475"),
         "KL [nats]": (delta, "δ"),
-        "promise / promise of noise": (1, ""),
+        "promise / promise of noise": (1, "noise"),
     }
     return plots.dashboard(run, panels=panels, limits=limits)
 
 
+def dashboard_words(run, delta, noise):
+    """What `draw_dashboard` shows, in words."""
+    R, kl = run["return_mean"], run["kl"] / delta
+    first = int(np.argmax(R >= SOLVED))
+    ratio = run["predicted_surrogate"] / noise
+    return (
+        f"Nine panels over steps. The return reaches {SOLVED} at batch {first + 1}, "
+        f"falls to {R[first:].min():.0f} and recovers. KL stays between {kl.min():.2f} "
+        f"and {kl.max():.2f} delta. Entropy and explained variance drop when the "
+        "return falls. The promise over that of noise starts at "
+        f"{ratio[0]:.0f} and has a median of {np.median(ratio[-15:]):.1f} in the last "
+        "fifteen updates."
+    )
+
+
+dashboard = Picture(draw_dashboard, dashboard_words)
+
+
+def _seeds(axes, R, color, dashes="-"):
+    """A grey line for each seed, and the median over them -> the updates [K]."""
+    updates = np.arange(1, R.shape[1] + 1)
+    axes.plot(updates, R.T, "-", color=style.GREY, linewidth=0.9)
+    axes.plot(updates, np.median(R, 0), dashes, color=color)
+    return updates
+
+
 def draw_after(store):
     """Return over updates, a line for each seed, one panel for each delta -> Figure."""
-    figure, cells = plots.figure(1, 2, (7.2, 3.3), sharey=True)
+    figure, cells = plots.figure(1, 2, (7.0, 3.5), sharey=True)
     for axes, delta, R in zip(cells, store["delta"], store["return_mean"], strict=True):
-        updates = np.arange(R.shape[1])
-        axes.plot(updates, R.T, "-", color=GREY, linewidth=1.0, alpha=0.8)
-        axes.plot(updates, np.median(R, 0), "-", color=BLUE)
+        updates = _seeds(axes, R, style.BLUE)
         worst = first_then_lowest(R)[1].argmin()
-        axes.plot(updates, R[worst], "--", color=RED)
-        axes.axhline(475, color=INK, linewidth=1, linestyle="--")
-        axes.set(title=f"δ = {delta:g}", xlabel="update", ylim=(0, 520))
+        axes.plot(updates, R[worst], "--", color=style.RED)
+        axes.axhline(SOLVED, color=style.INK, linewidth=1, linestyle=":")
+        axes.set(xlabel="batch", ylim=(0, 520))
+        axes.text(updates[-1], 20, f"δ = {delta:g}", ha="right")
     cells[0].set_ylabel("mean return of the batch")
-    words = dict(fontsize=11.5)
-    cells[1].text(28.5, 120, "median of ten", color=BLUE, ha="right", **words)
-    cells[1].text(28.5, 75, "deepest fall", color=RED, ha="right", **words)
-    cells[1].text(28.5, 30, "other seeds", color="#6e6e73", ha="right", **words)
+    plots.words_above(
+        cells[0],
+        ("──  median of ten seeds", style.BLUE),
+        ("grey: other seeds", style.INK),
+    )
+    plots.words_above(
+        cells[1], ("– –  deepest fall", style.RED), ("···  475", style.INK)
+    )
     return figure
 
 
-def first_then_lowest(R, solved=475):
-    """(number of the first batch at `solved` or -1, lowest return after it), [seeds].
+def after_words(store):
+    """What `draw_after` shows, in words."""
+    falls = [first_then_lowest(R)[1] for R in store["return_mean"]]
+    return (
+        "Return over batches for ten seeds, left delta .1, right .01. All reach 475. "
+        f"With .1 {np.sum(falls[0] < 400)} of them fall below 400 later, the deepest "
+        f"to {falls[0].min():.0f}; with .01 they rise later, {np.sum(falls[1] < 400)} "
+        f"fall, the deepest to {falls[1].min():.0f}."
+    )
 
-    R : [seeds, K], NaN where no episode ended; the lowest is NaN if never solved.
-    """
-    hit = np.greater_equal(R, solved)
-    first = np.where(hit.any(1), hit.argmax(1), -1)
-    low = [np.nanmin(r[f:]) if f >= 0 else np.nan for r, f in zip(R, first)]
-    return first, np.array(low)
+
+after_500 = Picture(draw_after, after_words)
 
 
-def draw_ablations(store, variants, title=""):
+def draw_ablations(store, variants):
     """Median return with the middle half of the seeds, over steps -> Figure."""
     names = store["variant"].tolist()
     R = {name: store["return_mean"][names.index(name)] for name in variants}
     return plots.learning_curves(
         {name: (store["steps"], r) for name, r in R.items()},
-        threshold=(475, ""),
+        threshold=(SOLVED, "475"),
         xlabel="environment steps",
         ylabel="mean return",
-        title=title,
     )
 
 
-def deepest_gaps(store, name, i, after=5):
-    """The largest gap to the optimum from update `after` on, [seeds], inf if lost.
+def ablations_words(store, variants):
+    """What `draw_ablations` shows, in words."""
+    names = store["variant"].tolist()
+    ends = [np.median(store["return_mean"][names.index(x)][:, -1]) for x in variants]
+    said = ", ".join(f"{x} {end:.0f}" for x, end in zip(variants, ends))
+    return (
+        "Median return over steps as lines, the middle half of ten seeds as bands. "
+        f"At the last batch the medians are: {said}."
+    )
 
-    In units of the gap at the start; i is the batch size's place in the store.
-    """
-    J = store[name][i]
-    return ((store["optimum"] - J) / (store["optimum"] - J[0, 0]))[:, after:].max(1)
+
+ablations = Picture(draw_ablations, ablations_words)
 
 
-def draw_mass_search(store):
-    """Deepest gaps at 20 episodes, sorted, with and without search -> Figure."""
+def draw_mass_search(store, episodes):
+    """Deepest gaps, sorted, with and without search -> Figure."""
     figure, axes = plots.figure(size=(6.6, 3.5))
     for name, label, color, mark in (
-        ("trpo", "with line search", BLUE, "o"),
-        ("npg", "without", RED, "s"),
+        ("trpo", "with line search", style.BLUE, "o"),
+        ("npg", "without", style.RED, "s"),
     ):
-        gaps = np.sort(deepest_gaps(store, name, 1))
+        gaps = np.sort(deepest_gaps(store, name, episodes))
         rank, lost = np.arange(1, len(gaps) + 1), np.isinf(gaps)
         look = dict(color=color, linestyle="none", markersize=6)
         axes.plot(rank[~lost], gaps[~lost], mark, label=label, **look)
-        axes.plot(rank[lost], np.full(lost.sum(), 700.0 if name == "npg" else 250.0),
-                  "X", **look | {"markersize": 9})  # fmt: skip
-    axes.axhline(1, color=INK, linewidth=1, linestyle="--")
-    axes.text(1, 1.15, "as bad as the start", va="bottom")
-    axes.text(24, 400, "lost", ha="right", va="center")
+        height = 700.0 if name == "npg" else 250.0
+        axes.plot(rank[lost], np.full(lost.sum(), height), "X", **look)
+    axes.axhline(1, color=style.INK, linewidth=1, linestyle="--")
+    axes.text(1, 1.15, "– –  as bad as the start", va="bottom")
+    axes.text(24, 400, "✖  lost", ha="right", va="center")
     axes.set(yscale="log", ylim=(0.03, 1500), xlabel="runs, sorted")
     axes.set_ylabel("deepest gap after update 5\n[share of the first gap]")
     axes.legend(loc="lower right")
     return figure
 
 
+def mass_search_words(store, episodes):
+    """What `draw_mass_search` shows, in words."""
+    searched, free = (deepest_gaps(store, x, episodes) for x in ("trpo", "npg"))
+    return (
+        f"The deepest gap of each of 30 runs with {episodes} episodes a batch, sorted. "
+        f"With line search {np.sum(searched > 1)} lie above the start's level, "
+        f"{np.sum(np.isinf(searched))} of them lost. Without it {np.sum(free > 1)} do, "
+        f"{np.sum(np.isinf(free))} of them lost."
+    )
+
+
+mass_search = Picture(draw_mass_search, mass_search_words)
+
+
 def draw_acrobot(store, failed):
     """Left returns, right the promise in units of noise; a seed apart -> Figure."""
-    figure, cells = plots.figure(1, 2, (7.4, 3.5))
+    figure, cells = plots.figure(1, 2, (7.0, 3.7))
     noise = noise_promise(0.05, 14, 8000)
     R, promise = store["return_mean"], store["predicted_surrogate"] / noise
     others = np.arange(len(R)) != failed
     steps = np.nanmedian(store["steps"], 0) / 1000
     for axes, y in zip(cells, (R, promise), strict=True):
         low, middle, high = np.nanpercentile(y[others], (25, 50, 75), axis=0)
-        axes.fill_between(steps, low, high, color=BLUE, alpha=0.22, linewidth=0)
-        axes.plot(steps, y[others].T, "-", color=GREY, linewidth=0.9, alpha=0.8)
-        axes.plot(steps, middle, "-", color=BLUE)
+        axes.fill_between(steps, low, high, color=style.BLUE, alpha=0.22, linewidth=0)
+        axes.plot(steps, y[others].T, "-", color=style.GREY, linewidth=0.9, alpha=0.8)
+        axes.plot(steps, middle, "-", color=style.BLUE)
         seen = np.isfinite(y[failed])  # a batch in which no episode ended has no return
-        axes.plot(steps[seen], y[failed][seen], "--", color=RED)
+        axes.plot(steps[seen], y[failed][seen], "--", color=style.RED)
         axes.set_xlabel("environment steps [1000]")
-    cells[0].set(title="mean return", ylim=(-520, -50))
-    cells[1].set(title="promise / promise of noise", ylim=(0, None))
-    cells[1].axhline(1, color=INK, linewidth=1, linestyle="--")
-    cells[0].text(steps[-1], -480, f"seed {failed}", color=RED, ha="right")
-    cells[0].text(steps[-1], -330, "median of the others", color=BLUE, ha="right")
+    cells[0].set(ylabel="mean return", ylim=(-520, -50))
+    cells[1].set(ylabel="promise / promise of noise", ylim=(0, None))
+    cells[1].axhline(1, color=style.INK, linewidth=1, linestyle=":")
+    plots.words_above(
+        cells[0],
+        ("──  median of the others", style.BLUE),
+        ("blue area: their middle half", style.BLUE),
+        ("grey: each of the others", style.INK),
+    )
+    plots.words_above(
+        cells[1], (f"– –  seed {failed}", style.RED), ("···  noise", style.INK)
+    )
     return figure
 
 
-def draw_guard(store):
-    """CartPole's returns without and with the guard, a line for each seed -> Figure."""
-    figure, cells = plots.figure(1, 2, (7.2, 3.0), sharey=True)
-    factors = store["guard"].tolist()
-    for axes, factor, title in zip(
-        cells, (0.0, GUARD), ("every update", f"guard {GUARD:g}"), strict=True
-    ):
-        R = store["return_mean"][factors.index(factor)]
-        updates = np.arange(R.shape[1])
-        axes.plot(updates, R.T, "-", color=GREY, linewidth=1, alpha=0.9)
-        axes.plot(updates, R.mean(0), "-", color=BLUE)
-        axes.set(title=title, xlabel="batch", ylim=(0, 520))
+acrobot = Picture(
+    draw_acrobot,
+    "Left returns over steps: nine seeds climb from -500 to about -90, one stays at "
+    "-500. Right the promise in units of noise: mostly between 1 and 2 while the "
+    "others learn, about 1 for the one that fails.",
+)
+
+
+def draw_guard(store, guard):
+    """CartPole's returns with a guard and with its coin; the seeds -> Figure."""
+    figure, cells = plots.figure(1, 2, (7.0, 3.2), sharey=True)
+    g = store["guard"].tolist().index(guard)
+    for axes, name in zip(cells, ("return_mean", "coin_return"), strict=True):
+        _seeds(axes, store[name][g], style.BLUE)
+        axes.axhline(SOLVED, color=style.INK, linewidth=1, linestyle=":")
+        axes.set(xlabel="batch", ylim=(0, 520))
     cells[0].set_ylabel("mean return")
-    cells[1].text(updates[-1], 60, "mean of 12 seeds", color=BLUE, ha="right")
+    cells[0].set_title(f"guard {guard:g}")
+    cells[1].set_title("a coin, as many updates")
+    for y, words, color in (
+        (120, "──  median", style.ink(style.BLUE)),
+        (70, "grey: a seed", style.INK),
+        (20, "···  475", style.INK),
+    ):
+        cells[0].text(28, y, words, color=color, ha="right")
     return figure
 
 
-# the widget: every stored run
+def guard_words(store, guard):
+    """What `draw_guard` shows, in words."""
+    g = store["guard"].tolist().index(guard)
+    runs = store["return_mean"][g], store["coin_return"][g]
+    falls = [int(np.sum(first_then_lowest(R)[1] < 400)) for R in runs]
+    return (
+        f"Returns of {len(runs[0])} seeds over 28 batches, left with guard {guard:g}, "
+        "right with a coin that makes as many updates. Of the runs that reach 475, "
+        f"{falls[0]} fall below 400 later with the guard, {falls[1]} with the coin."
+    )
+
+
+guards = Picture(draw_guard, guard_words)
+
+# --- widgets
 
 
 @cache
 def run_figure():
     """The widget's figure and what moves in it: built once."""
     store = load_ablations()
-    figure, cells = plots.figure(1, 2, (7.2, 3.3))
+    figure, cells = plots.figure(1, 2, (7.0, 3.6))
     steps = store["steps"] / 1000
-    others = cells[0].plot([], [], color=GREY, linewidth=0.9)[0]
-    one = cells[0].plot([], [], "-o", color=BLUE, markersize=3.5, linewidth=1.8)[0]
-    cells[0].axhline(475, color=INK, linewidth=1, linestyle="--")
+    others = cells[0].plot([], [], color=style.GREY, linewidth=0.9)[0]
+    look = dict(color=style.BLUE, markersize=3.5, linewidth=1.8)
+    one = cells[0].plot([], [], "-o", **look)[0]
+    cells[0].axhline(SOLVED, color=style.INK, linewidth=1, linestyle="--")
     cells[0].set(ylabel="mean return", xlim=(0, steps[-1] * 1.02), ylim=(0, 520))
-    bars = cells[1].plot([], [], "o", color=BLUE, markersize=4.5)[0]
-    bad = cells[1].plot([], [], "X", color=RED, markersize=8)[0]
-    cells[1].axhline(1, color=INK, linewidth=1, linestyle="--")
+    good = cells[1].plot([], [], "o", color=style.BLUE, markersize=4.5)[0]
+    bad = cells[1].plot([], [], "X", color=style.RED, markersize=8)[0]
+    cells[1].axhline(1, color=style.INK, linewidth=1, linestyle="--")
     cells[1].set(ylabel="KL / δ of the update", yscale="log")
     cells[1].set(xlim=(0, steps[-1] * 1.02), ylim=(1e-4, 1e3))
     for axes in cells:
         axes.set_xlabel("environment steps [1000]")
-    # no title: that would be new ground at each setting
-    says = cells[0].text(0, 1.03, "", transform=cells[0].transAxes, fontsize=12)
-    return figure, (others, one, bars, bad, says)
+    says, *_ = plots.words_above(
+        cells[0],
+        ("●  seed", style.BLUE),
+        ("grey: the other nine", style.INK),
+        ("– –  475", style.INK),
+    )
+    plots.words_above(
+        cells[1],
+        ("●  L rose on the sample", style.BLUE),
+        ("✖  L fell or stood still", style.RED),
+        ("– –  KL = δ", style.INK),
+    )
+    return figure, (others, one, good, bad, says)
+
+
+def _run_at(variant, seed):
+    """(returns [seeds, K], KL / delta [K], did L rise [K]) of a stored run."""
+    store = load_ablations()
+    i = VARIANTS.index(variant)
+    ratio = store["kl"][i, seed] / store["delta"][i]
+    return store["return_mean"][i], ratio, store["surrogate"][i, seed] > 0
 
 
 def draw_run(variant, seed):
     """One stored run among its variant's ten: return, and KL in units of delta."""
-    store = load_ablations()
-    figure, (others, one, bars, bad, says) = run_figure()
-    i = store["variant"].tolist().index(variant)
-    steps, R = store["steps"] / 1000, store["return_mean"][i]
-    gap = np.full((len(R), 1), np.nan)
-    others.set_data(np.append(np.tile(np.append(steps, np.nan), len(R)), np.nan),
-                    np.append(np.hstack([R, gap]).ravel(), np.nan))  # fmt: skip
+    figure, (others, one, good, bad, says) = run_figure()
+    R, ratio, rose = _run_at(variant, seed)
+    steps = load_ablations()["steps"] / 1000
+    rest = np.delete(R, seed, 0)
+    gap = np.full((len(rest), 1), np.nan)  # lifts the pen between two seeds
+    others.set_data(
+        np.tile(np.append(steps, np.nan), len(rest)), np.hstack([rest, gap]).ravel()
+    )
     one.set_data(steps, R[seed])
-    ratio = np.maximum(store["kl"][i, seed] / store["delta"][i], 1e-4)
-    down = store["surrogate"][i, seed] <= 0
-    bars.set_data(steps[~down], ratio[~down])
-    bad.set_data(steps[down], ratio[down])
-    says.set_text(f"{variant}: seed {seed}")
+    drawn = np.maximum(ratio, 1e-4)
+    good.set_data(steps[rose], drawn[rose])
+    bad.set_data(steps[~rose], drawn[~rose])
+    says.set_text(f"●  {variant}: seed {seed}")
     return figure
 
 
-@cache
-def load_ablations():
-    return load("trpo_ablations")
+def run_words(variant, seed):
+    """What `draw_run` shows, in words."""
+    R, ratio, rose = _run_at(variant, seed)
+    return (
+        f"{variant}, seed {seed}. Left its mean return over steps among the other nine "
+        f"seeds; its mean over the last ten batches is {np.nanmean(R[seed, -10:]):.0f}."
+        " Right the KL of each update in units of delta, on a log axis, from "
+        f"{ratio.min():.2g} to {ratio.max():.2g}; {np.sum(~rose)} of {len(rose)} "
+        "updates, marked by crosses, did not raise L on their own sample."
+    )
 
-
-VARIANTS = (
-    "TRPO",
-    "no line search",
-    "one CG iteration",
-    "raw inputs",
-    "raw, one CG iteration",
-    "plain gradient, .3",
-    "plain gradient, 3",
-    "plain gradient, 30",
-    "δ = 1",
-    "δ = 1, no line search",
-)
 
 stored = Widget(
     draw_run,
-    "Left the mean return over steps, one seed among ten. Right the KL of each update "
-    "in units of delta on a log axis; crosses mark updates that lowered L.",
+    run_words,
     {
         "variant": Choice("variant", VARIANTS, "δ = 1, no line search"),
         "seed": Slider("seed", 0, 9, 1, 0),
     },
 )
 
-
-# exercise 1
-
-
-def assembled_stub(policy, s, a, A_hat, delta):
-    """One TRPO update: (the new theta [n], its L on the sample)."""
-    old = policy.at(s).log_prob(a)
-    g = policy.at(s).score_sum(a, A_hat) / len(A_hat)
-    step = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3).step
-
-    def evaluate(theta):
-        new = policy.with_theta(theta)
-        L = ...  # 0 at the old policy
-        return L, policy.at(s).kl(new.at(s)).mean()
-
-    found = line_search(evaluate, policy.theta, step, delta)
-    return found.theta, evaluate(found.theta)[0]
+# --- exercises
 
 
-def assembled_reference(policy, s, a, A_hat, delta):
-    """One TRPO update: (the new theta [n], its L on the sample)."""
-    old = policy.at(s).log_prob(a)
-    g = policy.at(s).score_sum(a, A_hat) / len(A_hat)
-    step = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3).step
-
-    def evaluate(theta):
-        new = policy.with_theta(theta)
-        L = np.mean((np.exp(new.at(s).log_prob(a) - old) - 1) * A_hat)
-        return L, policy.at(s).kl(new.at(s)).mean()
-
-    found = line_search(evaluate, policy.theta, step, delta)
-    return found.theta, evaluate(found.theta)[0]
+def enough_steps_stub(promise, delta, n, guard):
+    """The fewest steps for which `promise` is `guard` times noise's."""
+    N = ...  # your line: where the two are equal
+    return int(np.ceil(N))
 
 
-def assembled_with(surrogate):
-    """`assembled` with another L: surrogate(log_prob, old, A_hat)."""
-
-    def wrong(policy, s, a, A_hat, delta):
-        old = policy.at(s).log_prob(a)
-        g = policy.at(s).score_sum(a, A_hat) / len(A_hat)
-        step = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3).step
-
-        def evaluate(theta):
-            new = policy.with_theta(theta)
-            L = surrogate(new.at(s).log_prob(a), old, A_hat)
-            return L, policy.at(s).kl(new.at(s)).mean()
-
-        found = line_search(evaluate, policy.theta, step, delta)
-        return found.theta, evaluate(found.theta)[0]
-
-    return wrong
+def enough_steps_reference(promise, delta, n, guard):
+    """The fewest steps for which `promise` is `guard` times noise's."""
+    N = 2 * delta * n * (guard / promise) ** 2
+    return int(np.ceil(N))
 
 
-def small_samples(rng):
-    """(policy, observations, actions, advantages) of all three kinds of policy."""
-    found = []
-    for policy, seen in (
-        (TabularSoftmax(0.3 * rng.normal(size=12), 4, 3), rng.integers(4, size=30)),
-        (LinearSoftmax(0.3 * rng.normal(size=6), 2), rng.normal(size=(40, 3))),
-        (
-            LinearGaussian(np.append(0.3 * rng.normal(size=2), -0.5), 1),
-            rng.normal(size=(25, 2)),
-        ),
-    ):
-        actions = policy.sample(seen, rng)
-        A_hat = rng.normal(size=len(actions)) + 0.2
-        if isinstance(policy, LinearGaussian):  # a reason to shrink sigma
-            A_hat -= 2 * np.abs(actions - policy.mode(seen))[:, 0]
-        found.append((policy, seen, actions, A_hat))
-    return found
+def only_one_noise(promise, delta, n, guard):
+    return int(np.ceil(2 * delta * n / promise**2))
 
 
-def assembled_cases(rng):
-    deltas = (0.02, 0.3, 1.0)
-    return [(*sample, d) for sample, d in zip(small_samples(rng), deltas, strict=True)]
+def guard_not_squared(promise, delta, n, guard):
+    return int(np.ceil(guard * 2 * delta * n / promise**2))
 
 
-def within_the_limit(arguments, result):
-    policy, s, _, _, delta, *_ = arguments
-    theta = result[0] if isinstance(result, tuple) else result
-    kl = policy.at(s).kl(policy.with_theta(np.asarray(theta, float)).at(s)).mean()
-    return f"the KL is {kl:.4f}, the limit {delta:g}" if kl > delta * 1.000001 else None
+def not_squared(promise, delta, n, guard):
+    return int(np.ceil(np.sqrt(2 * delta * n) * guard / promise))
 
 
-assembled = Exercise(
-    name="assembled",
+def one_delta(promise, delta, n, guard):
+    return int(np.ceil(delta * n * (guard / promise) ** 2))
+
+
+def promise_of_noise(promise, delta, n, guard):
+    return int(np.ceil(guard * np.sqrt(2 * delta * n)))
+
+
+def enough_cases(rng):
+    exact = [(0.5, 0.25, 8, 2), (0.25, 0.5, 3, 3)]  # N = 64 and 432: no more, no less
+    return [
+        (0.05, 0.1, 5, 2.0),
+        *exact,
+        (rng.uniform(0.1, 0.3), rng.uniform(0.02, 0.1), 14, 1.5),
+        (0.2, rng.uniform(0.3, 0.6), 7, rng.uniform(2, 4)),
+    ]
+
+
+enough_steps = Exercise(
+    name="enough_steps",
     minutes=5,
     difficulty=1,
-    stub=assembled_stub,
-    reference=assembled_reference,
+    stub=enough_steps_stub,
+    reference=enough_steps_reference,
     mistakes={
-        "without the -1, L at the old policy is the mean of A_hat, not 0": (
-            assembled_with(lambda new, old, A: np.mean(np.exp(new - old) * A))
+        "the promise equals that of noise there; it must be guard times as large": (
+            only_one_noise
         ),
-        "the ratio is upside down: the new policy stands on top": (
-            assembled_with(lambda new, old, A: np.mean((np.exp(old - new) - 1) * A))
-        ),
-        "this is the log of the ratio: exp is missing": (
-            assembled_with(lambda new, old, A: np.mean((new - old) * A))
-        ),
-        "the mean over rows, not the sum": (
-            assembled_with(lambda new, old, A: np.sum((np.exp(new - old) - 1) * A))
-        ),
+        "guard stands outside of the root: inside it is squared": guard_not_squared,
+        "this is the root of N": not_squared,
+        "the 2 of 2 delta is missing": one_delta,
+        "this is guard times the noise of a single step": promise_of_noise,
     },
     hints=(
-        "L is the mean of (r - 1) A_hat, page 11.",
-        "r is a ratio of probabilities; new.log_prob(s, a) and old are their logs.",
-        "L = np.mean((np.exp(new.log_prob(s, a) - old) - 1) * A_hat)",
+        "Where does N stand in the promise of noise?",
+        "Square both sides of promise = guard * np.sqrt(2 * delta * n / N).",
+        "N = 2 * delta * n * (guard / promise) ** 2",
     ),
-    cases=assembled_cases,
-    invariants=(within_the_limit,),
+    cases=enough_cases,
 )
-
-
-# exercise 2
 
 
 def flat_advantages_stub(td, continues, gamma, lam):
@@ -538,65 +636,121 @@ flat_advantages = Exercise(
 )
 
 
-# exercise 3
+def careful_update_stub(policy, s, a, A_hat, delta, guard, n):
+    """TRPO's new theta; the old one if only noise is promised.
 
-
-def careful_update_stub(policy, s, a, A_hat, delta, guard):
-    """TRPO's new theta [n]; the old one if only noise is promised."""
+    n : the parameters that count in the promise of noise.
+    """
     ...  # your code
 
 
-def careful_update_reference(policy, s, a, A_hat, delta, guard):
-    """TRPO's new theta [n]; the old one if only noise is promised."""
-    N, n = len(A_hat), len(policy.theta)
+def careful_update_reference(policy, s, a, A_hat, delta, guard, n):
+    """TRPO's new theta; the old one if only noise is promised."""
+    old, N = policy.at(s), len(A_hat)
     A_hat = normalize(A_hat)
-    g = policy.at(s).score_sum(a, A_hat) / N
-    natural = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3)
+    g = old.score_sum(a, A_hat) / N
+    natural = natural_step(g, old.fisher_product, delta, damping=1e-3)
     if natural.predicted_surrogate < guard * np.sqrt(2 * delta * n / N):
         return policy.theta
-    old = policy.at(s).log_prob(a)
 
     def evaluate(theta):
-        new = policy.with_theta(theta)
-        r = np.exp(new.at(s).log_prob(a) - old)
-        return np.mean((r - 1) * A_hat), policy.at(s).kl(new.at(s)).mean()
+        new = old.with_theta(theta)
+        r = np.exp(new.log_prob(a) - old.log_prob(a))
+        return np.mean((r - 1) * A_hat), np.mean(old.kl(new))
 
     return line_search(evaluate, policy.theta, natural.step, delta).theta
 
 
-def careful_with(normalized=True, searched=True, guarded=True, sign=1, flip=False):
-    """`careful_update` with a part left out."""
+def careful_with(normalized=True, test_L=True, test_kl=True, noise=None, little=None):
+    """`careful_update` with a part exchanged.
 
-    def wrong(policy, s, a, A_hat, delta, guard):
-        N, n = len(A_hat), len(policy.theta)
+    noise : function (delta, n, N, size of theta) -> what noise promises
+    little : function (promise, least) -> leave the update out?
+    """
+
+    def wrong(policy, s, a, A_hat, delta, guard, n):
+        old, N = policy.at(s), len(A_hat)
         A_hat = normalize(A_hat) if normalized else A_hat
-        g = sign * policy.at(s).score_sum(a, A_hat) / N
-        natural = natural_step(g, policy.at(s).fisher_product, delta, damping=1e-3)
-        little = natural.predicted_surrogate < guard * np.sqrt(2 * delta * n / N)
-        if guarded and little != flip:
+        g = old.score_sum(a, A_hat) / N
+        natural = natural_step(g, old.fisher_product, delta, damping=1e-3)
+        least = guard * (noise or _noise)(delta, n, N, policy.theta.size)
+        if (little or np.less)(natural.predicted_surrogate, least):
             return policy.theta
-        if not searched:
-            return policy.theta + natural.step
-        old = policy.at(s).log_prob(a)
 
         def evaluate(theta):
-            new = policy.with_theta(theta)
-            r = np.exp(new.at(s).log_prob(a) - old)
-            return np.mean((r - 1) * A_hat), policy.at(s).kl(new.at(s)).mean()
+            new = old.with_theta(theta)
+            r = np.exp(new.log_prob(a) - old.log_prob(a))
+            L, kl = np.mean((r - 1) * A_hat), np.mean(old.kl(new))
+            return L if test_L else 1.0, kl if test_kl else 0.0
 
         return line_search(evaluate, policy.theta, natural.step, delta).theta
 
     return wrong
 
 
+def _noise(delta, n, N, size):
+    return noise_promise(delta, n, N)
+
+
+def small_samples(rng):
+    """(policy, observations, actions, advantages) of all three kinds of policy."""
+    found = []
+    for policy, seen in (
+        (TabularSoftmax(0.3 * rng.normal(size=12), 4, 3), rng.integers(4, size=30)),
+        (LinearSoftmax(0.3 * rng.normal(size=6), 2), rng.normal(size=(40, 3))),
+        (
+            LinearGaussian(np.append(0.3 * rng.normal(size=2), -0.5), 1),
+            rng.normal(size=(25, 2)),
+        ),
+    ):
+        actions = policy.sample(seen, rng)
+        A_hat = rng.normal(size=len(actions)) + 0.2
+        if isinstance(policy, LinearGaussian):  # a reason to shrink sigma
+            A_hat -= 2 * np.abs(actions - policy.mode(seen))[:, 0]
+        found.append((policy, seen, actions, A_hat))
+    return found
+
+
+def _searched(policy, s, a, A_hat, delta):
+    """(the promise of the full step, the reasons of the tries)."""
+    sample = Sample.of(policy, Samples(s, a), normalize(A_hat))
+    natural = natural_step(sample.gradient(), sample.old.fisher_product, delta, 1e-3)
+    search = line_search(sample.evaluate, policy.theta, natural.step, delta)
+    return natural.predicted_surrogate, [trial.reason for trial in search.tried]
+
+
 def careful_cases(rng):
-    return [
-        (policy, s, a, 3 * A_hat, delta, guard)
-        for (policy, s, a, A_hat), delta in zip(
-            small_samples(rng), (0.6, 3.0, 2.0), strict=True
-        )
-        for guard in (0.2, 3.0)
-    ]
+    """The guard just below and above the promise; steps that fail by L, by KL alone."""
+    cases = []
+
+    def add(sample, delta, n, share):
+        policy, s, a, A_hat = sample
+        promise = _searched(policy, s, a, A_hat, delta)[0]
+        guard = share * promise / noise_promise(delta, n, len(A_hat))
+        cases.append((policy, s, a, 3 * A_hat, delta, guard, n))
+
+    for sample, delta, n in zip(
+        small_samples(rng), (0.6, 0.2, 2.0), (8, 3, 4), strict=True
+    ):
+        add(sample, delta, n, 0.9)
+        add(sample, delta, n, 1.1)
+    for delta, reason in ((2.0, "KL > delta"), *((d, "L <= 0") for d in (1, 2, 3, 4))):
+        while True:  # until this reason alone shortens the step
+            policy = LinearGaussian(np.append(0.3 * rng.normal(size=2), -0.5), 1)
+            seen = rng.normal(size=(12, 2))
+            sample = policy, seen, policy.sample(seen, rng), rng.normal(size=12)
+            *reasons, _ = _searched(*sample, delta)[1]
+            if {*reasons} == {reason}:
+                break
+        add(sample, delta, 5, 0.7)
+    return cases
+
+
+def within_the_limit(arguments, theta):
+    policy, s, delta = arguments[0], arguments[1], arguments[4]
+    old = policy.at(s)
+    kl = old.kl(old.with_theta(np.asarray(theta, float))).mean()
+    return f"the KL is {kl:.4f}, the limit {delta:g}" if kl > delta * 1.000001 else None
 
 
 careful_update = Exercise(
@@ -610,23 +764,45 @@ careful_update = Exercise(
             careful_with(normalized=False)
         ),
         "the full step is taken: the line search is missing": (
-            careful_with(searched=False)
+            careful_with(test_L=False, test_kl=False)
         ),
-        "no update is left out: the guard is missing": careful_with(guarded=False),
-        "the guard is the wrong way round": careful_with(flip=True),
+        "a step that lowers L passes: the test of L is missing": (
+            careful_with(test_L=False)
+        ),
+        "the test of KL is missing": careful_with(test_kl=False),
+        "no update is left out: the guard is missing": (
+            careful_with(little=lambda promise, least: False)
+        ),
+        "the guard is the wrong way round": careful_with(little=np.greater_equal),
+        "guard counts in units of noise: np.sqrt(2 * delta * n / N) is missing": (
+            careful_with(noise=lambda delta, n, N, size: 1.0)
+        ),
+        "n is the argument, not the length of theta: some weights change no "
+        "probability": careful_with(
+            noise=lambda delta, n, N, size: noise_promise(delta, size, N)
+        ),
     },
     hints=(
         "Six lines of the page and one if. normalize comes first.",
-        "natural_step(g, policy.fisher(s), delta, damping=1e-3) has .step and "
+        "natural_step(g, old.fisher_product, delta, damping=1e-3) has .step and "
         ".predicted_surrogate; the promise of noise is np.sqrt(2 * delta * n / N).",
         "Below guard times that: return policy.theta. Else line_search(evaluate, "
-        "policy.theta, natural.step, delta).theta with the evaluate of exercise 1.",
+        "policy.theta, natural.step, delta).theta; evaluate(theta) is (L, mean KL).",
     ),
     cases=careful_cases,
     invariants=(within_the_limit,),
 )
 
-
-exercises = (assembled, flat_advantages, careful_update)
-progress = Progress(exercises)
+pictures = (
+    gaps,
+    lake_maps,
+    dashboard,
+    after_500,
+    ablations,
+    mass_search,
+    acrobot,
+    guards,
+)
 widgets = (stored,)
+exercises = (enough_steps, flat_advantages, careful_update)
+progress = Progress(exercises)

@@ -4,9 +4,11 @@ from functools import cache
 
 import numpy as np
 
+from trpo_lite import plots
 from trpo_lite.bound import kl
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Steps, Widget
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Picture, Steps, Widget
 from trpo_lite.mdp import (
     evaluate,
     random_mdp,
@@ -17,8 +19,11 @@ from trpo_lite.mdp import (
 from trpo_lite.policies import TabularSoftmax
 from trpo_lite.ppo import adapt_beta
 from trpo_lite.rollout import Samples
-from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET
+from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET, ink
 
+# --- worlds
+
+ROAD = road_and_ice()  # one parameter p, shared by both states
 DELTA = 0.05  # the target of the page's runs
 
 
@@ -31,12 +36,6 @@ def toy_sample(count, seed=1):
     policy = TabularSoftmax.zeros(6, 3)
     actions = policy.sample(states, rng)
     return world, policy, Samples(states, actions), old.advantage[states, actions]
-
-
-# the road: one shared parameter
-
-
-ROAD = road_and_ice()
 
 
 def road_value(p):
@@ -75,9 +74,9 @@ def limited_p(p, delta):
 
 def as_on_the_slide(beta, kl, target):
     """The sentence on the slide: further than the target, so shrink beta."""
-    if kl > 1.5 * target:
+    if kl >= 1.5 * target:
         return beta / 2
-    return 2 * beta if kl < target / 1.5 else beta
+    return 2 * beta if kl <= target / 1.5 else beta
 
 
 def fixed(beta, kl, target):
@@ -113,17 +112,160 @@ def road_curves(p_old=0.1):
     return p, promise, truth, kl(old, np.stack([1 - p, p], -1))
 
 
-def draw_penalty(beta, p_old=0.1):
-    """L, the truth and the penalised objective over p, with its maximiser -> Figure."""
-    from matplotlib.figure import Figure
+# --- pictures
 
-    p, promise, truth, distance = road_curves(p_old)
-    best = priced_p(p_old, beta)
+
+def draw_cost(cost):
+    """Seconds of one update over parameters, five ways -> Figure."""
+    figure, axes = plots.figure(size=(7.0, 3.9))
+    axes.set(xscale="log", yscale="log", xlim=(45, 2e6), ylim=(5e-5, 3e3))
+    n, free = cost["n"], cost["n_free"]
+    axes.plot(n, cost["dense"], "-s", color=RED)
+    far = np.array([n[-1], 3e4])
+    axes.plot(far, cost["dense"][-1] * (far / n[-1]) ** 3, ":", color=RED)
+    looks = (
+        ("ppo", "PPO with 10 passes", "--^", VIOLET),
+        ("trpo", "TRPO with CG", "-o", BLUE),
+        ("gradient", "one gradient", "-.D", PURPLE),
+        ("minibatch", "one, on a quarter", ":v", INK),
+    )
+    for key, label, look, color in looks:
+        axes.plot(free, cost[key], look, color=color, markersize=5.5, label=label)
+    axes.text(1.5e4, 1e1, "H inverted; dotted:\nif it goes on as $n^3$", color=RED)
+    axes.legend(loc="upper left", bbox_to_anchor=(0, 1.03), fontsize=11)
+    axes.set(xlabel="parameters n", ylabel="processor time (s)")
+    return figure
+
+
+cost = Picture(
+    draw_cost,
+    "Processor time of an update over parameters, both on log axes. The step with the "
+    "inverse rises steeply and ends at 1024 parameters. PPO, TRPO and single gradients "
+    "rise gently, one above the other.",
+)
+
+
+def draw_after(iterations=48, beta=0.3, delta=DELTA):
+    """J and KL on the road over many iterations, price against limit -> Figure."""
+    figure, (top, bottom) = plots.figure(2, 1, (7.0, 4.0), sharex=True)
+    looks = (
+        (adapt_beta, "adapted price", BLUE, "-", "o"),
+        (None, "limit", RED, "--", "s"),
+    )
+    for rule, label, color, style, marker in looks:
+        run = road_run(rule, beta, iterations, delta)
+        x = np.arange(1, iterations + 1)
+        look = dict(color=color, linestyle=style, marker=marker, markersize=4)
+        top.plot(x, run[:, 3], label=label, **look)
+        bottom.plot(x, np.maximum(run[:, 2], 1e-6), **look)
+    top.set(ylabel="J (return)", ylim=(-2.5, 3.6))
+    top.legend(loc="upper left", ncols=2)
+    bottom.axhline(delta, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+    bottom.text(0.2, 1.5 * delta, "δ", fontsize=12)
+    bottom.set(yscale="log", ylim=(5e-7, 9), xlabel="iteration")
+    bottom.set(ylabel="KL (nats)", xlim=(0, iterations + 1))
+    return figure
+
+
+after = Picture(
+    draw_after,
+    "J and KL over 48 iterations. With the adapted price J stays near its best for "
+    "some iterations, then swings down below zero and comes back, again and again; its "
+    "KL lies far below the target, then far above. With the limit KL never exceeds "
+    "delta and J stays above 1.6.",
+)
+
+
+def draw_epochs(paths, epochs):
+    """PPO's L over that of a TRPO step with the same KL, by epochs -> Figure.
+
+    paths : {beta: (KL [T], share [T])} ; epochs [T].
+    """
+    figure, axes = plots.figure(size=(6.8, 3.5))
+    axes.set(xscale="log", xlim=(4e-4, 1), ylim=(85, 105))
+    axes.axhline(100, color=INK, linewidth=1.4)
+    axes.text(4.5e-4, 100.5, "TRPO", fontsize=12)
+    looks = ((BLUE, "--", "o"), (RED, "-.", "s"), (VIOLET, ":", "^"))
+    for (beta, (KL, share)), look in zip(paths.items(), looks, strict=True):
+        look = dict(zip(("color", "linestyle", "marker"), look, strict=True))
+        axes.plot(KL, 100 * share, label=f"β = {beta:g}", **look)
+    KL, share = paths[min(paths)]
+    for count, x, y in zip(epochs, KL, share, strict=True):
+        axes.annotate(
+            f"{count} epoch" + ("s" if count > 1 else ""),
+            (x, 100 * y),
+            (8, -16),
+            textcoords="offset points",
+            color=ink(BLUE),
+            fontsize=11,
+        )
+    axes.legend(loc="lower right")
+    axes.set(xlabel="mean KL of the step (nats)")
+    axes.set_ylabel("L, in % of TRPO's at equal KL")
+    return figure
+
+
+epochs = Picture(
+    draw_epochs,
+    "L of PPO's steps in percent of TRPO's at equal KL, over KL. After one epoch it is "
+    "near 90 percent for each beta. It rises with the epochs to 100 percent and "
+    "slightly more.",
+)
+
+
+def draw_run(runs, seed=0, delta=DELTA):
+    """Price, KL and return over the updates of one seed -> Figure.
+
+    runs : the stored `penalty_runs`.
+    """
+    figure, panels = plots.figure(1, 3, (8.8, 3.5))
+    columns = (("beta", "price β"), ("kl", "KL (nats)"), ("return_mean", "return"))
+    names = [f"first β = {beta:g}" for beta in runs["beta_first"]] + ["TRPO"]
+    looks = ((BLUE, "-"), (RED, "--"), (VIOLET, "-."), (INK, ":"))
+    x = np.arange(1, runs["kl"].shape[-1] + 1)
+    for axes, (column, words) in zip(panels, columns, strict=True):
+        for y, name, (color, style) in zip(
+            runs[column][:, seed], names, looks, strict=True
+        ):
+            y = np.maximum(y, 1e-6) if column == "kl" else y
+            look = dict(color=color, linestyle=style, linewidth=1.6)
+            axes.plot(x, y, label=name, **look)
+        axes.set(xlabel="update", ylabel=words)
+    price, size, returns = panels
+    size.axhspan(delta / 1.5, 1.5 * delta, color=GREY, alpha=0.35, linewidth=0)
+    price.set(yscale="log")
+    size.set(yscale="log", ylim=(1e-6, 4))
+    returns.set(ylim=(0, 510))
+    handles = size.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=4, handlelength=2)
+    return figure
+
+
+cartpole = Picture(
+    draw_run,
+    "Three panels over 36 updates of one seed. The price rises from .01, falls from "
+    "100, and later all three move within one band. The KLs come to a grey band around "
+    "the target and scatter far about it; TRPO's stays just below delta. The returns "
+    "climb to about 500; those from .01 and 1 fall to 100 and stay low, that from 100 "
+    "and TRPO's dip and come back.",
+)
+
+# --- widgets
+
+
+def _penalty_at(beta, p_old=0.1):
+    """(best p, KL, height of the objective, true gain a step) at the price beta."""
+    best = float(priced_p(p_old, beta))
     KL = float(kl([1 - p_old, p_old], [1 - best, best]))
     height = slope(p_old) * (best - p_old) - beta * KL
-    gain = (1 - ROAD.gamma) * (road_value(best) - road_value(p_old))
-    figure = Figure(figsize=(6.8, 3.7), layout="constrained")
-    axes = figure.subplots()
+    return best, KL, height, (1 - ROAD.gamma) * (road_value(best) - road_value(p_old))
+
+
+def draw_penalty(beta, p_old=0.1):
+    """L, the truth and the penalised objective over p, with its maximiser -> Figure."""
+    p, promise, truth, distance = road_curves(p_old)
+    best, KL, height, gain = _penalty_at(beta, p_old)
+    figure, axes = plots.figure(size=(6.8, 4.2))
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.plot(p, promise, "--", color=RED)
     axes.plot(p, truth, ":", color=BLUE)
@@ -133,49 +275,56 @@ def draw_penalty(beta, p_old=0.1):
     axes.plot(best, gain, "s", color=BLUE, markersize=8)
     axes.plot(best, height, "D", color=PURPLE, markersize=9)
     axes.set(xlim=(0, 1), ylim=(-0.4, 0.7))
-    axes.text(0.86, 0.6, "L", color=RED, ha="right")
-    axes.text(0.71, -0.2, "true gain", color=BLUE, ha="right")
-    change = f"{gain / (1 - ROAD.gamma):+.2f}".replace("-", "−")
-    words = (
-        (f"L − β KL, β = {beta:g}", PURPLE),
-        (f"best p = {best:.2f}, KL = {KL:.3f}", PURPLE),
-        (f"J changes by {change}", BLUE),
+    found = f"best p = {best:.2f}, KL = {KL:.3f}"
+    change = number(gain / (1 - ROAD.gamma), "+.2f").replace("-", "−")
+    plots.words_above(
+        axes,
+        ("– –  L;   ●  old policy, p = 0.1", RED),
+        (f"──  L − β KL, β = {beta:g};   ◆  {found}", PURPLE),
+        (f"···  true gain;   ■  J changes by {change}", BLUE),
     )
-    for i, (text, color) in enumerate(words):
-        axes.text(0.02, 0.63 - 0.085 * i, text, color=color)
     axes.set(xlabel="p, the probability of driving fast in both states")
     axes.set_ylabel("gain over p = 0.1 (reward per step)")
     return figure
 
 
+def penalty_words(beta):
+    """What `draw_penalty` shows, in words."""
+    best, KL, _, gain = _penalty_at(beta)
+    return (
+        "Over p, L is a rising straight line and the true gain an arch. "
+        f"L minus {beta:g} KL touches L at p = 0.1 and bends away from it; its highest "
+        f"point, a diamond, is at p = {best:.2f}, where KL is {KL:.3f}. A square on "
+        f"the arch at the same p says that J changes by "
+        f"{number(gain / (1 - ROAD.gamma), '.2f')}."
+    )
+
+
 penalty = Widget(
     draw_penalty,
-    "Over p, L is a rising straight line and the true gain an arch. L minus beta KL "
-    "touches L at p = 0.1 and bends away from it; its highest point is the penalised "
-    "step. A square on the arch above or below it is the step's true gain.",
+    penalty_words,
     {"beta": Steps("price β", (0.03, 0.1, 0.3, 0.6, 1.0, 3.0, 10.0), 0.3)},
 )
 
 
-RULES = ((adapt_beta, "algorithm", BLUE, "-", "o"),
-         (as_on_the_slide, "sentence", RED, "--", "s"))  # fmt: skip
+RULES = (
+    (adapt_beta, "──  algorithm", BLUE, "-", "o"),
+    (as_on_the_slide, "– –  sentence", RED, "--", "s"),
+)
 
 
 def draw_rules(beta, iterations=16):
     """beta and J over iterations under both rules, from one first beta -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = plots.figure(1, 2, (7.0, 3.6))
     left.set(yscale="log", ylim=(1e-6, 1e6))
     right.axhline(1.985, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
     right.text(iterations, 2.12, "best J", ha="right", fontsize=11)
-    for i, (rule, name, color, style, marker) in enumerate(RULES):
+    for rule, _, color, style, marker in RULES:
         run = road_run(rule, beta, iterations)
         look = dict(color=color, linestyle=style, marker=marker, markersize=4.5)
         left.plot(range(1, iterations + 1), run[:, 0], **look)
         right.plot(range(1, iterations + 1), run[:, 3], **look)
-        left.text(1, (1.2e5, 1.2e4)[i], name, color=color)
+    plots.words_above(left, *((words, color) for _, words, color, *_ in RULES))
     left.set(xlabel="iteration", ylabel="price β")
     right.set(xlabel="iteration", ylabel="J after the step (return)")
     right.set_ylim(-3.8, 2.8)
@@ -184,132 +333,42 @@ def draw_rules(beta, iterations=16):
     return figure
 
 
+def rules_words(beta, iterations=16):
+    """What `draw_rules` shows, in words."""
+    good, bad = (road_run(rule, beta, iterations) for rule, *_ in RULES)
+    return (
+        f"From the first price {beta:g}, over {iterations} iterations. Left, the price "
+        f"on a log axis: by the algorithm's rule it ends at {good[-1, 0]:.2g}, by the "
+        f"sentence's at {bad[-1, 0]:.2g}. Right, J: by the algorithm the highest is "
+        f"{number(good[:, 3].max(), '.2f')} and the last {number(good[-1, 3], '.2f')}, "
+        f"by the sentence {number(bad[:, 3].max(), '.2f')} and "
+        f"{number(bad[-1, 3], '.2f')}."
+    )
+
+
 rules = Widget(
     draw_rules,
-    "Left, the price beta over iterations on a log axis: under the algorithm's rule it "
-    "stays within a band, under the sentence's rule it runs away. Right, J: the first "
-    "comes near the best, the second swings between good and terrible or stands still.",
+    rules_words,
     {"beta": Steps("first β", (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0), 0.3)},
 )
 
-
-def draw_after(iterations=48, beta=0.3, delta=DELTA):
-    """J and KL on the road over many iterations, price against limit -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True)
-    looks = ((adapt_beta, "adapted price", BLUE, "-", "o"),
-             (None, "limit", RED, "--", "s"))  # fmt: skip
-    for rule, name, color, style, marker in looks:
-        run = road_run(rule, beta, iterations, delta)
-        x = np.arange(1, iterations + 1)
-        look = dict(color=color, linestyle=style, marker=marker, markersize=4)
-        top.plot(x, run[:, 3], label=name, **look)
-        bottom.plot(x, np.maximum(run[:, 2], 1e-6), **look)
-    top.set(ylabel="J (return)", ylim=(-2.5, 3.6))
-    top.legend(loc="upper left", ncols=2)
-    bottom.axhline(delta, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
-    bottom.text(0.2, 1.5 * delta, "δ", fontsize=12)
-    bottom.set(yscale="log", ylim=(5e-7, 9), xlabel="iteration")
-    bottom.set(ylabel="KL of the step (nats)", xlim=(0, iterations + 1))
-    return figure
-
-
-def draw_cost(cost):
-    """Seconds of one update over parameters, five ways -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, 3.9), layout="constrained")
-    axes = figure.subplots()
-    axes.set(xscale="log", yscale="log", xlim=(45, 2e6), ylim=(5e-5, 3e3))
-    n, free = cost["n"], cost["n_free"]
-    axes.plot(n, cost["dense"], "-s", color=RED)
-    far = np.array([n[-1], 3e4])
-    axes.plot(far, cost["dense"][-1] * (far / n[-1]) ** 3, ":", color=RED)
-    for name, style, color in (("ppo", "--^", VIOLET), ("trpo", "-o", BLUE),
-                               ("gradient", "-.D", PURPLE),
-                               ("minibatch", ":v", INK)):  # fmt: skip
-        axes.plot(free, cost[name], style, color=color, markersize=5.5)
-    axes.text(2.2e4, 1.5e2, "step with the\nmatrix inverted", color=RED)
-    axes.legend(
-        axes.lines[2:],
-        ("PPO with 10 passes", "TRPO with CG", "one gradient", "one, on a quarter"),
-        loc="upper left",
-    )
-    axes.set(xlabel="parameters n", ylabel="processor time (s)")
-    return figure
-
-
-def draw_epochs(paths, epochs):
-    """PPO's L over that of a TRPO step with the same KL, by epochs -> Figure.
-
-    paths : {beta: (KL [T], share [T])} ; epochs [T].
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.8, 3.5), layout="constrained")
-    axes = figure.subplots()
-    axes.set(xscale="log", xlim=(4e-4, 1), ylim=(85, 105))
-    axes.axhline(100, color=INK, linewidth=1.4)
-    axes.text(4.5e-4, 100.5, "TRPO", fontsize=12)
-    looks = ((BLUE, "--", "o"), (RED, "-.", "s"), (VIOLET, ":", "^"))
-    for (beta, (KL, share)), look in zip(paths.items(), looks, strict=True):
-        color, style, marker = look
-        axes.plot(KL, 100 * share, color=color, linestyle=style, marker=marker,
-                  label=f"β = {beta:g}")  # fmt: skip
-    KL, share = paths[min(paths)]
-    for count, x, y in zip(epochs, KL, share, strict=True):
-        words = f"{count} epoch" + ("s" if count > 1 else "")
-        axes.annotate(words, (x, 100 * y), (8, -16), textcoords="offset points",
-                      color=BLUE, fontsize=11)  # fmt: skip
-    axes.legend(loc="lower right")
-    axes.set(xlabel="mean KL of the step (nats)")
-    axes.set_ylabel("L, in % of TRPO's at equal KL")
-    return figure
-
-
-def draw_run(runs, delta=DELTA):
-    """beta and KL over updates of some runs; runs {label: History} -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    looks = ((BLUE, "-"), (RED, "--"), (VIOLET, "-."), (INK, ":"))
-    for (label, run), (color, style) in zip(runs.items(), looks, strict=False):
-        x = np.arange(1, len(run["kl"]) + 1)
-        look = dict(color=color, linestyle=style, linewidth=1.8)
-        if np.isfinite(run["beta"]).any():
-            left.plot(x, run["beta"], label=label, **look)
-            right.plot(x, np.maximum(run["kl"], 1e-6), **look)
-        else:
-            right.plot(x, run["kl"], label=label, **look)
-    right.axhspan(delta / 1.5, 1.5 * delta, color=GREY, alpha=0.35, linewidth=0)
-    left.set(yscale="log", xlabel="update", ylabel="price β after the update")
-    right.set(yscale="log", xlabel="update", ylabel="KL of the step (nats)")
-    right.set_ylim(1e-6, 4)
-    left.legend(loc="upper right")
-    right.legend(loc="lower right")
-    return figure
-
-
-# exercise 1
+# --- exercises
 
 
 def next_beta_stub(beta, kl, target):
     """The price of the next update, from the KL of this one."""
-    if kl > 1.5 * target:
+    if kl >= 1.5 * target:
         return ...  # the step was too far
-    if kl < target / 1.5:
+    if kl <= target / 1.5:
         return ...  # the step was too short
     return beta
 
 
 def next_beta_reference(beta, kl, target):
     """The price of the next update, from the KL of this one."""
-    if kl > 1.5 * target:
+    if kl >= 1.5 * target:
         return 2 * beta
-    if kl < target / 1.5:
+    if kl <= target / 1.5:
         return beta / 2
     return beta
 
@@ -327,20 +386,29 @@ def no_pause(beta, kl, target):
 
 
 def adds(beta, kl, target):
-    if kl > 1.5 * target:
+    if kl >= 1.5 * target:
         return beta + 2
-    return beta - 2 if kl < target / 1.5 else beta
+    return beta - 2 if kl <= target / 1.5 else beta
 
 
 def only_up(beta, kl, target):
-    return 2 * beta if kl > 1.5 * target else beta
+    return 2 * beta if kl >= 1.5 * target else beta
+
+
+def strictly(beta, kl, target):
+    if kl > 1.5 * target:
+        return 2 * beta
+    return beta / 2 if kl < target / 1.5 else beta
 
 
 def beta_cases(rng):
     cases = []
-    for share in (0.1, 0.6, 0.8, 1.0, 1.3, 1.6, 5.0, 0.65, 1.45):
+    for share in (0.1, 0.6, 0.8, 1.0, 1.3, 1.6, 5.0, 0.65, 1.45, 0.7):
         target = float(10 ** rng.uniform(-3, -1))
         cases.append((float(10 ** rng.uniform(-1, 1)), share * target, target))
+    for kl_of in (lambda x: 1.5 * x, lambda x: x / 1.5):  # on the limits themselves
+        target = float(2.0 ** rng.integers(-8, -3))
+        cases.append((float(rng.uniform(1, 9)), kl_of(target), target))
     return cases
 
 
@@ -360,6 +428,9 @@ next_beta = Exercise(
             adds
         ),
         "the price can rise but never fall": only_up,
+        "at 1.5 target and at target / 1.5 themselves the lecture's rule acts": (
+            strictly
+        ),
     },
     hints=(
         "The price holds the policy back. When has it to hold back more?",
@@ -368,9 +439,6 @@ next_beta = Exercise(
     ),
     cases=beta_cases,
 )
-
-
-# exercise 2
 
 
 def penalised_gradient_stub(theta, p_old, A, beta):
@@ -404,18 +472,21 @@ def with_kl(gradient):
     return wrong
 
 
-other_sign = with_kl(lambda pi, p: p - pi)
-log_ratio = with_kl(lambda pi, p: np.log(pi / p))
-through_p = with_kl(lambda pi, p: -p / pi)
-
-
 def reverse_gradient(pi, p):
     ratio = np.log(pi / p)
     return pi * (ratio - pi @ ratio)
 
 
+other_sign = with_kl(lambda pi, p: p - pi)
+log_ratio = with_kl(lambda pi, p: np.log(pi / p))
+through_p = with_kl(lambda pi, p: -p / pi)
 other_direction = with_kl(reverse_gradient)
 no_penalty = with_kl(lambda pi, p: 0 * pi)
+
+
+def diagonal_only(theta, p_old, A, beta):
+    pi = softmax(theta)
+    return pi * A - beta * (pi - p_old)
 
 
 def gradient_cases(rng):
@@ -424,7 +495,9 @@ def gradient_cases(rng):
         p = 0.8 * rng.dirichlet(np.ones(n)) + 0.2 / n
         theta = np.log(p) + rng.normal(size=n)
         cases.append((theta, p, rng.normal(size=n), float(rng.uniform(0.5, 3))))
-    return cases
+    theta, p, A, beta = cases[2]
+    far = theta + np.array([0, 800, 0, 801])  # exp(800) is infinite
+    return [*cases, (far, p, A, beta), (theta - 800, p, A, beta)]
 
 
 def sums_to_zero(arguments, result):
@@ -449,6 +522,7 @@ penalised_gradient = Exercise(
             through_p
         ),
         "the penalty is gone: KL's gradient is 0 at the old policy only": no_penalty,
+        "each logit moves every probability: subtract the mean, pi @ A": diagonal_only,
     },
     hints=(
         "In KL(p_old, pi) only -sum p_old log pi depends on theta.",
@@ -460,9 +534,6 @@ penalised_gradient = Exercise(
 )
 
 
-# exercise 3: from nothing
-
-
 def many_steps_stub(theta, A, beta, rate, steps):
     """theta [n] after some gradient steps on pi.A - beta KL(old, pi)."""
     ...  # your code
@@ -470,9 +541,14 @@ def many_steps_stub(theta, A, beta, rate, steps):
 
 def many_steps_reference(theta, A, beta, rate, steps):
     """theta [n] after some gradient steps on pi.A - beta KL(old, pi)."""
-    p_old = np.exp(theta) / np.exp(theta).sum()
+
+    def softmax(theta):
+        weights = np.exp(theta - theta.max())
+        return weights / weights.sum()
+
+    p_old = softmax(theta)
     for _ in range(steps):
-        pi = np.exp(theta) / np.exp(theta).sum()
+        pi = softmax(theta)
         gradient = pi * (A - pi @ A) - beta * (pi - p_old)
         theta = theta + rate * gradient
     return theta
@@ -516,11 +592,13 @@ def goes_down(theta, A, beta, rate, steps):
 
 def steps_cases(rng):
     cases = []
-    for n, steps in ((2, 1), (3, 2), (3, 10), (5, 40)):
+    for n, steps in ((3, 2), (3, 10), (5, 40), (2, 1), (4, 0)):
         theta, A = rng.normal(size=n), rng.normal(size=n)
         beta, rate = rng.uniform(0.3, 2), rng.uniform(0.1, 0.5)
         cases.append((theta, A, float(beta), float(rate), steps))
-    return cases
+    _, A, beta, rate, _ = cases[1]
+    far = np.array([0.0, 800.0, 801.0])  # exp(800) is infinite
+    return [*cases, (far, A, beta, rate, 3)]
 
 
 many_steps = Exercise(
@@ -546,7 +624,7 @@ many_steps = Exercise(
     cases=steps_cases,
 )
 
-
+pictures = (cost, after, epochs, cartpole)
+widgets = (penalty, rules)
 exercises = (next_beta, penalised_gradient, many_steps)
 progress = Progress(exercises)
-widgets = (penalty, rules)

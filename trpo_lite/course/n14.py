@@ -5,140 +5,22 @@ from functools import cache
 
 import numpy as np
 
+from trpo_lite import plots
 from trpo_lite.advantage import LinearValue, gae, normalize
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Slider, Widget
+from trpo_lite.course.widgets import Choice, Picture, Slider, Widget
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
+from trpo_lite.natural_gradient import natural_step
 from trpo_lite.ppo import AdamState, adam_step
 from trpo_lite.style import BLUE, GREY, INK, PURPLE, RED, VIOLET
 
-# one term, drawn
+# --- worlds
 
 
-@cache
-def _clipped_figure():
-    """(figure, artists of the left and of the right panel): built once, then moved."""
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
-
-    figure = Figure(figsize=(7.4, 3.7), layout="constrained")
-    panels = []
-    for axes, sign in zip(figure.subplots(1, 2), (1, -1), strict=True):
-        low, high = (-0.45, 3.1) if sign > 0 else (-3.1, 0.45)
-        axes.grid(False)
-        axes.set(xlim=(0, 2.06), ylim=(low, high), xticks=(0, 1, 2))
-        axes.set(title="A > 0" if sign > 0 else "A < 0", xlabel="ratio r (no unit)")
-        axes.axhline(0, color=GREY, linewidth=0.9)
-        part = {"span": axes.add_patch(Rectangle((0, low), 1, 9, color="#ececef"))}
-        part["unclipped"] = axes.plot([], [], "--", color=RED, label="r A")[0]
-        part["clipped"] = axes.plot([], [], ":", color=VIOLET, label="clip(r) A")[0]
-        part["min"] = axes.plot([], [], color=BLUE, linewidth=4, label="the minimum")[0]
-        part["start"] = axes.plot([1], [0], "o", color="#e00000", markersize=10)[0]
-        part["arrow"] = axes.plot(
-            [], [], "-", color=INK, linewidth=3, markersize=12, markevery=[1]
-        )[0]
-        part["at"] = axes.plot([], [], "s", color=INK, markersize=9)[0]
-        text = ("1 + ε", "left") if sign > 0 else ("1 − ε", "right")
-        y = low + 0.1 if sign > 0 else high - 0.32
-        part["kink"] = axes.text(0, y, text[0], ha=text[1])
-        y = high - 0.3 if sign > 0 else low + 0.12
-        part["says"] = axes.text(0.06, y, "", fontweight="bold")
-        panels.append(part)
-    axes = figure.axes
-    axes[0].set_ylabel("one term (unit of A)")
-    axes[1].legend(loc="lower left", bbox_to_anchor=(0, 0.1), handlelength=2.2)
-    return figure, panels
-
-
-def clipped_slope(ratio, advantage, clip):
-    """d/dr of min(r A, clip(r) A); at a kink, of the side towards r = 1."""
-    r, edge = ratio, 1e-9  # sliders move in steps of .05, which floats only nearly are
-    if advantage > 0:
-        return 0.0 if r > 1 + clip + edge else advantage
-    return 0.0 if r < 1 - clip - edge else advantage
-
-
-def draw_clipped(clip, size, ratio):
-    """One term over r, for A = size and for A = -size -> the one, moved, Figure."""
-    figure, panels = _clipped_figure()
-    grid = np.array([0, 1 - clip, 1 + clip, 2.06])
-    for part, advantage in zip(panels, (size, -size), strict=True):
-        clipped = np.clip(grid, 1 - clip, 1 + clip) * advantage
-        part["span"].set(x=1 - clip, width=2 * clip)
-        part["unclipped"].set_data(grid, grid * advantage)
-        part["clipped"].set_data(grid, clipped)
-        part["min"].set_data(grid, np.minimum(grid * advantage, clipped))
-        part["start"].set_data([1], [advantage])
-        y = min(ratio * advantage, np.clip(ratio, 1 - clip, 1 + clip) * advantage)
-        slope = clipped_slope(ratio, advantage, clip)
-        end = ratio + 0.4 * slope
-        part["at"].set_data([ratio], [y])
-        part["arrow"].set_data([ratio, end], [y, y])
-        part["arrow"].set(marker=">" if slope > 0 else "<", visible=slope != 0)
-        part["kink"].set_x(1 + np.sign(advantage) * (clip + 0.02))
-        says = f"slope {slope:+.2f}".replace("-", "−") if slope else "slope 0: no arrow"
-        part["says"].set_text(says)
-    return figure
-
-
-clipped = Widget(
-    draw_clipped,
-    "One term of the clipped objective over the ratio r. Left, A > 0: the minimum "
-    "rises with r and is flat beyond 1 + epsilon. Right, A < 0: it is flat below "
-    "1 - epsilon and falls beyond. A red circle marks r = 1. At r = 1.5 the left "
-    "panel has no arrow, the right one an arrow back towards smaller r.",
-    {
-        "clip": Slider("clip range ε", 0.05, 0.5, 0.05, 0.2),
-        "size": Slider("size of A", 0.25, 1.5, 0.25, 1.0),
-        "ratio": Slider("ratio r", 0.0, 2.0, 0.05, 1.5),
-    },
-)
-
-
-# the road, exactly
-
-
-def draw_road(p, curves, gain, marks, ylim):
-    """Curves {label: [N]} and the true gain [N] over p; marks [(p, text, y)]."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-    axes = figure.subplots()
-    looks = ((RED, "--"), (BLUE, "-"), (VIOLET, "-."), (PURPLE, ":"))
-    for (label, curve), (color, style) in zip(curves.items(), looks, strict=False):
-        axes.plot(p, curve, style, color=color, label=label)
-    if gain is not None:
-        axes.plot(p, gain, color=INK, linewidth=1.6, label="true gain of J")
-    for at, text, y in marks:
-        axes.axvline(at, color=INK, linewidth=1, linestyle=(0, (2, 2)))
-        axes.text(at + 0.01, y, text)
-    axes.axhline(0, color=GREY, linewidth=0.9)
-    axes.set(xlim=(0, 1), ylim=ylim)
-    axes.set(xlabel="p, probability of fast", ylabel="objective (unit of reward)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0.34, 0.0))
-    return figure
-
-
-def draw_far(start, ratio, kl, limit):
-    """Ratio and KL at the top of L^CLIP over the old probability [N] -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.4, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot(start, ratio, "o-", color=RED)
-    left.axhspan(0.8, 1.2, color="#dcdce2")
-    left.text(0.0011, 1.3, "[1 − ε, 1 + ε]")
-    left.set(yscale="log", ylabel="ratio of fast (no unit)")
-    right.plot(start, kl, "s-", color=BLUE)
-    right.axhline(limit, color=INK, linewidth=1.4, linestyle="--")
-    right.text(0.0011, limit + 0.006, "−log(1 − ε)")
-    right.set(ylim=(0, 0.28), ylabel="KL (nats)")
-    for axes in (left, right):
-        axes.set(xscale="log", xlabel="old probability of fast")
-    return figure
-
-
-# real samples
+def road():
+    """road_and_ice (gamma .9) and its evaluation at p = .1."""
+    world = road_and_ice(gamma=0.9)
+    return world, evaluate(world, shared_policy(0.1))
 
 
 @cache
@@ -183,14 +65,16 @@ def cloud(objective, clip=0.2, epochs=10, parts=8, rate=0.01, seed=0):
     rng, adam = np.random.default_rng(seed), AdamState.zeros(policy.size)
     s, a = policy.features(batch.observations), batch.actions
     policy = type(policy)(policy.theta, policy.n_actions)
-    log_old, new, ratios = policy.at(s).log_prob(a), policy, [np.ones(len(A))]
+    old = policy.at(s)
+    log_old, new, ratios = old.log_prob(a), policy, [np.ones(len(A))]
     for _ in range(epochs):
         for n in np.array_split(rng.permutation(len(A)), parts):
-            r = np.exp(new.at(s[n]).log_prob(a[n]) - log_old[n])
+            seen = new.at(s[n])
+            r = np.exp(seen.log_prob(a[n]) - log_old[n])
             weights = KEEP[objective](r, A[n], clip) * r * A[n] / len(n)
-            adam, step = adam_step(adam, new.at(s[n]).score_sum(a[n], weights), rate)
+            adam, step = adam_step(adam, seen.score_sum(a[n], weights), rate)
             new = new.with_theta(new.theta + step)
-        ratios.append(np.exp(new.at(s).log_prob(a) - log_old))
+        ratios.append(np.exp(old.with_theta(new.theta).log_prob(a) - log_old))
     return np.array(ratios)
 
 
@@ -200,30 +84,308 @@ def shares(r, A, keep, clip=0.2):
     return float((~keep(r, A, clip)).mean()), float(wrong.mean())
 
 
+def cartpole():
+    """(eight carts, a coin that sees them scaled by what `first_batch` saw)."""
+    from trpo_lite.environments import make_environment
+
+    return make_environment("CartPole-v1", 8), first_batch()[0]
+
+
+def trpo_at(old, a, A, size):
+    """The policy at old's rows that TRPO's direction leads to at the mean KL `size`.
+
+    old : the policy at the rows of the batch; a, A [N] ; size > 0 in nats.
+    """
+    g = old.score_sum(a, A / len(A))
+    step = natural_step(g, old.fisher_product, size, 1e-4).step
+    low, high = 0.0, 4.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        new = old.with_theta(old.policy.theta + middle * step)
+        near = old.kl(new).mean() <= size
+        low, high = (middle, high) if near else (low, middle)
+    return new
+
+
+def measure(policy, new, batch, A):
+    """What one update did, and TRPO's step with the same mean KL on the same batch.
+
+    The old policy's mean return; mean KL and entropy of the step; the largest ratio,
+    L and the share of ratios outside of [.8, 1.2], of both ("trpo_...").
+    """
+    a, old = batch.actions, policy.at(batch.observations)
+    now = old.with_theta(new.theta)
+    size = float(old.kl(now).mean())
+    found = {
+        "return": float(batch.episode_returns.mean()),
+        "kl": size,
+        "entropy": float(now.entropy().mean()),
+    }
+    for name, at in (("", now), ("trpo_", trpo_at(old, a, A, size))):
+        r = np.exp(at.log_prob(a) - old.log_prob(a))
+        found[name + "max_ratio"] = float(r.max())
+        found[name + "L"] = float(((r - 1) * A).mean())
+        found[name + "outside"] = float((np.abs(r - 1) > 0.2).mean())
+    return found
+
+
+# --- pictures
+
+
+def draw_road(p, curves, gain, marks, ylim):
+    """Curves {label: [N]} and the true gain [N] over p; marks [(p, text, y)]."""
+    figure, axes = plots.figure(size=(7.2, 4.0))
+    looks = ((RED, "--"), (BLUE, "-"), (VIOLET, "-."), (PURPLE, ":"))
+    for (label, curve), (color, style) in zip(curves.items(), looks, strict=False):
+        axes.plot(p, curve, style, color=color, label=label)
+    if gain is not None:
+        axes.plot(p, gain, color=INK, linewidth=1.6, label="true gain of J")
+    for at, text, y in marks:
+        axes.axvline(at, color=INK, linewidth=1, linestyle=(0, (2, 2)))
+        axes.text(at + 0.01, y, text)
+    axes.axhline(0, color=GREY, linewidth=0.9)
+    axes.set(xlim=(0, 1), ylim=ylim)
+    axes.set(xlabel="p, probability of fast", ylabel="objective (unit of reward)")
+    axes.legend(loc="lower left", bbox_to_anchor=(0.34, 0.0))
+    return figure
+
+
+def draw_pessimistic(p, L, L_clip, gain):
+    """L, L^CLIP and the true gain of J over p, each [N] -> Figure."""
+    marks = [(0.12, "r fast = 1.2", 1.5), (0.28, "r slow = .8", 1.25)]
+    return draw_road(p, {"L": L, "L_CLIP": L_clip}, gain, marks, (-0.95, 1.7))
+
+
+pessimistic_road = Picture(
+    draw_pessimistic,
+    "L rises as a straight line. L_CLIP leaves it at p = 0.12, rises more gently to p "
+    "= 0.28 and then falls slowly. The true gain peaks near 0.4 and falls below zero "
+    "at the right.",
+)
+
+
+def draw_broken(p, curves):
+    """The objective with min, without, and with max over p; {kind: [N]} -> Figure."""
+    shown = {kind: curves[kind] for kind in ("max", "min", "no min")}
+    marks = [(0.28, "r slow = .8", 0.85), (0.6, "start too far", 0.85)]
+    return draw_road(p, shown, None, marks, (-0.95, 1.2))
+
+
+broken = Picture(
+    draw_broken,
+    "Three objectives over p. The minimum peaks at 0.28 and falls. Without it the "
+    "curve is flat from 0.28 on. The maximum rises steeply without end.",
+)
+
+
+def draw_symptoms(logs):
+    """Mean return and largest ratio over updates, {label: [measures]} -> Figure."""
+    figure, (left, right) = plots.figure(1, 2, (7.2, 3.3))
+    looks = ((BLUE, "-"), (PURPLE, "--"), (VIOLET, "-."), (RED, ":"))
+    for (label, log), (color, style) in zip(logs.items(), looks, strict=True):
+        left.plot([x["return"] for x in log], style, color=color)
+        right.plot([x["max_ratio"] for x in log], style, color=color, label=label)
+    left.axhline(475, color=INK, linewidth=1.1, linestyle=(0, (4, 3)))
+    left.text(0, 484, "475", fontsize=11)
+    left.set(xlabel="update", ylabel="mean return (reward)", ylim=(0, 530))
+    right.set(xlabel="update", ylabel="largest ratio (no unit)", yscale="log")
+    right.set(ylim=(1, 900), yticks=(1, 10, 100), yticklabels=("1", "10", "100"))
+    right.minorticks_off()
+    for axes in (left, right):
+        axes.set_xticks((0, 3, 6, 9))
+    right.legend(loc="upper right", ncols=2)
+    return figure
+
+
+symptoms = Picture(
+    draw_symptoms,
+    "Two panels over twelve updates, one seed. Return: PPO climbs to 475 and stays; no "
+    "min and max climb and fall back, sign stays at about ten. Largest ratio: PPO and "
+    "sign stay below 2, no min passes 10, max 50.",
+)
+
+
+def draw_far(start, ratio, kl, limit):
+    """Ratio and KL at the top of L^CLIP over the old probability [N] -> Figure."""
+    figure, (left, right) = plots.figure(1, 2, (7.4, 3.5))
+    left.plot(start, ratio, "o-", color=RED)
+    left.axhspan(0.8, 1.2, color="#dcdce2")
+    left.text(0.0011, 1.3, "[1 − ε, 1 + ε]")
+    left.set(yscale="log", ylabel="ratio of fast (no unit)")
+    right.plot(start, kl, "s-", color=BLUE)
+    right.axhline(limit, color=INK, linewidth=1.4, linestyle="--")
+    right.text(0.0011, limit + 0.006, "−log(1 − ε)")
+    right.set(ylim=(0, 0.28), ylabel="KL (nats)")
+    for axes in (left, right):
+        axes.set(xscale="log", xlabel="old probability of fast")
+    return figure
+
+
+far = Picture(
+    draw_far,
+    "Over the old probability of fast, on log axes: the ratio at the top of L_CLIP "
+    "rises to 200 as fast gets rarer, far above the grey band of the interval. The KL "
+    "stays below a dashed line at 0.223.",
+)
+
+
+def draw_beside(logs, clip=0.2):
+    """PPO's largest ratio beside TRPO's at equal KL; the KL over updates -> Figure.
+
+    logs : [seeds] lists of what `measure` found.
+    """
+    figure, (left, right) = plots.figure(1, 2, (7.4, 3.5))
+    found = {
+        key: np.array([[x[key] for x in log] for log in logs])
+        for key in ("max_ratio", "trpo_max_ratio", "kl")
+    }
+    ends = (0.95, 2.25)
+    left.plot(ends, ends, color=INK, linewidth=1.2, label="equal")
+    left.plot(
+        found["max_ratio"].ravel(),
+        found["trpo_max_ratio"].ravel(),
+        "o",
+        color=RED,
+        markersize=5,
+        label="an update",
+    )
+    for draw in (left.axvline, left.axhline):
+        draw(1 + clip, color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
+    left.text(2.2, 1 + clip - 0.03, "1 + ε", va="top", ha="right")
+    left.set(xlim=ends, ylim=ends, aspect="equal")
+    left.set(xlabel="largest ratio, PPO", ylabel="largest ratio, TRPO")
+    left.legend(loc="lower right", bbox_to_anchor=(1, 0.15))
+    for i, size in enumerate(found["kl"]):
+        label = "one seed" if i == 0 else None
+        right.plot(size, color=BLUE, linewidth=1.4, label=label)
+    right.set(xlabel="update", xticks=(0, 3, 6, 9))
+    right.set(ylabel="mean KL of both (nats)", ylim=(0, 0.03))
+    right.legend(loc="upper right")
+    return figure
+
+
+beside = Picture(
+    draw_beside,
+    "Left: each dot is an update, PPO's largest ratio across, that of TRPO's step with "
+    "the same KL up. The dots lie about the diagonal, most beyond 1.2 both ways. "
+    "Right: the mean KL over twelve updates of each seed rises to about 0.02 and then "
+    "falls.",
+)
+
+# --- widgets
+
+
+@cache
+def _clipped_figure():
+    """(figure, artists of the left and of the right panel): built once, then moved."""
+    from matplotlib.patches import Rectangle
+
+    figure, axes = plots.figure(1, 2, (7.4, 3.7))
+    panels = []
+    for ax, sign in zip(axes, (1, -1), strict=True):
+        low, high = (-0.45, 3.1) if sign > 0 else (-3.1, 0.45)
+        ax.grid(False)
+        ax.set(xlim=(0, 2.06), ylim=(low, high), xticks=(0, 1, 2))
+        ax.set(title="A > 0" if sign > 0 else "A < 0", xlabel="ratio r (no unit)")
+        ax.axhline(0, color=GREY, linewidth=0.9)
+        part = {"span": ax.add_patch(Rectangle((0, low), 1, 9, color="#ececef"))}
+        part["unclipped"] = ax.plot([], [], "--", color=RED, label="r A")[0]
+        part["clipped"] = ax.plot([], [], ":", color=VIOLET, label="clip(r) A")[0]
+        part["min"] = ax.plot([], [], color=BLUE, linewidth=4, label="the minimum")[0]
+        look = dict(color="#e00000", markersize=10, label="start, r = 1")
+        part["start"] = ax.plot([1], [0], "o", **look)[0]
+        part["arrow"] = ax.plot(
+            [], [], "-", color=INK, linewidth=3, markersize=12, markevery=[1]
+        )[0]
+        part["at"] = ax.plot([], [], "s", color=INK, markersize=9)[0]
+        text = ("1 + ε", "left") if sign > 0 else ("1 − ε", "right")
+        y = low + 0.1 if sign > 0 else high - 0.32
+        part["kink"] = ax.text(0, y, text[0], ha=text[1])
+        y = high - 0.3 if sign > 0 else low + 0.12
+        part["says"] = ax.text(0.06, y, "", fontweight="bold")
+        panels.append(part)
+    axes[0].set_ylabel("one term (unit of A)")
+    axes[1].legend(loc="lower left", bbox_to_anchor=(0, 0.1), handlelength=2.2)
+    return figure, panels
+
+
+def clipped_slope(ratio, advantage, clip):
+    """d/dr of min(r A, clip(r) A); at a kink, of the side towards r = 1."""
+    r, edge = ratio, 1e-9  # sliders move in steps of .05, which floats only nearly are
+    if advantage > 0:
+        return 0.0 if r > 1 + clip + edge else advantage
+    return 0.0 if r < 1 - clip - edge else advantage
+
+
+def draw_clipped(clip, size, ratio):
+    """One term over r, for A = size and for A = -size -> the one, moved, Figure."""
+    figure, panels = _clipped_figure()
+    grid = np.array([0, 1 - clip, 1 + clip, 2.06])
+    for part, advantage in zip(panels, (size, -size), strict=True):
+        clipped = np.clip(grid, 1 - clip, 1 + clip) * advantage
+        part["span"].set(x=1 - clip, width=2 * clip)
+        part["unclipped"].set_data(grid, grid * advantage)
+        part["clipped"].set_data(grid, clipped)
+        part["min"].set_data(grid, np.minimum(grid * advantage, clipped))
+        part["start"].set_data([1], [advantage])
+        y = min(ratio * advantage, np.clip(ratio, 1 - clip, 1 + clip) * advantage)
+        slope = clipped_slope(ratio, advantage, clip)
+        end = ratio + 0.4 * slope
+        part["at"].set_data([ratio], [y])
+        part["arrow"].set_data([ratio, end], [y, y])
+        part["arrow"].set(marker=">" if slope > 0 else "<", visible=slope != 0)
+        part["kink"].set_x(1 + np.sign(advantage) * (clip + 0.02))
+        says = f"slope {slope:+.2f}".replace("-", "−") if slope else "slope 0: no arrow"
+        part["says"].set_text(says)
+    return figure
+
+
+def clipped_words(clip, size, ratio):
+    """What `draw_clipped` shows, in words."""
+    arrows = []
+    for panel, advantage in (("left", size), ("right", -size)):
+        slope = clipped_slope(ratio, advantage, clip)
+        way = "larger" if slope > 0 else "smaller"
+        says = f"an arrow towards {way} r, slope {slope:.2f}" if slope else "no arrow"
+        arrows.append(f"the {panel} panel has {says}")
+    return (
+        "One term of the clipped objective over the ratio r. Left, A > 0: the minimum "
+        f"rises with r and is flat beyond {1 + clip:.2f}. Right, A < 0: it is flat "
+        f"below {1 - clip:.2f} and falls beyond. A red circle marks r = 1. At r = "
+        f"{ratio:.2f} {' and '.join(arrows)}."
+    )
+
+
+clipped = Widget(
+    draw_clipped,
+    clipped_words,
+    {
+        "clip": Slider("clip range ε", 0.05, 0.5, 0.05, 0.2),
+        "size": Slider("size of A", 0.25, 1.5, 0.25, 1.0),
+        "ratio": Slider("ratio r", 0.0, 2.0, 0.05, 1.5),
+    },
+)
+
+
 @cache
 def _cloud_figure(clip=0.2):
     """(figure, its artists by name): built once, then moved."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = plots.figure(size=(7.2, 4.2))
     part = {"corners": []}
     for x, width in ((0, 1 - clip), (1 + clip, 1)):
         for sign in (1, -1):
-            corner = axes.fill([x, x + width, x + width, x], [0, 0, 4 * sign, 4 * sign],
-                               color="#e4e4e9", linestyle="-")[0]  # fmt: skip
+            edges = [x, x + width, x + width, x], [0, 0, 4 * sign, 4 * sign]
+            corner = axes.fill(*edges, color="#e4e4e9", linestyle="-")[0]
             inside = np.array([x + width / 2]), np.array([float(sign)])
             part["corners"].append((corner, inside))
     look = dict(color=RED, markersize=6, markeredgewidth=1.6)
-    part["alive"] = axes.plot([], [], "o", color=BLUE, markersize=4.5,
-                              label="with a gradient")[0]  # fmt: skip
-    part["dead"] = axes.plot([], [], "x", label="without", **look)[0]
+    part["alive"] = axes.plot([], [], "o", color=BLUE, markersize=4.5)[0]
+    part["dead"] = axes.plot([], [], "x", **look)[0]
     axes.axhline(0, color=INK, linewidth=0.9)
     axes.axvline(1, color=INK, linewidth=0.9)
     axes.set(xlim=(0, 2), ylim=(-3.5, 4.1), xlabel="ratio r (no unit)")
     axes.set(ylabel="Â (standard deviations)", xticks=np.arange(0, 2.01, 0.2))
-    axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
-    part["says"] = axes.text(0.03, 3.5, "", backgroundcolor="#ffffffcc")
+    part["says"] = plots.words_above(axes, ("", BLUE), ("", RED))
     return figure, part
 
 
@@ -239,365 +401,303 @@ def draw_cloud(epoch, objective, clip=0.2):
     alive = keep(r, A, clip)
     part["alive"].set_data(r[alive], A[alive])
     part["dead"].set_data(r[~alive], A[~alive])
-    part["says"].set_text(f"without a gradient {flat:.0%}, moved wrong {wrong:.0%}")
+    above, below = part["says"]
+    above.set_text(
+        f"●  with a gradient;   moved the wrong way by more than ε: {wrong:.0%}"
+    )
+    below.set_text(f"×  without, in the shaded corners: {flat:.0%}")
     return figure
+
+
+def cloud_words(epoch, objective):
+    """What `draw_cloud` shows, in words."""
+    flat, wrong = shares(cloud(objective)[epoch], first_batch()[2], KEEP[objective])
+    return (
+        "Real samples as points: ratio r across, estimated advantage up. After "
+        f"{epoch} epochs with the objective '{objective}', {flat:.0%} of them lie in "
+        f"shaded corners and are drawn as crosses: no gradient. {wrong:.0%} have moved "
+        "the wrong way by more than 0.2."
+    )
 
 
 samples = Widget(
     draw_cloud,
-    "Real samples as points: ratio r across, estimated advantage up. After ten epochs "
-    "many with a positive advantage and a ratio above 1.2, or a negative one and a "
-    "ratio below 0.8, lie in shaded corners and are drawn as crosses: no gradient.",
+    cloud_words,
     {
         "epoch": Slider("epoch", 0, 10, 1, 10),
         "objective": Choice("objective", tuple(KEEP), "min, as on the slide"),
     },
 )
 
-
-# whole runs
-
-
-def cartpole():
-    """(eight carts, a coin that sees them scaled by what `first_batch` saw)."""
-    from trpo_lite.environments import make_environment
-
-    return make_environment("CartPole-v1", 8), first_batch()[0]
+# --- exercises
 
 
-def measure(policy, new, batch):
-    """The old policy's mean return; largest ratio, mean KL and entropy of the step."""
-    s, a = batch.observations, batch.actions
-    r = np.exp(new.at(s).log_prob(a) - policy.at(s).log_prob(a))
-    return {
-        "return": float(batch.episode_returns.mean()),
-        "max_ratio": float(r.max()),
-        "kl": float(policy.at(s).kl(new.at(s)).mean()),
-        "entropy": float(new.at(s).entropy().mean()),
-    }
+def kl_of_ratios_stub(ratio):
+    """KL(old, new), estimated from the ratios r [N] of old samples."""
+    terms = ...  # your line: one number for each sample, [N]
+    return np.mean(terms)
 
 
-def draw_symptoms(logs):
-    """Mean return and largest ratio over updates, {label: [measures]} -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.3), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    looks = ((BLUE, "-"), (PURPLE, "--"), (VIOLET, "-."), (RED, ":"))
-    for (label, log), (color, style) in zip(logs.items(), looks, strict=True):
-        left.plot([x["return"] for x in log], style, color=color)
-        right.plot([x["max_ratio"] for x in log], style, color=color, label=label)
-    left.axhline(475, color=INK, linewidth=1.1, linestyle=(0, (4, 3)))
-    left.set(xlabel="update", ylabel="mean return (reward)", ylim=(0, 520))
-    right.set(xlabel="update", ylabel="largest ratio (no unit)", yscale="log")
-    right.set(ylim=(1, 900), yticks=(1, 10, 100), yticklabels=("1", "10", "100"))
-    right.minorticks_off()
-    for axes in (left, right):
-        axes.set_xticks((0, 3, 6, 9))
-    right.legend(loc="upper right", ncols=2)
-    return figure
+def kl_of_ratios_reference(ratio):
+    """KL(old, new), estimated from the ratios r [N] of old samples."""
+    terms = -np.log(ratio)
+    return np.mean(terms)
 
 
-def draw_beside(logs, clip=0.2):
-    """Largest ratio and mean KL over updates: median and range over seeds -> Figure.
-
-    logs : {label: [History, ...]}.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.3), layout="constrained")
-    panels = figure.subplots(1, 2)
-    looks = ((BLUE, "-"), (RED, "--"))
-    for axes, column in zip(panels, ("max_ratio", "kl"), strict=True):
-        for (label, seeds), (color, style) in zip(logs.items(), looks, strict=True):
-            y = np.array([log[column] for log in seeds])
-            x = np.arange(y.shape[1])
-            axes.fill_between(x, y.min(0), y.max(0), color=color, alpha=0.2, lw=0)
-            axes.plot(x, np.median(y, 0), style, color=color, label=label)
-        axes.set(xlabel="update", xticks=(0, 3, 6, 9))
-    left, right = panels
-    left.axhline(1 + clip, color=INK, linewidth=1.4, linestyle=(0, (4, 3)))
-    left.text(11, 1 + clip - 0.06, "1 + ε", va="top", ha="right")
-    left.set(ylabel="largest ratio (no unit)", ylim=(0.8, 3.5))
-    right.set(ylabel="mean KL (nats)", ylim=(0, 0.034))
-    right.legend(loc="upper right")
-    return figure
+def other_direction(ratio):
+    return np.mean(ratio * np.log(ratio))
 
 
-# exercise 1
+def mean_zero(ratio):
+    return np.mean(ratio - 1)
 
 
-def gradient_factor_stub(ratio, advantage, clip):
-    """d/dr of min(r A, clip(r) A), [N]; ratio and advantage [N]."""
-    gone_up = (advantage > 0) & (ratio > 1 + clip)
-    gone_down = ...  # the other case in which the term is flat
-    return np.where(gone_up | gone_down, 0.0, advantage)
+def half_square(ratio):
+    return np.mean((ratio - 1) ** 2) / 2
 
 
-def gradient_factor_reference(ratio, advantage, clip):
-    """d/dr of min(r A, clip(r) A), [N]; ratio and advantage [N]."""
-    gone_up = (advantage > 0) & (ratio > 1 + clip)
-    gone_down = (advantage < 0) & (ratio < 1 - clip)
-    return np.where(gone_up | gone_down, 0.0, advantage)
+def less_noisy(ratio):
+    return np.mean(ratio - 1 - np.log(ratio))
 
 
-def flat_on_wrong_side(ratio, advantage, clip):
-    flat = (advantage > 0) & (ratio > 1 + clip) | (advantage < 0) & (ratio > 1 + clip)
-    return np.where(flat, 0.0, advantage)
+def log_of_the_mean(ratio):
+    return -np.log(np.mean(ratio))
 
 
-def flat_for_all_low(ratio, advantage, clip):
-    flat = (advantage > 0) & (ratio > 1 + clip) | (ratio < 1 - clip)
-    return np.where(flat, 0.0, advantage)
-
-
-def flat_for_positive_only(ratio, advantage, clip):
-    return np.where((advantage > 0) & (ratio > 1 + clip), 0.0, advantage)
-
-
-def flat_for_positive_low(ratio, advantage, clip):
-    flat = (advantage > 0) & ((ratio > 1 + clip) | (ratio < 1 - clip))
-    return np.where(flat, 0.0, advantage)
-
-
-def clip_as_bound(ratio, advantage, clip):
-    flat = (advantage > 0) & (ratio > 1 + clip) | (advantage < 0) & (ratio < clip)
-    return np.where(flat, 0.0, advantage)
-
-
-def ratio_cases(rng):
+def kl_cases(rng):
     return [
-        (rng.uniform(0, 2, n), rng.standard_normal(n), clip)
-        for n, clip in ((12, 0.2), (20, 0.1), (40, 0.3))
+        (np.exp(spread * rng.standard_normal(n)),)
+        for n, spread in ((7, 0.3), (20, 0.6), (50, 0.15), (1, 0.5))
     ]
 
 
-gradient_factor = Exercise(
-    name="gradient_factor",
-    minutes=5,
+kl_of_ratios = Exercise(
+    name="kl_of_ratios",
+    minutes=4,
     difficulty=1,
-    stub=gradient_factor_stub,
-    reference=gradient_factor_reference,
+    stub=kl_of_ratios_stub,
+    reference=kl_of_ratios_reference,
     mistakes={
-        "for A < 0 and r > 1 + eps the sample moved the wrong way: it must keep its "
-        "gradient": flat_on_wrong_side,
-        "r < 1 - eps is flat only if A < 0: with A > 0 the sample must come back": (
-            flat_for_all_low
+        "r log r is for the other direction, KL(new, old): the samples are the old "
+        "policy's already": other_direction,
+        "r - 1 has the mean 0 for every new policy": mean_zero,
+        "half of (r - 1)^2 is the first term of a Taylor series, good near r = 1": (
+            half_square
         ),
-        "A > 0 is handled, A < 0 never loses its gradient": flat_for_positive_only,
-        "the second case belongs to A < 0, not to A > 0": flat_for_positive_low,
-        "the lower edge is 1 - eps, not eps": clip_as_bound,
+        "this is an estimate as well, of less noise; asked is the plain mean of "
+        "log(old / new)": less_noisy,
+        "the log of each ratio first, then the mean": log_of_the_mean,
     },
     hints=(
-        "Look at the right panel of the interactive plot: where is the line flat?",
-        "A < 0: the sample has moved the right way when its action is rarer, so r < 1.",
-        "gone_down = (advantage < 0) & (ratio < 1 - clip)",
+        "KL(old, new) is the mean of log(old / new) under the old policy.",
+        "r is new / old, so log(old / new) is minus log r.",
+        "terms = -np.log(ratio)",
     ),
-    cases=ratio_cases,
+    cases=kl_cases,
 )
 
 
-# exercise 2: the bug hunt
+def clip_gradient_stub(ratio, score, A, low, high):
+    """Gradient [n] of L^CLIP, with r clipped to [1 - low, 1 + high].
+
+    ratio, A [N]; score [N, n] has the rows' grad log pi.
+    """
+    flat = ratio > 1 + high
+    weights = np.where(flat, 0, ratio * A)
+    return weights @ score / len(ratio)
 
 
-def pessimistic_stub(ratio, advantage, clip):
-    """min(r A, clip(r, 1-eps, 1+eps) A), [N]; ratio and advantage [N]."""
-    inside = np.clip(ratio, 1 - clip, 1 + clip)
-    return np.minimum(ratio, inside) * advantage
+def clip_gradient_reference(ratio, score, A, low, high):
+    """Gradient [n] of L^CLIP, with r clipped to [1 - low, 1 + high].
+
+    ratio, A [N]; score [N, n] has the rows' grad log pi.
+    """
+    flat = np.where(A > 0, ratio > 1 + high, ratio < 1 - low)
+    weights = np.where(flat, 0, ratio * A)
+    return weights @ score / len(ratio)
 
 
-def pessimistic_reference(ratio, advantage, clip):
-    """min(r A, clip(r, 1-eps, 1+eps) A), [N]; ratio and advantage [N]."""
-    inside = np.clip(ratio, 1 - clip, 1 + clip)
-    return np.minimum(ratio * advantage, inside * advantage)
+def _flat_where(flat_of):
+    """A wrong answer; `flat_of(r, A, low, high)`: the samples without a gradient."""
+
+    def wrong(ratio, score, A, low, high):
+        weights = np.where(flat_of(ratio, A, low, high), 0, ratio * A)
+        return weights @ score / len(ratio)
+
+    return wrong
 
 
-def no_minimum(ratio, advantage, clip):
-    return np.clip(ratio, 1 - clip, 1 + clip) * advantage
+only_good_actions = _flat_where(lambda r, A, low, high: (A > 0) & (r > 1 + high))
+one_width = _flat_where(
+    lambda r, A, low, high: np.where(A > 0, r > 1 + high, r < 1 - high)
+)
+exchanged_widths = _flat_where(
+    lambda r, A, low, high: np.where(A > 0, r > 1 + low, r < 1 - high)
+)
+without_min = _flat_where(lambda r, A, low, high: (r > 1 + high) | (r < 1 - low))
+max_for_min = _flat_where(
+    lambda r, A, low, high: np.where(A > 0, r < 1 - low, r > 1 + high)
+)
+without_clip = _flat_where(lambda r, A, low, high: np.zeros(len(r), bool))
 
 
-def maximum(ratio, advantage, clip):
-    inside = np.clip(ratio, 1 - clip, 1 + clip)
-    return np.maximum(ratio * advantage, inside * advantage)
+def mean_of_the_rest(ratio, score, A, low, high):
+    keep = ~np.where(A > 0, ratio > 1 + high, ratio < 1 - low)
+    return (ratio * A)[keep] @ score[keep] / keep.sum()
 
 
-def of_the_size(ratio, advantage, clip):
-    inside = np.clip(ratio, 1 - clip, 1 + clip)
-    size = np.abs(advantage)
-    return np.sign(advantage) * np.minimum(ratio * size, inside * size)
+def without_ratio(ratio, score, A, low, high):
+    flat = np.where(A > 0, ratio > 1 + high, ratio < 1 - low)
+    return np.where(flat, 0, A) @ score / len(ratio)
 
 
-def clips_the_product(ratio, advantage, clip):
-    return np.minimum(ratio * advantage, np.clip(ratio * advantage, 1 - clip, 1 + clip))
+def gradient_cases(rng):
+    cases = []
+    for N, n, low, high in ((12, 3, 0.2, 0.3), (25, 2, 0.3, 0.1), (60, 4, 0.1, 0.45)):
+        # both signs of A on each side of all edges, close to them and far away
+        edges = rng.choice([1 - low, 1 - high, 1 + low, 1 + high], N)
+        near = edges * rng.uniform(0.97, 1.03, N)
+        ratio = np.where(rng.random(N) < 0.6, near, rng.uniform(0, 2, N))
+        A = rng.standard_normal(N) * np.where(rng.random(N) < 0.5, 0.3, 2)
+        A[-1] = 0.0
+        cases.append((ratio, rng.standard_normal((N, n)), A, low, high))
+    return cases
 
 
-def only_caps(ratio, advantage, clip):
-    return np.minimum(ratio * advantage, (1 + clip) * advantage)
-
-
-def never_above(arguments, result):
-    ratio, advantage, _ = arguments
-    if np.max(np.asarray(result) - ratio * advantage) > 1e-12:
-        return "a term lies above r A: that is no pessimistic bound"
-    return None
-
-
-pessimistic = Exercise(
-    name="pessimistic",
-    minutes=6,
+clip_gradient = Exercise(
+    name="clip_gradient",
+    minutes=8,
     difficulty=2,
-    stub=pessimistic_stub,
-    reference=pessimistic_reference,
+    stub=clip_gradient_stub,
+    reference=clip_gradient_reference,
     mistakes={
-        "the minimum is gone: samples that moved the wrong way lose their gradient": (
-            no_minimum
+        "A > 0 is handled, but with A < 0 no sample ever loses its gradient": (
+            only_good_actions
         ),
-        "the larger one is optimistic: the improving side has no limit": maximum,
-        "clip the ratio, not the product r A": clips_the_product,
-        "one cap for both signs: for A < 0 the flat part is below 1 - eps": only_caps,
+        "the lower edge is 1 - low, not 1 - high": one_width,
+        "low and high are exchanged: high is for A > 0, above 1": exchanged_widths,
+        "the minimum is gone: samples that moved the wrong way lose their gradient": (
+            without_min
+        ),
+        "max for min: the samples that moved the right way must stop": max_for_min,
+        "nothing is clipped: this is the gradient of L": without_clip,
+        "divide by all N, also by those without a gradient": mean_of_the_rest,
+        "grad r = r grad log pi: the factor r is missing": without_ratio,
     },
     hints=(
-        "With A > 0 all is well. Try r = 1.5 and r = .5 with A = -1.",
-        "Times a negative number, the smaller of two becomes the larger.",
-        "Multiply both by the advantage first, then take the minimum.",
+        "Try one sample with A = -1 and r = 1.5, then one with r = .5: which is flat?",
+        "Which edge counts depends on the sign of A: np.where chooses row by row.",
+        "flat = np.where(A > 0, ratio > 1 + high, ratio < 1 - low)",
     ),
-    cases=ratio_cases,
-    invariants=(never_above,),
+    cases=gradient_cases,
 )
 
 
-# exercise 3
+def resting_place_stub(p_old, A, clip):
+    """The p at which a climb on the exact L^CLIP from p_old ends.
 
-
-def clip_slope_stub(theta, theta_old, actions, advantages, clip):
-    """The slope of L^CLIP in theta: one number.
-
-    One parameter: P(fast) = 1 / (1 + exp(-theta)). Actions [N] are 1
-    (fast) or 0 (slow), drawn at theta_old. The score is
-    d log pi(a) / d theta = a - P(fast).
+    One state, two actions: p is the probability of action 1, and
+    A = (A(0), A(1)) are the advantages. Equal ones: nobody moves.
     """
     ...
 
 
-def clip_slope_reference(theta, theta_old, actions, advantages, clip):
-    """The slope of L^CLIP in theta: one number.
+def resting_place_reference(p_old, A, clip):
+    """The p at which a climb on the exact L^CLIP from p_old ends.
 
-    One parameter: P(fast) = 1 / (1 + exp(-theta)). Actions [N] are 1
-    (fast) or 0 (slow), drawn at theta_old. The score is
-    d log pi(a) / d theta = a - P(fast).
+    One state, two actions: p is the probability of action 1, and
+    A = (A(0), A(1)) are the advantages. Equal ones: nobody moves.
     """
-    p, p_old = 1 / (1 + np.exp(-theta)), 1 / (1 + np.exp(-theta_old))
-    ratio = np.where(actions == 1, p / p_old, (1 - p) / (1 - p_old))
-    flat = (advantages > 0) & (ratio > 1 + clip)
-    flat = flat | (advantages < 0) & (ratio < 1 - clip)
-    terms = ratio * advantages * (actions - p)  # grad r = r grad log pi
-    return float(np.mean(np.where(flat, 0.0, terms)))
+    if A[0] == A[1]:
+        return p_old
+    up = int(A[1] > A[0])  # the action that becomes likelier
+    old = p_old if up else 1 - p_old
+    own = min((1 + clip) * old, 1.0)  # where its own term goes flat
+    others = 1 - (1 - clip) * (1 - old)  # where the other one's does
+    if A[1 - up] >= 0:
+        q = own
+    elif A[up] <= 0:
+        q = others
+    else:
+        q = max(own, others)
+    return q if up else 1 - q
 
 
-def _slope(theta, theta_old, actions, advantages, keep, weight=None, at=None):
-    p, p_old = 1 / (1 + np.exp(-theta)), 1 / (1 + np.exp(-theta_old))
-    ratio = np.where(actions == 1, p / p_old, (1 - p) / (1 - p_old))
-    factor = ratio if weight is None else weight(ratio)
-    terms = factor * advantages * (actions - (p if at is None else p_old))
-    return terms, keep(ratio)
+def _rest(choose):
+    """A wrong answer that stops at `choose(own, others)`, whatever the signs are."""
+
+    def wrong(p_old, A, clip):
+        if A[0] == A[1]:
+            return p_old
+        up = int(A[1] > A[0])
+        old = p_old if up else 1 - p_old
+        q = choose(min((1 + clip) * old, 1.0), 1 - (1 - clip) * (1 - old))
+        return q if up else 1 - q
+
+    return wrong
 
 
-def without_ratio(theta, theta_old, actions, advantages, clip):
-    terms, keep = _slope(theta, theta_old, actions, advantages,
-                         lambda r: KEEP["min, as on the slide"](r, advantages, clip),
-                         np.ones_like)  # fmt: skip
-    return float(np.mean(terms * keep))
+own_edge = _rest(lambda own, others: own)
+others_edge = _rest(lambda own, others: others)
+first_edge = _rest(min)
+last_edge = _rest(max)
+no_edge = _rest(lambda own, others: 1.0)
 
 
-def without_clipping(theta, theta_old, actions, advantages, clip):
-    terms, _ = _slope(theta, theta_old, actions, advantages, np.ones_like)
-    return float(np.mean(terms))
+def one_way(p_old, A, clip):
+    return resting_place_reference(p_old, (min(A), max(A)), clip)
 
 
-def without_min(theta, theta_old, actions, advantages, clip):
-    terms, keep = _slope(theta, theta_old, actions, advantages,
-                         lambda r: KEEP["no min"](r, advantages, clip))  # fmt: skip
-    return float(np.mean(terms * keep))
+def beyond_one(p_old, A, clip):
+    if A[0] >= 0 and A[1] > A[0]:
+        return (1 + clip) * p_old
+    if A[1] >= 0 and A[0] > A[1]:
+        return 1 - (1 + clip) * (1 - p_old)
+    return resting_place_reference(p_old, A, clip)
 
 
-def mean_of_the_rest(theta, theta_old, actions, advantages, clip):
-    terms, keep = _slope(theta, theta_old, actions, advantages,
-                         lambda r: KEEP["min, as on the slide"](r, advantages, clip),
-                         )  # fmt: skip
-    return float(terms[keep].mean())
-
-
-def old_score(theta, theta_old, actions, advantages, clip):
-    terms, keep = _slope(theta, theta_old, actions, advantages,
-                         lambda r: KEEP["min, as on the slide"](r, advantages, clip),
-                         at="old")  # fmt: skip
-    return float(np.mean(terms * keep))
-
-
-def clipped_ratio_as_factor(theta, theta_old, actions, advantages, clip):
-    terms, keep = _slope(theta, theta_old, actions, advantages, np.ones_like,
-                         lambda r: np.clip(r, 1 - clip, 1 + clip))  # fmt: skip
-    return float(np.mean(terms * keep))
-
-
-def slope_cases(rng):
+def resting_cases(rng):
+    """The better action rare or common, and both signs or one; either may be it."""
+    signs = [(-1, 1), (1, 2), (-2, -1), (0, 1), (-1, 0)]
     cases = []
-    for n, old, move, clip in (
-        (60, -2.0, 0.6, 0.2), (80, 0.0, -0.7, 0.1), (100, -1.0, 0.9, 0.2),
-        (40, 0.5, 0.05, 0.2),
-    ):  # fmt: skip
-        actions = (rng.random(n) < 1 / (1 + np.exp(-old))).astype(int)
-        cases.append((old + move, old, actions, rng.standard_normal(n), clip))
-    return cases
+    for low, high in signs:
+        for p_old, first in ((0.15, 1), (0.75, 1), (0.3, 0), (0.85, 0)):
+            size = float(rng.uniform(0.5, 2))
+            A = (low * size, high * size)[:: 1 if first else -1]
+            cases.append((p_old, A, float(rng.uniform(0.1, 0.3))))
+    return [*cases, (0.95, (0.5, 1.0), 0.2), (0.4, (0.7, 0.7), 0.2)]
 
 
-def objective_of(theta, theta_old, actions, advantages, clip):
-    """L^CLIP of the one-parameter driver."""
-    p, p_old = 1 / (1 + np.exp(-theta)), 1 / (1 + np.exp(-theta_old))
-    ratio = np.where(actions == 1, p / p_old, (1 - p) / (1 - p_old))
-    return pessimistic_reference(ratio, advantages, clip).mean()
-
-
-def is_the_slope(arguments, result):
-    theta, *rest = arguments
-    h = 1e-6
-    slope = (objective_of(theta + h, *rest) - objective_of(theta - h, *rest)) / (2 * h)
-    if abs(slope - result) > 1e-6:
-        return f"finite differences of L^CLIP give {slope:.6f}"
-    return None
-
-
-clip_slope = Exercise(
-    name="clip_slope",
-    minutes=12,
+resting_place = Exercise(
+    name="resting_place",
+    minutes=15,
     difficulty=3,
-    stub=clip_slope_stub,
-    reference=clip_slope_reference,
+    stub=resting_place_stub,
+    reference=resting_place_reference,
     mistakes={
-        "grad r = r grad log pi: the factor r is missing": without_ratio,
-        "nothing is clipped: this is the slope of L": without_clipping,
-        "samples that moved the wrong way have lost their gradient": without_min,
-        "divide by all N, also by those without a gradient": mean_of_the_rest,
-        "the score belongs to the new policy: a - P(fast) at theta": old_score,
-        "a clipped ratio has slope 0, not the slope of a smaller ratio": (
-            clipped_ratio_as_factor
+        "the climb goes on while the other action's term still has a slope": own_edge,
+        "the better action's own term can go flat later, or be the only one": (
+            others_edge
         ),
+        "one flat term is not the end if the other one still pulls": first_edge,
+        "a term goes flat only with A > 0 above 1 + eps or A < 0 below 1 - eps: look "
+        "at the signs": last_edge,
+        "nothing is clipped: this is the top of L": no_edge,
+        "the action with the larger advantage may be action 0: then p falls": one_way,
+        "a probability beyond 1": beyond_one,
     },
     hints=(
-        "Three parts: the ratio of each action, which samples are flat, the mean.",
-        "A sample that is not flat gives A times the slope of r, and r' = r (a - p).",
-        "mean(where(flat, 0, ratio * advantages * (actions - p))), p at theta.",
+        "The slope in p is A(1) - A(0) at first. Which term goes flat, and where?",
+        "The likelier action's term can go flat at (1 + eps) p_old, if its A > 0; the "
+        "other's where its probability is (1 - eps) times the old, if its A < 0.",
+        "Signs alike: only one of the two can go flat, and then the other turns the "
+        "climb around. Different signs: the climb ends where both are flat.",
     ),
-    cases=slope_cases,
-    invariants=(is_the_slope,),
+    cases=resting_cases,
+    tolerance=5e-3,
 )
 
-exercises = (gradient_factor, pessimistic, clip_slope)
-progress = Progress(exercises)
+pictures = (pessimistic_road, broken, symptoms, far, beside)
 widgets = (clipped, samples)
-
-
-def road():
-    """road_and_ice (gamma .9) and its evaluation at p = .1."""
-    world = road_and_ice(gamma=0.9)
-    return world, evaluate(world, shared_policy(0.1))
+exercises = (kl_of_ratios, clip_gradient, resting_place)
+progress = Progress(exercises)

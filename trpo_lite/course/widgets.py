@@ -199,7 +199,10 @@ class Widget(Picture):
         for control in controls.values():
             control.observe(update, "value")
         # figures are cyclic garbage: collecting it would scan all that is loaded, and a
-        # slider would stutter
+        # slider would stutter. So all that is alive now is set aside, and what was set
+        # aside before and has died since is collected first
+        gc.unfreeze()
+        gc.collect()
         gc.freeze()
         return ipywidgets.VBox([*controls.values(), error, picture])
 

@@ -1,0 +1,252 @@
+"""Grids of runs: refused whole, done once, gone on with, by processes and by Dask."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import pytest
+
+from trpo_lite.experiment import (
+    GRIDS,
+    Run,
+    dask_pool,
+    finished,
+    lines_of,
+    local_pool,
+    perform,
+    read_grid,
+    run_grid,
+)
+from trpo_lite.history import History
+from trpo_lite.train import evaluate_policy, train
+
+SMALL = {"steps": 600, "batch": 200, "environments": 4}
+BLOCK = {
+    "tasks": ["CartPole-v1"],
+    "algorithms": ["trpo", "pg"],
+    "seeds": [40, 41],
+    "settings": SMALL,
+}
+THREADS = partial(ThreadPoolExecutor, 1)
+
+
+def grid(folder, *blocks):
+    file = folder / "grid.json"
+    file.write_text(json.dumps(blocks))
+    return file
+
+
+# ---------------------------------------------------------------------- reading a grid
+
+
+def test_a_grid_is_the_product_of_each_block(tmp_path):
+    other = {**BLOCK, "tasks": ["Pendulum-v1"], "seeds": [1], "label": "wide"}
+    runs = read_grid(grid(tmp_path, BLOCK, other))
+    names = [run.name for run in runs]
+    assert names == [
+        *("CartPole-v1-trpo-40", "CartPole-v1-trpo-41"),
+        *("CartPole-v1-pg-40", "CartPole-v1-pg-41"),
+        *("Pendulum-v1-trpo-wide-1", "Pendulum-v1-pg-wide-1"),
+    ]
+    assert runs[0].command == (
+        "python -m trpo_lite train CartPole-v1 --algorithm trpo --seed 40 "
+        "--batch 200 --environments 4 --steps 600"
+    )
+
+
+def test_every_grid_of_the_package_can_be_read():
+    for path in GRIDS.glob("*.json"):
+        assert read_grid(path.stem)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"tasks": ["Nowhere-v1"]}, "env_id 'Nowhere-v1' cannot be made"),
+        ({"algorithms": ["sarsa"]}, "block 0: algorithm must be one of trpo"),
+        ({"settings": {"dleta": 1}}, "block 0: settings: .*dleta"),
+        ({"settings": {"delta": -1}}, "delta must be a finite number > 0"),
+        ({"seeds": [-1]}, "block 0: seed must be an integer >= 0, got -1"),
+        ({"seeds": [1, 1]}, "stand there twice: CartPole-v1-pg-1, CartPole-v1-trpo-1"),
+        ({"seeds": []}, "block 0: seeds must be a list"),
+        ({"sedes": [1]}, "block 0: key must be one of tasks, algorithms"),
+    ],
+)
+def test_a_wrong_grid_is_refused_before_anything_runs(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        read_grid(grid(tmp_path, {**BLOCK, **change}))
+
+
+def test_what_is_no_grid(tmp_path):
+    with pytest.raises(ValueError, match="is neither a file nor one of cartpole"):
+        read_grid("nowhere")
+    file = tmp_path / "grid.json"
+    file.write_text("{")
+    with pytest.raises(ValueError, match="is not JSON"):
+        read_grid(file)
+    file.write_text('{"tasks": []}')
+    with pytest.raises(ValueError, match="must hold a list of blocks"):
+        read_grid(file)
+
+
+# ------------------------------------------------------------------------ doing a grid
+
+
+def test_a_file_is_what_its_command_makes(tmp_path):
+    run = Run("CartPole-v1", "trpo", 40, tuple(SMALL.items()))
+    (tmp_path / "run.npz").write_bytes(perform(run, episodes=3))
+    found = History.load(tmp_path / "run.npz")
+    expected = train("CartPole-v1", "trpo", seed=40, progress=False, **SMALL)
+    assert np.array_equal(found.policy.theta, expected.policy.theta)
+    assert found.settings == expected.settings
+    returns = evaluate_policy("CartPole-v1", expected.policy, 3, seed=40)
+    assert np.array_equal(found.evaluation, returns)
+
+
+def test_a_grid_is_done_once_and_gone_on_with(tmp_path):
+    runs, said = read_grid(grid(tmp_path, BLOCK)), []
+    options = dict(pool=THREADS, report=said.append, episodes=2)
+    run_grid(runs[:1], tmp_path / "out", **options)
+    first = (tmp_path / "out" / f"{runs[0].name}.npz").stat().st_mtime_ns
+    outcomes = run_grid(runs, tmp_path / "out", **options)
+    assert [outcome.run for outcome in outcomes] == list(runs)
+    assert outcomes[0].file.stat().st_mtime_ns == first
+    assert sorted(finished(runs, tmp_path / "out"), key=runs.index) == list(runs)
+    assert said[0] == f"done    {runs[0].name}; 1 of 1 ended, 0 running, 0 left"
+    assert said[1] == "1 of 4 runs are there already"
+    assert said[-1].endswith("; 4 of 4 ended, 0 running, 0 left")
+    assert len(said) == 5
+    lines = [*lines_of(outcomes)]
+    assert len(lines) == 2 and lines[0].startswith("CartPole-v1 trpo: 2 of 2 runs, ret")
+    assert not [*(tmp_path / "out").glob("*.part")]
+
+
+def test_another_grids_folder_is_refused(tmp_path):
+    runs = read_grid(grid(tmp_path, BLOCK))[:1]
+    run_grid(runs, tmp_path / "out", THREADS, report=str, episodes=1)
+    other = read_grid(grid(tmp_path, {**BLOCK, "settings": {**SMALL, "gamma": 0.5}}))
+    with pytest.raises(ValueError, match=r"a run with gamma = 0\.995, the grid wants"):
+        run_grid(other, tmp_path / "out", THREADS, report=str)
+
+
+MODULE = """
+import gymnasium, os
+from gymnasium.envs.classic_control import CartPoleEnv
+
+class Dies(CartPoleEnv):
+    steps = 0
+    def step(self, action):
+        Dies.steps += 1
+        if Dies.steps > 300:
+            os._exit(9)
+        return super().step(action)
+
+class Raises(CartPoleEnv):
+    def step(self, action):
+        raise RuntimeError("the robot\\nbroke")
+
+gymnasium.register("Dies-v0", Dies, max_episode_steps=50)
+gymnasium.register("Raises-v0", Raises, max_episode_steps=50)
+"""
+
+
+@pytest.fixture
+def bad_robots(tmp_path, monkeypatch):
+    (tmp_path / "bad_robots.py").write_text(MODULE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_run_that_fails_or_dies_is_a_row_and_the_others_go_on(tmp_path, bad_robots):
+    tasks = ["bad_robots:Raises-v0", "bad_robots:Dies-v0", "CartPole-v1"]
+    block = {**BLOCK, "tasks": tasks, "algorithms": ["trpo"], "seeds": [1, 2]}
+    runs, said = read_grid(grid(tmp_path, block)), []
+    pool = partial(local_pool, 2)
+    outcomes = run_grid(runs, tmp_path / "out", pool, 2, said.append, episodes=1)
+    problems = [outcome.problem for outcome in outcomes]
+    assert problems[:2] == ["RuntimeError: the robot broke"] * 2
+    assert problems[2:4] == ["its process ended before it had a result"] * 2
+    assert problems[4:] == ["", ""]
+    lines = [*lines_of(outcomes)]
+    assert "bad_robots:Raises-v0 trpo: 0 of 2 runs" in lines
+    name = "bad_robots-Raises-v0-trpo-1"
+    assert f"  FAILED {name}: RuntimeError: the robot broke" in lines
+    assert "4 failed" in said[-1]
+
+
+def command(*words):
+    return [sys.executable, "-m", "trpo_lite", "experiment", *map(str, words)]
+
+
+def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(tmp_path):
+    quick = {**BLOCK, "algorithms": ["trpo"], "seeds": [1]}
+    slow = {**quick, "seeds": [2, 3, 4], "settings": {"steps": 10**9, "until": 1e9}}
+    file, out = grid(tmp_path, quick, slow), tmp_path / "out"
+    words = command(file, "--out", out, "--workers", 2)
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        first = process.stdout.readline()
+        assert first.startswith("done    CartPole-v1-trpo-1; 1 of 4")
+        start = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) == 130
+        assert time.monotonic() - start < 10
+    with pytest.raises(ProcessLookupError):  # none of its processes is left
+        for _ in range(50):
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
+    assert [path.name for path in out.iterdir()] == ["CartPole-v1-trpo-1.npz"]
+    # the same command goes on; with that run alone it has nothing to do
+    file = grid(tmp_path, quick)
+    done = subprocess.run(command(file, "--out", out), capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("1 of 1 runs are there")
+
+
+def test_wrong_options_are_told_in_one_line(tmp_path):
+    for words, message in (
+        ([grid(tmp_path, BLOCK), "--workers", 0], "--workers must be an integer >= 1"),
+        (["nowhere"], "grid 'nowhere' is neither a file nor one of cartpole"),
+    ):
+        done = subprocess.run(command(*words), capture_output=True, text=True)
+        assert done.returncode == 2 and message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+# ------------------------------------------------------------------------ on a cluster
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dask_does_the_same_runs(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    options = dict(host="127.0.0.1", dashboard_address=None, processes=True)
+    runs = read_grid(grid(tmp_path, BLOCK))[:3]
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options)
+    with cluster, dask_pool(cluster.scheduler_address) as executor:
+        run_grid(runs, tmp_path / "dask", lambda: executor, 2, str, episodes=2)
+    run_grid(runs, tmp_path / "here", THREADS, report=str, episodes=2)
+    for run in runs:
+        one, other = (
+            History.load(tmp_path / folder / f"{run.name}.npz")
+            for folder in ("dask", "here")
+        )
+        np.testing.assert_allclose(one.policy.theta, other.policy.theta, rtol=1e-9)
+        assert np.array_equal(one.evaluation, other.evaluation)
+
+
+def test_dask_that_is_missing_or_silent_is_told(monkeypatch):
+    def use():
+        with dask_pool("tcp://127.0.0.1:9"):
+            pass
+
+    with pytest.raises(ValueError, match="no Dask scheduler answers at tcp://127"):
+        use()
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ValueError, match="needs Dask: python -m pip install"):
+        use()

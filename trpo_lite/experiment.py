@@ -1,0 +1,339 @@
+"""Grids of runs, tasks x algorithms x seeds: in processes here, or on a cluster.
+
+A grid is a JSON file with a list of blocks, each a product of its own:
+
+    [{"tasks": ["Hopper-v5"], "algorithms": ["trpo", "npg"], "seeds": [20, 21, 22],
+      "settings": {"delta": 0.05}, "label": "small"}]
+
+`settings` (any of `trpo_lite.settings.Settings`) and `label` (which tells runs apart
+that differ in their settings alone) may be left out. Each run is one command line, one
+seed and one file in the grid's folder, written whole or not at all. A grid that was
+stopped goes on where it stood.
+
+All work goes through the interface `concurrent.futures.Executor`: a pool of processes,
+one run in each, or whatever else has that interface, such as Dask's.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import shlex
+import tempfile
+import time
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    ProcessPoolExecutor,
+    wait,
+)
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trpo_lite import _check
+from trpo_lite.environments import make_environment
+from trpo_lite.files import write
+from trpo_lite.history import History
+from trpo_lite.settings import ALGORITHMS, Settings
+from trpo_lite.train import evaluate_policy, train
+
+GRIDS = Path(__file__).parent / "grids"
+BLOCK = ("tasks", "algorithms", "seeds", "settings", "label")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a grid."""
+
+    env_id: str
+    algorithm: str
+    seed: int
+    settings: tuple = ()  #: pairs (name, value)
+    label: str = ""
+
+    @property
+    def name(self):
+        """The file's name, without its ending."""
+        parts = [self.env_id.replace("/", "-").replace(":", "-"), self.algorithm]
+        return "-".join([*parts, *([self.label] * bool(self.label)), str(self.seed)])
+
+    @property
+    def command(self):
+        """The command line that does the same by hand."""
+        words = ["python", "-m", "trpo_lite", "train", self.env_id]
+        words += ["--algorithm", self.algorithm, "--seed", str(self.seed)]
+        for name, value in self.settings:
+            option = name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{option}" if value else f"--no-{option}")
+            else:
+                words += [f"--{option}", str(value)]
+        return shlex.join(words)
+
+
+# ------------------------------------------------------------------------ reading grids
+
+
+def read_grid(file_or_name):
+    """The runs of a grid, a file's or one of the package's by its name.
+
+    ValueError that says what is wrong, before anything runs: an unknown task,
+    algorithm, setting or key, a seed that is none, a run that stands there twice.
+    """
+    path = Path(file_or_name)
+    named = GRIDS / f"{file_or_name}.json"
+    if not path.is_file() and not named.is_file():
+        known = ", ".join(sorted(p.stem for p in GRIDS.glob("*.json")))
+        raise ValueError(
+            f"grid {str(file_or_name)!r} is neither a file nor one of {known}"
+        )
+    path = path if path.is_file() else named
+    try:
+        blocks = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise ValueError(f"{path} is not JSON: {problem}") from None
+    if not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
+        raise ValueError(f"{path} must hold a list of blocks {{...}}, found {blocks!r}")
+    runs = [run for i, block in enumerate(blocks) for run in _runs(block, i)]
+    for env_id in dict.fromkeys(run.env_id for run in runs):
+        make_environment(env_id, 1).close()
+    names = [run.name for run in runs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{path} has runs that stand there twice: {', '.join(twice)}")
+    return tuple(runs)
+
+
+def _runs(block, i):
+    """The runs of block number `i`."""
+    for key in block:
+        _check.one_of(f"block {i}: key", key, BLOCK)
+    for key in BLOCK[:3]:
+        if not isinstance(block.get(key), list) or not block[key]:
+            raise ValueError(f"block {i}: {key} must be a list, got {block.get(key)!r}")
+    settings = block.get("settings", {})
+    try:
+        Settings(**settings)
+    except TypeError as problem:
+        raise ValueError(f"block {i}: settings: {problem}") from None
+    for algorithm in block["algorithms"]:
+        _check.one_of(f"block {i}: algorithm", algorithm, ALGORITHMS)
+    for seed in block["seeds"]:
+        _check.count(f"block {i}: seed", seed, least=0)
+    for env_id in block["tasks"]:
+        for algorithm in block["algorithms"]:
+            for seed in block["seeds"]:
+                pairs = tuple(sorted(settings.items()))
+                yield Run(env_id, algorithm, seed, pairs, block.get("label", ""))
+
+
+# ------------------------------------------------------------------------- doing a run
+
+
+def perform(run, episodes=100):
+    """Train and evaluate; the bytes of the run's file.
+
+    A function of its own, of plain arguments, so that any executor can take it to
+    another process or machine.
+    """
+    history = train(
+        run.env_id, run.algorithm, seed=run.seed, progress=False, **dict(run.settings)
+    )
+    if history.stopped == "interrupted":
+        raise RuntimeError("interrupted")
+    returns = evaluate_policy(run.env_id, history.policy, episodes, seed=run.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.npz"
+        history.with_evaluation(returns).save(path)
+        return path.read_bytes()
+
+
+# ------------------------------------------------------------------------- doing a grid
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of the grid ended: with a file, or with a reason."""
+
+    run: Run
+    file: Path | None
+    problem: str = ""
+
+
+def local_pool(workers):
+    """Processes with one BLAS thread each, a new one for each run where Python can."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    context = multiprocessing.get_context("spawn")
+    try:
+        return ProcessPoolExecutor(workers, context, max_tasks_per_child=1)
+    except TypeError:  # before Python 3.11
+        return ProcessPoolExecutor(workers, context)
+
+
+@contextlib.contextmanager
+def dask_pool(address):
+    """The executor of the Dask cluster whose scheduler is at `address`."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError(
+            "--scheduler needs Dask: python -m pip install distributed"
+        ) from None
+    try:
+        client = Client(address, timeout=5)
+    except OSError as problem:
+        raise ValueError(f"no Dask scheduler answers at {address}: {problem}") from None
+    with client:
+        yield client.get_executor(pure=False)
+
+
+def finished(runs, folder):
+    """{run: file} of those that stand in `folder`.
+
+    ValueError if a file there is a run with other settings.
+    """
+    found = {}
+    for run in runs:
+        file = Path(folder) / f"{run.name}.npz"
+        if file.exists():
+            stored = History.load(file).settings
+            for name, value in run.settings:
+                if stored.get(name) != value:
+                    raise ValueError(
+                        f"{file} is a run with {name} = {stored.get(name)!r}, the grid "
+                        f"wants {value!r}: choose another folder or another label"
+                    )
+            found[run] = file
+    return found
+
+
+def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=100):
+    """Do the runs that are not done yet; the outcomes of all, in the order of `runs`.
+
+    Parameters
+    ----------
+    folder : where the files are and go; made if it isn't there
+    pool : function without arguments -> an executor; called again if the executor
+        breaks, as a pool of processes does when one of them is killed
+    workers : how many runs the executor does at once, for the estimate of the time left
+    report : called with one line of text after each run, and every `interval` seconds
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    outcomes = {run: Outcome(run, file) for run, file in finished(runs, folder).items()}
+    progress = _Progress(len(runs), len(outcomes), workers, report)
+    left = [run for run in runs if run not in outcomes]
+    suspects = []  # what ran when an executor broke: each alone from then on
+    while left or suspects:
+        batch = left or suspects[:1]
+        for outcome in _attempt(batch, folder, pool, progress, interval, episodes):
+            outcomes[outcome.run] = outcome
+        missing = [run for run in batch if run not in outcomes]
+        if left:
+            started = missing[: max(workers, 1) + 1]
+            suspects += started
+            left = missing[len(started) :]
+        else:
+            for run in missing:
+                problem = "its process ended before it had a result"
+                outcomes[run] = progress.failed(run, problem)
+            suspects = suspects[1:]
+    return [outcomes[run] for run in runs]
+
+
+def _attempt(runs, folder, pool, progress, interval, episodes):
+    """The outcomes of `runs` until all are there or the executor breaks."""
+    executor = pool()
+    try:
+        futures = {executor.submit(perform, run, episodes): run for run in runs}
+        pending = set(futures)
+        while pending:
+            ended, pending = wait(pending, interval, FIRST_COMPLETED)
+            for future in ended:
+                run = futures[future]
+                try:
+                    content = future.result()
+                except BrokenExecutor:
+                    return
+                except Exception as problem:
+                    text = " ".join(f"{type(problem).__name__}: {problem}".split())
+                    yield progress.failed(run, text)
+                else:
+                    file = folder / f"{run.name}.npz"
+                    write(file, content)
+                    yield progress.done(run, file)
+            if not ended:
+                progress.tell()
+    except BaseException:  # Ctrl-C: nobody waits for what is still running
+        for future in futures:
+            future.cancel()
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        executor.shutdown(wait=False)
+
+
+class _Progress:
+    """Counts, and says in a line how far the grid is."""
+
+    def __init__(self, total, there, workers, report):
+        self.total, self.there, self.workers = total, there, workers
+        self.report, self.start, self.ended, self.problems = report, time.time(), 0, 0
+        if there:
+            report(f"{there} of {total} runs are there already")
+
+    def done(self, run, file):
+        self.ended += 1
+        self.tell(f"done    {run.name}")
+        return Outcome(run, file)
+
+    def failed(self, run, problem):
+        self.ended, self.problems = self.ended + 1, self.problems + 1
+        self.tell(f"FAILED  {run.name}: {problem}")
+        return Outcome(run, None, problem)
+
+    def tell(self, what="running"):
+        left = self.total - self.there - self.ended
+        line = f"{what}; {self.there + self.ended} of {self.total} ended"
+        line += f", {self.problems} failed" if self.problems else ""
+        line += f", {min(left, self.workers)} running, {left} left"
+        if self.ended and left:
+            seconds = (time.time() - self.start) / self.ended * left
+            line += f", about {_duration(seconds)}"
+        self.report(line)
+
+
+def _duration(seconds):
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return (
+        f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    )
+
+
+def lines_of(outcomes):
+    """Lines of text: each task and algorithm with its seeds' mean returns."""
+    groups = {}
+    for outcome in outcomes:
+        run = outcome.run
+        groups.setdefault((run.env_id, run.algorithm, run.label), []).append(outcome)
+    for (env_id, algorithm, label), group in groups.items():
+        name = " ".join([env_id, algorithm, label]).strip()
+        scores = [
+            History.load(outcome.file).evaluation.mean()
+            for outcome in group
+            if outcome.file
+        ]
+        line = f"{name}: {len(scores)} of {len(group)} runs"
+        if scores:
+            line += f", return {np.median(scores):.1f} (median)"
+            line += f", {min(scores):.1f} to {max(scores):.1f}"
+        yield line
+        for outcome in group:
+            if outcome.problem:
+                yield f"  FAILED {outcome.run.name}: {outcome.problem}"
