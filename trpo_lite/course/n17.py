@@ -561,7 +561,7 @@ def _patient_figure():
     left.text(6.2, -20.4, "dashed: healthy")
     left.text(6.2, -21.3, "solid: patient", color=ink(RED))
     right.axhline(1, color=GREY, linewidth=2)
-    right.text(12.6, 1.03, "δ", color=ink(GREY), ha="right")
+    right.text(0.15, 1.04, "δ", color=ink(GREY))
     ring = dict(marker="o", markersize=10, fillstyle="none")
     cross = dict(marker="x", markersize=7, markeredgewidth=2)
     right.set(xlim=(0, 12.8), ylim=(-0.45, 2.45), xlabel="update")
