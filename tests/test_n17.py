@@ -414,6 +414,21 @@ def test_minus_A_moves_a_healthy_update_and_minus_g_does_not(monkeypatch):
     np.testing.assert_array_equal(new.theta, policy.theta)
 
 
+def test_page_12_s_step_can_be_handed_minus_g():
+    from tests.test_again import code_cells
+
+    (page,) = PAGE.parent.glob("12_*.ipynb")
+    cells, names = dict(code_cells(page)), {"np": np}
+    for id in ("six-cg", "six-step"):
+        exec(cells[id], names)
+    batch = lesson.exact_batch(THETA)
+    F = lqr.fisher(lesson.WORLD, *lesson.gain_and_std(THETA), "log_std")
+    rest = F.__matmul__, batch.surrogate, batch.mean_kl, THETA, DELTA
+    np.testing.assert_array_equal(names["step"](-batch.g, *rest), THETA)
+    new = names["step"](batch.g, *rest)
+    np.testing.assert_allclose(new, one_update(HEALTHY, batch).theta, atol=1e-3)
+
+
 def test_page_names_no_bug_before_the_guess():
     texts = ["".join(c["source"]) for c in CELLS.values()]
     ids = [*CELLS]
