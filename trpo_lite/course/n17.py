@@ -746,6 +746,10 @@ def fisher_undamped(scores, v, damping):
     return scores.T @ (scores @ v) / len(scores)
 
 
+def fisher_damped_by_one(scores, v, damping):
+    return scores.T @ (scores @ v) / len(scores) + damping
+
+
 def fisher_damped_away(scores, v, damping):
     return fisher_product_reference(scores, v, -damping)
 
@@ -773,6 +777,7 @@ fisher_product = Exercise(
             fisher_centred
         ),
         "the damping is gone": fisher_undamped,
+        "damping is added to every entry: it multiplies v": fisher_damped_by_one,
         "the sign: damping makes the eigenvalues larger": fisher_damped_away,
     },
     hints=(
@@ -803,6 +808,10 @@ def surrogate_by_halves(log_prob, old_log_prob, advantages):
 
 def surrogate_upside_down(log_prob, old_log_prob, advantages):
     return surrogate_reference(old_log_prob[:, None], log_prob[:, 0], advantages)
+
+
+def surrogate_centred(log_prob, old_log_prob, advantages):
+    return ((np.exp(log_prob[:, 0] - old_log_prob) - 1) * advantages).mean()
 
 
 def surrogate_of_logs(log_prob, old_log_prob, advantages):
@@ -837,6 +846,9 @@ surrogate = Exercise(
             surrogate_by_halves
         ),
         "the ratio is upside down: new over old": surrogate_upside_down,
+        "the mean of (ratio - 1) A: here it is that of ratio times A": (
+            surrogate_centred
+        ),
         "the difference of the logs is the log of the ratio": surrogate_of_logs,
         "the first row's probability is used in every row": surrogate_first_row,
         "the old policy's probability is left out": surrogate_new_only,
@@ -888,6 +900,12 @@ def exact_log(home, logged, measured, delta, moved):
     if logged != measured:
         return "overwritten" if moved else "reversed KL"
     return diagnose_reference(home, logged, logged, delta, moved)
+
+
+def by_isclose(home, logged, measured, delta, moved):
+    home = 0.0 if np.isclose(home, 0) else home
+    logged = measured if np.isclose(logged, measured) else logged
+    return diagnose_reference(home, logged, measured, delta, moved)
 
 
 def formula_above_only(home, logged, measured, delta, moved):
@@ -1000,6 +1018,7 @@ diagnose = Exercise(
     mistakes={
         "home may be 1e-17: compare with a small number, not with 0": exact_zero,
         "logged and measured may differ by rounding: allow for a little": exact_log,
+        "np.isclose lets 1e-5 of the value pass, more than 1e-6 delta": by_isclose,
         "home may be negative as well": formula_above_only,
         "the log may say less as well as more": log_below_only,
         "what counts as nothing is a millionth of the delta given": fixed_threshold,
