@@ -1,21 +1,30 @@
 """What page 17 claims and its cells do not assert."""
 
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from trpo_lite import lqr, mdp
 from trpo_lite.advantage import gae
+from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n17 as lesson
-from trpo_lite.course.n17 import BUGS, DELTA, HEALTHY, THETA, update
+from trpo_lite.course.n17 import DELTA, DIAGNOSES, HEALTHY, PATIENTS, THETA, one_update
 from trpo_lite.environments import make_environment
+from trpo_lite.policies import TabularSoftmax
 from trpo_lite.rollout import collect as collect_rows
 from trpo_lite.surrogate import clipped_terms
+from trpo_lite.trpo import Sample, trpo_update
 
-LATE = lesson.course(updates=9)[0][-1]
+LATE = lesson.run_of(updates=9)[0][-1]
+PAGE = Path(__file__).parents[1] / "notebooks/17_bug_museum.ipynb"
+CELLS = {c["id"]: c for c in json.loads(PAGE.read_text("utf-8"))["cells"]}
 
 
 def measured(batch, theta):
-    return lesson.kl(batch.moment, batch.theta, theta) / DELTA
+    return batch.mean_kl(theta) / DELTA
 
 
 def test_the_patient_is_the_mass_of_page_10_in_decimetres():
@@ -29,35 +38,39 @@ def test_the_patient_is_the_mass_of_page_10_in_decimetres():
 
 
 def test_batch_and_kl_agree_with_the_package():
-    batch, new = lesson.collect(THETA), THETA + np.array([0.01, -0.2, -0.3])
-    expected = lqr.mean_kl(lesson.WORLD, lesson.policy(THETA), lesson.policy(new))
-    assert lesson.kl(batch.moment, THETA, new) == pytest.approx(expected, rel=1e-10)
+    batch, new = lesson.exact_batch(THETA), THETA + np.array([0.01, -0.2, -0.3])
+    expected = lqr.mean_kl(
+        lesson.WORLD, lesson.gain_and_std(THETA), lesson.gain_and_std(new)
+    )
+    assert lesson.mean_kl(batch.moment, THETA, new) == pytest.approx(
+        expected, rel=1e-10
+    )
     step = 1e-6 * np.eye(3)
     slopes = [
         (batch.surrogate(THETA + e) - batch.surrogate(THETA - e)) / 2e-6 for e in step
     ]
     np.testing.assert_allclose(slopes, batch.g, rtol=1e-6)
-    fisher = lqr.fisher(lesson.WORLD, *lesson.policy(THETA), "log_std")
-    f = lesson.cost(lesson.kl, batch, None)
+    fisher = lqr.fisher(lesson.WORLD, *lesson.gain_and_std(THETA), "log_std")
+    f = lesson.cost(lesson.mean_kl, batch, None)
     np.testing.assert_allclose(lesson.hessian(f, THETA), fisher, rtol=1e-4, atol=1e-5)
 
 
 def test_healthy_keeps_its_promises_and_refuses_the_wrong_gradient():
     for theta in (THETA, LATE):
-        batch = lesson.collect(theta)
-        log = update(HEALTHY, batch)
+        batch = lesson.exact_batch(theta)
+        log = one_update(HEALTHY, batch)
         assert batch.surrogate(log.theta) > 0 and measured(batch, log.theta) <= 1
-        np.testing.assert_array_equal(update(HEALTHY, batch, turn=-1).theta, theta)
+        np.testing.assert_array_equal(one_update(HEALTHY, batch, turn=-1).theta, theta)
 
 
 @pytest.mark.parametrize(
     "healthy, sick",
     [
-        (lesson.kl, lesson.kl_reversed),
-        (lesson.kl, lesson.kl_bracket),
+        (lesson.mean_kl, lesson.mean_kl_reversed),
+        (lesson.mean_kl, lesson.mean_kl_bracket),
         (lesson.cost, lesson.cost_unfrozen),
         (lesson.cost, lesson.cost_stale),
-        (lesson.product, lesson.product_of_theta),
+        (lesson.damped, lesson.damped_theta),
         (lesson.iterations, lesson.iterations_early),
         (lesson.search, lesson.search_not_restored),
         (lesson.search, lesson.search_without_kl),
@@ -78,46 +91,44 @@ def test_each_bug_is_one_line(healthy, sick):
 
 
 def test_signatures_of_the_search_bugs():
-    batch = lesson.collect(THETA)
-    logs = {name: update(parts, batch) for name, parts in BUGS.items()}
-    wrong = {name: update(BUGS[name], batch, turn=-1).theta for name in BUGS}
-    full = measured(batch, THETA + update(HEALTHY, batch).step)
+    batch = lesson.exact_batch(THETA)
+    logs = {name: one_update(parts, batch) for name, parts in PATIENTS.items()}
+    wrong = {k: one_update(PATIENTS[k], batch, turn=-1).theta for k in PATIENTS}
+    full = measured(batch, THETA + one_update(HEALTHY, batch).step)
     assert full > 1
-    assert measured(batch, logs["overwritten"].theta) == pytest.approx(full)
-    assert logs["overwritten"].kl < DELTA
-    assert logs["no KL test"].kl == pytest.approx(full * DELTA)
-    np.testing.assert_array_equal(
-        logs["not restored"].theta, update(HEALTHY, batch).theta
-    )
+    assert measured(batch, logs[1].theta) == pytest.approx(full)
+    assert logs[1].kl < DELTA
+    assert logs[8].kl == pytest.approx(full * DELTA)
+    np.testing.assert_array_equal(logs[2].theta, one_update(HEALTHY, batch).theta)
     moved = {name for name, theta in wrong.items() if not np.array_equal(theta, THETA)}
-    assert moved == {"overwritten", "not restored"}
-    assert logs["accumulating"].tries == logs["nothing frozen"].tries == 11
+    assert moved == {1, 2}
+    assert logs[7].tries == logs[4].tries == 11
 
 
 def test_reversed_kl_says_less_than_the_truth_when_sigma_shrinks():
-    batch = lesson.collect(LATE)
-    log = update(BUGS["reversed KL"], batch)
+    batch = lesson.exact_batch(LATE)
+    log = one_update(PATIENTS[3], batch)
     assert log.kl < DELTA < measured(batch, log.theta) * DELTA
-    back = lesson.kl(batch.moment, log.theta, LATE)
+    back = lesson.mean_kl(batch.moment, log.theta, LATE)
     assert log.kl == pytest.approx(back)
 
 
 def test_two_sick_runs_look_better_and_one_looks_healthy():
     healthy = lesson.returns()
-    assert np.all(lesson.returns("overwritten")[1:] > healthy[1:])
-    assert np.all(lesson.returns("no KL test")[1:] > healthy[1:])
-    np.testing.assert_array_equal(lesson.returns("not restored"), healthy)
-    assert np.all(lesson.returns("CG too early")[1:] < healthy[1:])
+    assert np.all(lesson.returns(1)[1:] > healthy[1:])
+    assert np.all(lesson.returns(8)[1:] > healthy[1:])
+    np.testing.assert_array_equal(lesson.returns(2), healthy)
+    assert np.all(lesson.returns(11)[1:] < healthy[1:])
 
 
 def test_a_stale_policy_ends_in_a_negative_direction():
-    path = lesson.course(updates=8)[0]
+    path = lesson.run_of(updates=8)[0]
     lowest = []
     for theta in path:
-        f = lesson.cost_stale(lesson.kl, lesson.collect(theta), path[0])
+        f = lesson.cost_stale(lesson.mean_kl, lesson.exact_batch(theta), path[0])
         lowest.append(np.linalg.eigvalsh(lesson.hessian(f, theta))[0])
     assert min(lowest[:8]) > 0 > lowest[8]
-    log = update(BUGS["stale policy"], lesson.collect(path[8]), stale=path[0])
+    log = one_update(PATIENTS[9], lesson.exact_batch(path[8]), stale=path[0])
     assert np.isnan(log.step).all()
     np.testing.assert_array_equal(log.theta, path[8])  # the search refuses it
 
@@ -125,14 +136,14 @@ def test_a_stale_policy_ends_in_a_negative_direction():
 def test_the_bracket_is_sigma_squared_minus_a_half():
     for sigma in (0.3, 0.8, 1.7):
         theta = np.array([*THETA[:2], np.log(sigma)])
-        home = lesson.kl_bracket(lesson.collect(theta).moment, theta, theta)
+        home = lesson.mean_kl_bracket(lesson.exact_batch(theta).moment, theta, theta)
         assert home == pytest.approx(sigma**2 - 0.5)
 
 
 def test_log_std_stays_and_cg_early_is_the_plain_gradient():
-    assert np.ptp(lesson.course("no log-std")[0][:, 2]) == 0
-    batch = lesson.collect(THETA)
-    step = update(BUGS["CG too early"], batch).step
+    assert np.ptp(lesson.run_of(12)[0][:, 2]) == 0
+    batch = lesson.exact_batch(THETA)
+    step = one_update(PATIENTS[11], batch).step
     cosine = step @ batch.g / np.linalg.norm(step) / np.linalg.norm(batch.g)
     assert cosine == pytest.approx(1)
 
@@ -214,7 +225,7 @@ def test_ward_draws_every_run(patient):
     left, right = figure.axes
     J = left.lines[1].get_ydata()
     np.testing.assert_array_equal(J, lesson.returns(lesson.WARD[patient]))
-    _, said, true, _ = lesson.course(lesson.WARD[patient])
+    _, said, true, _ = lesson.run_of(lesson.WARD[patient])
     rings, crosses = (line.get_ydata() for line in right.lines[1:3])
     for drawn, kl in ((rings, true / DELTA), (crosses, said / DELTA)):
         inside = (kl > -1e-9) & (kl < lesson.HIGH)
@@ -229,14 +240,13 @@ def test_ward_draws_every_run(patient):
 def test_patients_differ():
     pictures = set()
     for bug in lesson.WARD.values():
-        _, said, true, tries = lesson.course(bug)
+        _, said, true, tries = lesson.run_of(bug)
         numbers = [lesson.returns(bug), said, true, tries]
         pictures.add(tuple(np.concatenate(numbers).round(6)))
     assert len(pictures) == len(lesson.WARD)
-    assert set(lesson.WARD.values()) == {None, *BUGS} - {
-        "not restored",
-        "damping of theta",
-    }
+    assert set(lesson.WARD.values()) == {*PATIENTS} - {2, 10}
+    same = [lesson.run_of(lesson.WARD[x])[0] for x in "ACF"]
+    np.testing.assert_allclose(same[1:], [same[0]] * 2, rtol=0, atol=1e-5)
 
 
 def test_checkup_picture_marks_what_failed():
@@ -244,3 +254,221 @@ def test_checkup_picture_marks_what_failed():
     dots, crosses = lesson.draw_checkup(results).axes[0].lines
     np.testing.assert_array_equal(dots.get_xydata(), [[0, 0]])
     np.testing.assert_array_equal(crosses.get_xydata(), [[1, 0], [0, 1], [1, 1]])
+
+
+def wall():
+    """{symptom: numbers in the column "here", as written}"""
+    lines = "".join(CELLS["wall"]["source"]).splitlines()
+    rows = [[x.strip() for x in s[1:-1].split("|")] for s in lines if s[0:1] == "|"]
+    assert rows[0] == ["symptom", "suspects", "to decide", "here"]
+    number = r"(?<![\w(])[+−]?\d*\.?\d+(?![\w)])"
+    return {row[0]: re.findall(number, row[3]) for row in rows[2:]}
+
+
+def test_each_row_of_the_wall_is_shown_by_a_number():
+    batch, path = lesson.exact_batch(THETA), lesson.run_of(updates=9)[0]
+    log = {k: one_update(parts, batch) for k, parts in PATIENTS.items()}
+    wrong = {k: one_update(PATIENTS[k], batch, turn=-1) for k in (1, 2)}
+    full = np.linalg.norm(log[None].step)
+    stale = [
+        one_update(PATIENTS[9], lesson.exact_batch(x), stale=THETA) for x in path[:9]
+    ]
+    fisher = lqr.fisher(lesson.WORLD, *lesson.gain_and_std(THETA), "log_std")
+    best = np.sqrt(2e-6 * batch.g @ np.linalg.solve(fisher, batch.g))
+
+    def tiny(n, damping=1e-3):
+        H = fisher + damping * np.eye(3)
+        x = conjugate_gradient(H.__matmul__, batch.g, iterations=n).x
+        return np.sqrt(2e-6 / (x @ H @ x)) * x
+
+    v = np.array([1.0, -2.0, 0.5])
+    f = [lesson.damped_theta(fisher, THETA, c * v, 0.1) for c in (1, 2)]
+    trip, value = lesson.errand()
+    A = [
+        error(trip, np.full(6, value), np.full(6, value), 0.9)
+        for error in (lesson.td_errors, *(lesson.OTHERS[k][1] for k in ("5a", "5b")))
+    ]
+    tops = [lesson.climb(lesson.OTHERS["6a"][i], 60) for i in (1, 0)]
+    angle, reward, _ = lesson.cartpole_grid()
+    size, theta_1 = batch.mean_kl, log[1].theta
+    rising = [lesson.returns(k)[-1] > lesson.returns(k)[0] for k in PATIENTS if k]
+    expected = {
+        "measured KL ≠ logged KL": [log[1].kl / DELTA, size(theta_1) / DELTA],
+        "KL above δ, and logged so": [log[8].kl / DELTA, size(log[8].theta) / DELTA],
+        "KL at home not 0": [
+            lesson.mean_kl_bracket(batch.moment, THETA, THETA),
+            lesson.mean_kl(lesson.exact_batch(path[1]).moment, THETA, path[1]) / DELTA,
+        ],
+        "negative KL": [log[13].kl],
+        "stands still, all tries used": [log[4].tries],
+        "`nan` after some good updates": [
+            next(k for k, x in enumerate(stale) if np.isnan(x.step).any())
+        ],
+        "falls, and its KL is logged right": [batch.gain(wrong[2].theta)],
+        "all tries used, yet it moves": [
+            np.linalg.norm(log[7].theta - THETA) / full,
+            np.linalg.norm(wrong[2].theta - THETA) / full,
+        ],
+        "learns slowly, tiny step's KL is δ": [
+            batch.g @ tiny(n) / best for n in (1, 2)
+        ],
+        "learns slowly, tiny step's KL below δ": [
+            size(THETA + tiny(3, 1.0)) / 1e-6,
+            1,
+        ],
+        "$H(2v) \\neq 2Hv$": [np.abs(f[1] - 2 * f[0]).max()],
+        "entropy the same to the last digit": [np.exp(lesson.run_of(12)[0][-1, 2]), 12],
+        "entropy gone after one update": [np.exp(log[13].theta[2])],
+        "it waits for the time limit": [A[1][2], A[0][2]],
+        "the end teaches nothing": [A[2][5], A[0][5]],
+        "ratios run away": [p / 0.1 for p in tops],
+        "rewards that the world never pays; jumps": [
+            reward.min(),
+            np.abs(np.diff(angle, axis=0)).max(),
+        ],
+        "return rises": [sum(rising), len(rising)],
+    }
+    said = wall()
+    assert [*said] == [*expected]
+    for symptom, numbers in said.items():
+        assert len(numbers) == len(expected[symptom]), symptom
+        for text, true in zip(numbers, expected[symptom], strict=True):
+            digits = len(text.split(".")[1]) if "." in text else 0
+            assert float(text.replace("−", "-")) == round(float(true), digits), symptom
+
+
+def test_who_uses_all_tries_and_moves():
+    batch = lesson.exact_batch(THETA)
+    healthy, wrong = (one_update(HEALTHY, batch, turn=sign) for sign in (1, -1))
+    share = np.linalg.norm(one_update(PATIENTS[7], batch).theta - THETA)
+    share /= np.linalg.norm(healthy.step)
+    assert np.abs(share - 0.8 ** np.arange(11)).min() > 0.03
+    last = one_update(PATIENTS[2], batch, turn=-1).theta
+    np.testing.assert_allclose(last, THETA + 0.8**10 * wrong.step)
+
+
+def test_a_sampled_kl_may_be_negative():
+    rng = np.random.default_rng(0)
+    actions = rng.normal(size=(1000, 10))  # of N(0, 1), ten at a time
+    shift = 0.2
+    means = (-(actions**2) / 2 + (actions - shift) ** 2 / 2).mean(axis=1)
+    assert np.mean(means < 0) > 0.2 and abs(means.mean() - shift**2 / 2) < 0.01
+
+
+def test_with_a_bad_gradient_the_return_falls_for_those_who_move_after_a_failure():
+    rows = {
+        row[:10].strip(): row.split()[-2:]
+        for row in "".join(
+            CELLS["return-noise"]["outputs"][0]["data"]["text/plain"]
+        ).splitlines()[1:]
+    }
+    falls = {name: float(x[0].strip("%")) for name, x in rows.items()}
+    assert falls["patient 1"] > 3 * falls["healthy"]
+    assert falls["patient 2"] > 3 * falls["healthy"]
+    assert falls["patient 8"] == falls["healthy"]
+
+
+def test_the_six_tests_each_fail_somewhere():
+    names = {"__name__": "page"}
+    from tests.test_again import code_cells
+
+    wanted = ("imports", "patient-update", "patient-same", "checkup-code")
+    cells = dict(code_cells(PAGE))
+    for id in wanted:
+        text = (
+            cells[id] if id != "patient-same" else "batch = lesson.exact_batch(THETA)"
+        )
+        exec(text, names)
+    told = {DIAGNOSES[k]: names["tests"](parts) for k, parts in PATIENTS.items()}
+    for test in told["healthy"]:
+        assert not all(results[test] for results in told.values()), test
+    assert [b for b, x in told.items() if all(x.values())] == [
+        "healthy",
+        "accumulating",
+    ]
+    assert not told["not restored"]["-g is | refused"]
+    assert not told["overwritten"]["-g is | refused"]
+
+
+def test_minus_A_moves_a_healthy_update_and_minus_g_does_not(monkeypatch):
+    batch = lesson.exact_batch(THETA)
+    moved = one_update(HEALTHY, lesson.turned(batch)).theta
+    assert batch.gain(moved) < 0 < lesson.turned(batch).surrogate(moved)
+    # the same of the package's update, on samples
+    rng = np.random.default_rng(0)
+    policy = TabularSoftmax(rng.normal(size=12), 4, 3)
+
+    class Few:
+        observations = rng.integers(4, size=200)
+        actions = policy.sample(observations, rng)
+
+        def __len__(self):
+            return 200
+
+    A = rng.normal(size=200)
+    assert trpo_update(policy, Few(), -A)[1].stop == "accepted"
+    honest = Sample.gradient
+    monkeypatch.setattr(Sample, "gradient", lambda self: -honest(self))
+    new, log = trpo_update(policy, Few(), A)
+    assert log.stop == "max_backtracks"
+    np.testing.assert_array_equal(new.theta, policy.theta)
+
+
+def test_page_12_s_step_can_be_handed_minus_g():
+    from tests.test_again import code_cells
+
+    (page,) = PAGE.parent.glob("12_*.ipynb")
+    cells, names = dict(code_cells(page)), {"np": np}
+    for id in ("six-cg", "six-step"):
+        exec(cells[id], names)
+    batch = lesson.exact_batch(THETA)
+    F = lqr.fisher(lesson.WORLD, *lesson.gain_and_std(THETA), "log_std")
+    rest = F.__matmul__, batch.surrogate, batch.mean_kl, THETA, DELTA
+    np.testing.assert_array_equal(names["step"](-batch.g, *rest), THETA)
+    new = names["step"](batch.g, *rest)
+    np.testing.assert_allclose(new, one_update(HEALTHY, batch).theta, atol=1e-3)
+
+
+def test_page_names_no_bug_before_the_guess():
+    texts = ["".join(c["source"]) for c in CELLS.values()]
+    ids = [*CELLS]
+    for k, first in (
+        (1, "overwritten-line"),
+        (2, "restored-line"),
+        (3, "reversed-line"),
+    ):
+        for text in texts[ids.index("goals") : ids.index(first)]:
+            assert DIAGNOSES[k] not in text, (k, text)
+    assert not any(
+        re.search(r"lesson\.\w+_(overwritten|reversed|unfrozen)", t) for t in texts
+    )
+
+
+def test_the_cause_of_patient_12_is_sigma():
+    end, healthy = lesson.run_of(12)[0][-1], lesson.run_of()[0][-1]
+    mixed = np.array([*end[:2], healthy[2]])
+    gap = lesson.performance(healthy) - lesson.performance(end)
+    assert (
+        gap > 1 and abs(lesson.performance(mixed) - lesson.returns()[-1]) < 0.01 * gap
+    )
+
+
+def test_damping_of_theta_is_not_solved():
+    batch = lesson.exact_batch(THETA)
+    F = lqr.fisher(lesson.WORLD, *lesson.gain_and_std(THETA), "log_std")
+    for f, solved in ((lesson.damped, True), (lesson.damped_theta, False)):
+        x = lesson.solve(lambda u, f=f: f(F, THETA, u, 0.1), batch.g, 10)
+        assert (np.linalg.norm(F @ x + 0.1 * x - batch.g) < 1e-9) == solved
+
+
+def test_without_damping_the_unfrozen_product_is_0():
+    batch = lesson.exact_batch(THETA)
+    f = lesson.cost_unfrozen(lesson.mean_kl, batch, None)
+    assert np.abs(lesson.hessian(f, THETA) @ batch.g).max() < 1e-6
+
+
+@pytest.mark.parametrize("patient", lesson.WARD)
+def test_ward_s_words_follow_the_patient(patient):
+    words = lesson.patient_words(patient)
+    assert f"Patient {patient}" in words
+    assert f"{lesson.returns(lesson.WARD[patient])[-1]:.2f}" in words

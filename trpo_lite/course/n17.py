@@ -3,15 +3,18 @@
 import difflib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache
 
 import numpy as np
 
-from trpo_lite import lqr, mdp
+from trpo_lite import lqr, mdp, plots
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Widget
-from trpo_lite.style import BLUE, GREY, INK, RED, VIOLET
+from trpo_lite.course.table import number, table
+from trpo_lite.course.widgets import Choice, Picture, Widget
+from trpo_lite.style import BLUE, GREY, INK, RED, VIOLET, ink
+
+# --- worlds
 
 # The patient: a mass on a line, pushed; u ~ N(k1 position + k2 speed, sigma^2).
 # theta = (k1, k2, log sigma). The position is counted in decimetres.
@@ -30,44 +33,63 @@ DELTA = 0.05
 DAMPING = 1e-3
 
 
-def policy(theta):
+def gain_and_std(theta):
     """(gain [1, 2], std) of theta [3], as `trpo_lite.lqr` wants them."""
     return theta[None, :2], float(np.exp(theta[2]))
 
 
 def performance(theta):
     """J, exactly."""
-    return lqr.performance(WORLD, *policy(theta))
+    return lqr.performance(WORLD, *gain_and_std(theta))
 
 
 @dataclass(frozen=True)
-class Batch:
+class ExactBatch:
     """What an endless batch of theta would tell: g, the states, and L of any policy."""
 
     theta: np.ndarray  #: [3], the policy that acted
     moment: np.ndarray  #: [2, 2], the mean of s s^T over its visits
     g: np.ndarray  #: [3], the gradient of L, per step
+    sign: float = 1.0  #: of the advantages; -1 only in `turned`
 
     def surrogate(self, new):
         """L at `new`, the mean over steps: (1 - gamma) times page 03's sum."""
         if not np.isfinite(np.exp(new)).all():
             return np.nan
-        return (1 - WORLD.gamma) * lqr.surrogate(WORLD, policy(self.theta), policy(new))
+        L = lqr.surrogate(WORLD, gain_and_std(self.theta), gain_and_std(new))
+        return self.sign * (1 - WORLD.gamma) * L
+
+    def mean_kl(self, new):
+        """The mean KL(theta || new), by the healthy formula."""
+        return mean_kl(self.moment, self.theta, new)
+
+    def evaluate(self, new):
+        """(L, mean KL) at `new`."""
+        return self.surrogate(new), self.mean_kl(new)
+
+    def gain(self, new):
+        """J(new) - J(theta), exactly."""
+        return performance(new) - performance(self.theta)
 
 
-def collect(theta):
-    """The Batch of theta; ValueError if its gain is unstable."""
+def exact_batch(theta):
+    """The ExactBatch of theta; ValueError if its gain is unstable."""
     share = 1 - WORLD.gamma
-    slopes = lqr.gradient(WORLD, *policy(theta), parameter="log_std")
+    slopes = lqr.gradient(WORLD, *gain_and_std(theta), parameter="log_std")
     g = share * np.concatenate([x.ravel() for x in slopes])
-    moment = share * lqr.evaluate(WORLD, *policy(theta)).state_moment
-    return Batch(theta, moment, g)
+    moment = share * lqr.evaluate(WORLD, *gain_and_std(theta)).state_moment
+    return ExactBatch(theta, moment, g)
+
+
+def turned(batch):
+    """The batch with -A for A: g and L change their signs together."""
+    return replace(batch, g=-batch.g, sign=-batch.sign)
 
 
 # The parts of an update. Healthy first, then the sick ones, one line apart each.
 
 
-def kl(moment, old, new):
+def mean_kl(moment, old, new):
     """Mean KL(old || new) over states with the second moment `moment`."""
     gap = new[:2] - old[:2]
     far = gap @ moment @ gap
@@ -75,7 +97,7 @@ def kl(moment, old, new):
     return new[2] - old[2] + (var + far) / (2 * new_var) - 0.5
 
 
-def kl_reversed(moment, old, new):
+def mean_kl_reversed(moment, old, new):
     old, new = new, old
     gap = new[:2] - old[:2]
     far = gap @ moment @ gap
@@ -83,7 +105,7 @@ def kl_reversed(moment, old, new):
     return new[2] - old[2] + (var + far) / (2 * new_var) - 0.5
 
 
-def kl_bracket(moment, old, new):
+def mean_kl_bracket(moment, old, new):
     gap = new[:2] - old[:2]
     far = gap @ moment @ gap
     var, new_var = np.exp(2 * old[2]), np.exp(2 * new[2])
@@ -103,12 +125,12 @@ def cost_stale(kl, batch, stale):
     return lambda x: kl(batch.moment, stale, x)
 
 
-def product(H, theta, v, damping=DAMPING):
+def damped(H, theta, v, damping=DAMPING):
     """(H + damping) v."""
     return H @ v + damping * v
 
 
-def product_of_theta(H, theta, v, damping=DAMPING):
+def damped_theta(H, theta, v, damping=DAMPING):
     return H @ v + damping * theta
 
 
@@ -134,37 +156,37 @@ def solve(product, g, iterations):
     return x
 
 
-def search(evaluate, theta, step, delta, alpha=0.8, tries=11):
+def search(evaluate, theta, step, delta, backtrack=0.8, tries=11):
     """(theta_{k+1}, tries used)."""
     for j in range(tries):
-        candidate = theta + alpha**j * step
+        candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             return candidate, j + 1
     return theta, tries
 
 
-def search_not_restored(evaluate, theta, step, delta, alpha=0.8, tries=11):
+def search_not_restored(evaluate, theta, step, delta, backtrack=0.8, tries=11):
     for j in range(tries):
-        candidate = theta + alpha**j * step
+        candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             return candidate, j + 1
     return candidate, tries
 
 
-def search_without_kl(evaluate, theta, step, delta, alpha=0.8, tries=11):
+def search_without_kl(evaluate, theta, step, delta, backtrack=0.8, tries=11):
     for j in range(tries):
-        candidate = theta + alpha**j * step
+        candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)  # noqa: RUF059
         if L > 0:
             return candidate, j + 1
     return theta, tries
 
 
-def search_accumulating(evaluate, theta, step, delta, alpha=0.8, tries=11):
+def search_accumulating(evaluate, theta, step, delta, backtrack=0.8, tries=11):
     for j in range(tries):
-        candidate = theta + alpha**j * step
+        candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             theta = candidate
@@ -193,9 +215,9 @@ def trained_without_log_std(g):
 class Parts:
     """The replaceable parts of an update; the defaults are healthy."""
 
-    kl: Callable = kl
+    kl: Callable = mean_kl
     cost: Callable = cost
-    product: Callable = product
+    product: Callable = damped
     iterations: Callable = iterations
     search: Callable = search
     taken: Callable = taken
@@ -203,27 +225,39 @@ class Parts:
 
 
 HEALTHY = Parts()
-BUGS = {
-    "overwritten": Parts(taken=taken_overwritten),
-    "not restored": Parts(search=search_not_restored),
-    "reversed KL": Parts(kl=kl_reversed),
-    "nothing frozen": Parts(cost=cost_unfrozen),
-    "accumulating": Parts(search=search_accumulating),
-    "no KL test": Parts(search=search_without_kl),
-    "stale policy": Parts(cost=cost_stale),
-    "damping of theta": Parts(product=product_of_theta),
-    "CG too early": Parts(iterations=iterations_early),
-    "no log-std": Parts(trained=trained_without_log_std),
-    "bracket": Parts(kl=kl_bracket),
+PATIENTS = {  # numbered, so that the page doesn't give the answer away
+    None: HEALTHY,
+    1: Parts(taken=taken_overwritten),
+    2: Parts(search=search_not_restored),
+    3: Parts(kl=mean_kl_reversed),
+    4: Parts(cost=cost_unfrozen),
+    7: Parts(search=search_accumulating),
+    8: Parts(search=search_without_kl),
+    9: Parts(cost=cost_stale),
+    10: Parts(product=damped_theta),
+    11: Parts(iterations=iterations_early),
+    12: Parts(trained=trained_without_log_std),
+    13: Parts(kl=mean_kl_bracket),
+}
+DIAGNOSES = {
+    None: "healthy",
+    1: "overwritten",
+    2: "not restored",
+    3: "reversed KL",
+    4: "nothing frozen",
+    7: "accumulating",
+    8: "no KL test",
+    9: "stale policy",
+    10: "damping of theta",
+    11: "CG too early",
+    12: "no log-std",
+    13: "bracket",
 }
 
 
-PATIENT = {  # numbered, so that the page doesn't give the answer away
-    1: BUGS["overwritten"],
-    2: BUGS["not restored"],
-    3: BUGS["reversed KL"],
-    4: BUGS["nothing frozen"],
-}
+def called(patient):
+    """ "healthy" or "patient 7": what a table says before the diagnosis."""
+    return "healthy" if patient is None else f"patient {patient}"
 
 
 def hessian(f, x, h=1e-3):
@@ -248,7 +282,7 @@ class Log:
     promise: float  #: g.step
 
 
-def update(parts, batch, delta=DELTA, turn=1.0, stale=None):
+def one_update(parts, batch, delta=DELTA, turn=1.0, stale=None):
     """One TRPO update made of `parts`; `turn=-1` hands it the gradient of -L.
 
     `stale` is the policy that `cost_stale` compares with.
@@ -257,19 +291,34 @@ def update(parts, batch, delta=DELTA, turn=1.0, stale=None):
     g = parts.trained(turn * batch.g)
     H = hessian(parts.cost(parts.kl, batch, theta if stale is None else stale), theta)
 
-    def fvp(v):
+    def fisher_product(v):
         return parts.product(H, theta, v)
 
     def evaluate(new):
         return batch.surrogate(new), parts.kl(batch.moment, theta, new)
 
     with np.errstate(all="ignore"):
-        x = solve(fvp, g, parts.iterations())
-        step = np.sqrt(2 * delta / (x @ fvp(x))) * x
+        x = solve(fisher_product, g, parts.iterations())
+        step = np.sqrt(2 * delta / (x @ fisher_product(x))) * x
         found, tries = parts.search(evaluate, theta, step, delta)
         said = parts.kl(batch.moment, theta, found)
         new = parts.taken(theta, step, found)
     return Log(new, float(said), tries, step, float(g @ step))
+
+
+def changed_line(patient):
+    """The line in which a patient differs: '-' healthy, '+' sick."""
+    if patient in OTHERS:
+        return difference(*OTHERS[patient])
+    pairs = [[getattr(p, f.name) for p in (HEALTHY, PATIENTS[patient])] for f in PARTS]
+    return difference(*next(pair for pair in pairs if pair[0] is not pair[1]))
+
+
+def chart(*rows):
+    """Show the page's chart: one reading a row."""
+    head = "patient | KL/δ\nlogged | KL/δ\nmeasured | tries | L | J gains"
+    formats = "", ".2f", ".2f", "d", ".3f", "+.2f", "+.2f"
+    table(f"{head} | J gains\non -g", rows, formats)
 
 
 def difference(healthy, sick):
@@ -284,31 +333,36 @@ def difference(healthy, sick):
 
 
 @cache
-def course(bug=None, updates=12):
+def run_of(patient=None, updates=12):
     """A run from `THETA`: thetas [K+1, 3], KL logged [K], KL measured [K], tries [K].
 
-    `stale policy` compares with the first policy of the run. Ends early where a gain
-    is unstable.
+    Patient 9 compares with the first policy of the run. Ends early where a gain is
+    unstable.
     """
-    parts = BUGS.get(bug, HEALTHY)
     thetas, said, measured, tries = [THETA], [], [], []
     for _ in range(updates):
-        batch = collect(thetas[-1])
-        log = update(parts, batch, stale=THETA)
+        batch = exact_batch(thetas[-1])
+        log = one_update(PATIENTS[patient], batch, stale=THETA)
         thetas.append(log.theta)
         said.append(log.kl)
-        measured.append(kl(batch.moment, batch.theta, log.theta))
+        measured.append(batch.mean_kl(log.theta))
         tries.append(log.tries)
         if not np.isfinite(performance(log.theta)):
             break
     return np.array(thetas), np.array(said), np.array(measured), np.array(tries)
 
 
-# Rows of a batch: what `done` means, and which rows are steps at all.
+@cache
+def returns(patient=None, updates=12):
+    """J of the policies of a run, [K+1]."""
+    return np.array([performance(theta) for theta in run_of(patient, updates)[0]])
+
+
+# What `done` means, and which cells of a grid are steps at all.
 
 
 @dataclass(frozen=True)
-class Rows:
+class FewSteps:
     """A few steps, written by hand: every array [M]."""
 
     rewards: np.ndarray
@@ -316,32 +370,30 @@ class Rows:
     truncated: np.ndarray
 
 
-def td_errors(rows, v, next_v, gamma):
+def td_errors(steps, v, next_v, gamma):
     """r + gamma v(s') - v(s): GAE at lambda = 0."""
-    done = rows.terminated
-    return rows.rewards + gamma * next_v * ~done - v
+    done = steps.terminated
+    return steps.rewards + gamma * next_v * ~done - v
 
 
-def td_errors_time_is_up(rows, v, next_v, gamma):
-    done = rows.terminated | rows.truncated
-    return rows.rewards + gamma * next_v * ~done - v
+def td_errors_time_is_up(steps, v, next_v, gamma):
+    done = steps.terminated | steps.truncated
+    return steps.rewards + gamma * next_v * ~done - v
 
 
-def td_errors_never_over(rows, v, next_v, gamma):
+def td_errors_never_over(steps, v, next_v, gamma):
     done = np.zeros(len(v), bool)
-    return rows.rewards + gamma * next_v * ~done - v
+    return steps.rewards + gamma * next_v * ~done - v
 
 
-ERRORS = {
-    "healthy": td_errors,
-    "patient 5a": td_errors_time_is_up,
-    "patient 5b": td_errors_never_over,
-}
 ACTIONS = "wait", "wait", "wait", "wait", "wait", "finish"
 
 
+FLAGS = "", "", "truncated", "", "", "terminated"
+
+
 def errand(gamma=0.9, p_finish=0.2):
-    """(Rows, v) of two episodes: three waits to the time limit; two waits, finish.
+    """(FewSteps, v) of two episodes: three waits to the time limit; two waits, finish.
 
     One state, -1 a step; `finish` ends the episode. v is the exact value of the policy
     that finishes with probability `p_finish`.
@@ -349,7 +401,7 @@ def errand(gamma=0.9, p_finish=0.2):
     terminated = np.array([False] * 5 + [True])
     truncated = np.array([False, False, True, False, False, False])
     v = -1 / (1 - gamma * (1 - p_finish))
-    return Rows(-np.ones(6), terminated, truncated), v
+    return FewSteps(-np.ones(6), terminated, truncated), v
 
 
 def steps_only(done):
@@ -399,10 +451,13 @@ def terms_too_soon(r, A, clip=0.2):
     return np.minimum(r, bounded) * A
 
 
-TERMS = {
-    "healthy": terms,
-    "patient 6a": terms_with_max,
-    "patient 6b": terms_too_soon,
+PARTS = fields(Parts)
+OTHERS = {  # (healthy, sick) of the bugs that sit in the data and in PPO
+    "5a": (td_errors, td_errors_time_is_up),
+    "5b": (td_errors, td_errors_never_over),
+    "6a": (terms, terms_with_max),
+    "6b": (terms, terms_too_soon),
+    14: (steps_only, steps_and_resets),
 }
 
 
@@ -436,62 +491,77 @@ def road_gain(p, p_old=0.1):
     return new.performance - road(p_old)[0].performance
 
 
-# figures
+# --- pictures
 
 
-@cache
-def returns(bug=None, updates=12):
-    """J of the policies of a run, [K+1]."""
-    return np.array([performance(theta) for theta in course(bug, updates)[0]])
-
-
-def draw_returns():
+def draw_careers():
     """J over updates of the healthy run and three sick ones -> Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.7), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = plots.figure(size=(7.2, 3.7))
     axes.plot(returns(), "-", color=GREY, linewidth=6, alpha=0.6)
-    axes.plot(returns("not restored"), "-.", color=BLUE)
-    axes.plot(returns("overwritten"), "--", color=RED)
-    axes.plot(returns("CG too early"), ":", color=VIOLET)
-    axes.text(1.9, -11.3, "overwritten", color=RED, ha="right")
-    axes.text(3.4, -13.9, "healthy (grey) and not restored: one line", color=BLUE)
-    axes.text(6.4, -17.2, "CG too early", color=VIOLET)
+    axes.plot(returns(2), "-.", color=BLUE)
+    axes.plot(returns(1), "--", color=RED)
+    axes.plot(returns(11), ":", color=VIOLET)
+    axes.text(1.9, -11.3, "patient 1", color=ink(RED), ha="right")
+    axes.text(3.4, -13.9, "healthy (grey) and patient 2: one line", color=ink(BLUE))
+    axes.text(6.4, -17.2, "patient 11", color=ink(VIOLET))
     axes.set(xlabel="update", ylabel="J (expected discounted return)", xlim=(0, 12))
     return figure
 
 
-WARD = {
-    "A": "no KL test",
-    "B": "CG too early",
-    "C": "reversed KL",
-    "D": "nothing frozen",
-    "E": "no log-std",
-    "F": "overwritten",
-    "G": "stale policy",
-    "H": "bracket",
-    "I": "accumulating",
-    "J": None,
-}
+careers = Picture(
+    draw_careers,
+    "J over twelve updates. Patient 1 is above the healthy run, patient 2 on the same "
+    "line as the healthy run, patient 11 far below.",
+)
+
+
+def draw_checkup(results):
+    """Which test catches which bug; results: bug -> test -> passed -> Figure."""
+    bugs, tests = list(results), list(next(iter(results.values())))
+    failed = np.array([[not results[b][t] for t in tests] for b in bugs])
+    figure, axes = plots.figure(size=(7.5, 4.9))
+    y, x = np.nonzero(~failed)
+    axes.plot(x, y, "o", color=GREY, markersize=4, linestyle="none")
+    y, x = np.nonzero(failed)
+    axes.plot(x, y, "X", color=RED, markersize=12, linestyle="none")
+    axes.set_xticks(range(len(tests)), [t.replace(" | ", "\n") for t in tests])
+    axes.set_yticks(range(len(bugs)), bugs)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    axes.tick_params(axis="x", labelsize=11)
+    axes.set(xlim=(-0.5, len(tests) - 0.5), ylim=(len(bugs) - 0.5, -0.5))
+    return figure
+
+
+def checkup_words(results):
+    """Each bug with the number of tests that it fails."""
+    counts = {bug: len(told) - sum(told.values()) for bug, told in results.items()}
+    said = ", ".join(f"{bug} {count}" for bug, count in counts.items())
+    return f"A table of bugs and tests, a red cross where a test fails: {said}."
+
+
+checkup = Picture(draw_checkup, checkup_words)
+
+# --- widgets
+
+WARD = dict(zip("ABCDEFGHIJ", (8, 11, 3, 4, 12, 1, 9, 13, 7, None), strict=True))
 LOW, HIGH = -0.3, 2.3
 
 
 @cache
 def _patient_figure():
     """(figure, what moves in it): built once, as that takes longest; all runs, too."""
-    from matplotlib.figure import Figure
-
     for bug in WARD.values():
         returns(bug)
-    figure = Figure(figsize=(7.5, 3.8))  # a constrained layout takes twice as long
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = plots.figure(cols=2, size=(7.5, 3.8), layout=None)
+    # a constrained layout takes twice as long
     figure.subplots_adjust(0.095, 0.145, 0.985, 0.915, 0.34)
     left.plot(returns(), "--", color=INK, linewidth=1.5)
     left.set(xlim=(0, 12), ylim=(-22, -9.5), xlabel="update")
     left.set_ylabel("J (expected discounted return)")
     left.text(6.2, -20.4, "dashed: healthy")
+    left.text(6.2, -21.3, "solid: patient", color=ink(RED))
     right.axhline(1, color=GREY, linewidth=2)
+    right.text(0.15, 1.04, "δ", color=ink(GREY))
     ring = dict(marker="o", markersize=10, fillstyle="none")
     cross = dict(marker="x", markersize=7, markeredgewidth=2)
     right.set(xlim=(0, 12.8), ylim=(-0.45, 2.45), xlabel="update")
@@ -499,8 +569,8 @@ def _patient_figure():
     for axes in (left, right):
         axes.set_xticks([0, 4, 8, 12])
     right.set_yticks([LOW, 0, 1, 2, HIGH], ["below", "0", "1", "2", "above"])
-    right.text(0.4, 1.8, "× as logged", color=BLUE)
-    right.text(0.4, 1.6, "○ as measured", color=RED)
+    right.text(0.4, 1.8, "× as logged", color=ink(BLUE))
+    right.text(0.4, 1.6, "○ as measured", color=ink(RED))
     above = dict(fontsize=13, va="bottom")
     return figure, {
         "J": left.plot([], [], "-", color=RED)[0],
@@ -516,7 +586,7 @@ def draw_patient(patient):
 
     Numbers below 0 and above 2.3 stand at the edges, at `LOW` and at `HIGH`.
     """
-    thetas, said, measured, tries = course(WARD[patient])
+    thetas, said, measured, tries = run_of(WARD[patient])
     figure, parts = _patient_figure()
     k = np.arange(len(thetas))
     parts["J"].set_data(k, returns(WARD[patient]))
@@ -524,9 +594,7 @@ def draw_patient(patient):
     parts["said"].set_data(k[1:], at_edges(said))
     sigma = np.exp(thetas[[0, -1], 2])
     parts["sigma"].set_text(f"σ from {sigma[0]:.2f} to {sigma[1]:.2f}")
-    few, many = tries.min(), tries.max()
-    span = f"{few} to {many}" if many > few else f"{few}"
-    parts["tries"].set_text(f"tries {span} of 11")
+    parts["tries"].set_text(f"tries {_span(tries, 'd')} of 11")
     return figure
 
 
@@ -536,49 +604,43 @@ def at_edges(kl):
     return np.where(share < -1e-9, LOW, np.minimum(share, HIGH))
 
 
+def _span(values, form):
+    few, many = (number(x, form) for x in (values.min(), values.max()))
+    return few if few == many else f"{few} to {many}"
+
+
+def patient_words(patient):
+    _, said, measured, tries = run_of(WARD[patient])
+    J = returns(WARD[patient])
+    return (
+        f"Patient {patient}. Left: J over twelve updates, from {J[0]:.2f} to "
+        f"{J[-1]:.2f}, beside the healthy run, which ends at {returns()[-1]:.2f}. "
+        f"Right: the mean KL of each update over delta, logged (crosses) "
+        f"{_span(said / DELTA, '.2f')}, measured (rings) "
+        f"{_span(measured / DELTA, '.2f')}, with the limit at 1. "
+        f"Tries {_span(tries, 'd')} of 11."
+    )
+
+
 ward = Widget(
-    draw_patient,
-    "Left: J over twelve updates, the patient's beside the healthy run. Right: the "
-    "mean KL of each update over delta, crosses as the code logs it and rings as "
-    "measured from outside, with the limit at 1. For patient C the rings lie above 1, "
-    "the crosses at or below it.",
-    {"patient": Choice("patient", tuple(WARD), "C")},
+    draw_patient, patient_words, {"patient": Choice("patient", tuple(WARD), "C")}
 )
 
-
-def draw_checkup(results):
-    """Which test catches which bug; results: bug -> test -> passed -> Figure."""
-    from matplotlib.figure import Figure
-
-    bugs, tests = list(results), list(next(iter(results.values())))
-    failed = np.array([[not results[b][t] for t in tests] for b in bugs])
-    figure = Figure(figsize=(7.5, 4.9), layout="constrained")
-    axes = figure.subplots()
-    y, x = np.nonzero(~failed)
-    axes.plot(x, y, "o", color=GREY, markersize=4, linestyle="none")
-    y, x = np.nonzero(failed)
-    axes.plot(x, y, "X", color=RED, markersize=12, linestyle="none")
-    axes.set_xticks(range(len(tests)), [t.replace(" | ", "\n") for t in tests])
-    axes.set_yticks(range(len(bugs)), bugs)
-    axes.tick_params(length=0, labeltop=True, labelbottom=False)
-    axes.tick_params(axis="x", labelsize=11)
-    axes.set(xlim=(-0.5, len(tests) - 0.5), ylim=(len(bugs) - 0.5, -0.5))
-    return figure
-
-
-# exercises
+# --- exercises
 
 
 def gaussian_kl_stub(mean, std, new_mean, new_std):
-    """KL(N(mean, std^2) || N(new_mean, new_std^2)), old first, [N]."""
+    """KL(old || new) of Gaussians of m components, [N, m] each -> [N]."""
     gap = (mean - new_mean) ** 2
-    return np.log(new_std / std) + (std**2 + gap / (2 * new_std**2)) - 0.5
+    each = np.log(new_std / std) + (std**2 + gap) / (2 * new_std**2) - 0.5
+    return each.mean(axis=-1)
 
 
 def gaussian_kl_reference(mean, std, new_mean, new_std):
-    """KL(N(mean, std^2) || N(new_mean, new_std^2)), old first, [N]."""
+    """KL(old || new) of Gaussians of m components, [N, m] each -> [N]."""
     gap = (mean - new_mean) ** 2
-    return np.log(new_std / std) + (std**2 + gap) / (2 * new_std**2) - 0.5
+    each = np.log(new_std / std) + (std**2 + gap) / (2 * new_std**2) - 0.5
+    return each.sum(axis=-1)
 
 
 def kl_new_first(mean, std, new_mean, new_std):
@@ -587,37 +649,40 @@ def kl_new_first(mean, std, new_mean, new_std):
 
 def kl_gap_not_squared(mean, std, new_mean, new_std):
     gap = np.abs(mean - new_mean)
-    return np.log(new_std / std) + (std**2 + gap) / (2 * new_std**2) - 0.5
-
-
-def kl_divided_by_old(mean, std, new_mean, new_std):
-    gap = (mean - new_mean) ** 2
-    return np.log(new_std / std) + (std**2 + gap) / (2 * std**2) - 0.5
+    each = np.log(new_std / std) + (std**2 + gap) / (2 * new_std**2) - 0.5
+    return each.sum(axis=-1)
 
 
 def kl_without_half(mean, std, new_mean, new_std):
     gap = (mean - new_mean) ** 2
-    return np.log(new_std / std) + (std**2 + gap) / (2 * new_std**2)
+    each = np.log(new_std / std) + (std**2 + gap) / (2 * new_std**2)
+    return each.sum(axis=-1)
 
 
-def kl_log_turned(mean, std, new_mean, new_std):
+def kl_half_taken_once(mean, std, new_mean, new_std):
     gap = (mean - new_mean) ** 2
-    return np.log(std / new_std) + (std**2 + gap) / (2 * new_std**2) - 0.5
+    each = np.log(new_std / std) + (std**2 + gap) / (2 * new_std**2)
+    return each.sum(axis=-1) - 0.5
 
 
-def kl_var_only(mean, std, new_mean, new_std):
+def kl_of_the_worst(mean, std, new_mean, new_std):
     gap = (mean - new_mean) ** 2
-    return np.log(new_std / std) + std**2 / (2 * new_std**2) + gap - 0.5
+    each = np.log(new_std / std) + (std**2 + gap) / (2 * new_std**2) - 0.5
+    return each.max(axis=-1)
+
+
+def kl_mean_over_rows(mean, std, new_mean, new_std):
+    rows = gaussian_kl_reference(mean, std, new_mean, new_std)
+    return np.full(len(mean), rows.mean())
 
 
 def gaussian_cases(rng):
     cases = []
-    for n in (1, 4, 6):
-        mean, new_mean = rng.normal(size=(2, n))
-        std, new_std = rng.uniform(0.3, 2, (2, n))
+    for shape in ((5, 2), (4, 3), (6, 5), (1, 4)):
+        mean, new_mean = rng.normal(size=(2, *shape))
+        std, new_std = rng.uniform(0.3, 2, (2, *shape))
         cases.append((mean, std, new_mean, new_std))
-    mean, std = rng.normal(size=5), rng.uniform(0.3, 2, 5)
-    return [*cases, (mean, std, mean + 0.1, std + 0.0)]
+    return cases
 
 
 gaussian_kl = Exercise(
@@ -629,170 +694,171 @@ gaussian_kl = Exercise(
     mistakes={
         "this is KL(new || old): the old policy comes first": kl_new_first,
         "the distance of the means is not squared": kl_gap_not_squared,
-        "the bracket is divided by the old variance, not the new one": (
-            kl_divided_by_old
-        ),
         "not 0 for two equal policies: where is the - 1/2?": kl_without_half,
-        "the logarithm is upside down: new_std / std": kl_log_turned,
-        "now the distance of the means is not divided at all": kl_var_only,
+        "each component has its - 1/2: take it off before the sum": kl_half_taken_once,
+        "the largest component's KL is not that of all": kl_of_the_worst,
+        "averaged over the rows: the rows stay, the components are gathered": (
+            kl_mean_over_rows
+        ),
     },
     hints=(
-        "Put in two equal policies. What should come out, and what does?",
-        "Both std**2 and gap belong over the 2 * new_std**2. Look at the brackets.",
-        "(std**2 + gap) / (2 * new_std**2)",
+        "Two components that are alike say twice as much as one of them.",
+        "The log-probability of an action is a sum over its components, so the KL is.",
+        "each.sum(axis=-1)",
     ),
     cases=gaussian_cases,
 )
 
 
-def usable_stub(terminated, truncated):
-    """Which cells [T, N] are real steps, bool; resets follow an end."""
-    return ~(terminated | truncated)
+def fisher_product_stub(scores, v, damping):
+    """(F + damping I) v, F = mean of score score^T; scores [N, n]."""
+    score = scores.mean(axis=0)
+    return score * (score @ v) + damping * v
 
 
-def usable_reference(terminated, truncated):
-    """Which cells [T, N] are real steps, bool; resets follow an end."""
-    valid = np.ones(terminated.shape, dtype=bool)
-    valid[1:] = ~(terminated | truncated)[:-1]
-    return valid
+def fisher_product_reference(scores, v, damping):
+    """(F + damping I) v, F = mean of score score^T; scores [N, n]."""
+    return scores.T @ (scores @ v) / len(scores) + damping * v
 
 
-def all_usable(terminated, truncated):
-    return np.ones(terminated.shape, dtype=bool)
+def fisher_sum(scores, v, damping):
+    return scores.T @ (scores @ v) + damping * v
 
 
-def after_termination_only(terminated, truncated):
-    valid = np.ones(terminated.shape, dtype=bool)
-    valid[1:] = ~terminated[:-1]
-    return valid
+def fisher_over_parameters(scores, v, damping):
+    return scores.T @ (scores @ v) / scores.shape[1] + damping * v
 
 
-def step_before(terminated, truncated):
-    valid = np.ones(terminated.shape, dtype=bool)
-    valid[:-1] = ~(terminated | truncated)[1:]
-    return valid
+def fisher_diagonal(scores, v, damping):
+    return (scores**2).mean(axis=0) * v + damping * v
 
 
-def next_environment(terminated, truncated):
-    valid = np.ones(terminated.shape, dtype=bool)
-    valid[:, 1:] = ~(terminated | truncated)[:, :-1]
-    return valid
+def fisher_all_over_n(scores, v, damping):
+    return (scores.T @ (scores @ v) + damping * v) / len(scores)
 
 
-def wrapped_around(terminated, truncated):
-    return ~np.roll(terminated | truncated, 1, axis=0)
+def fisher_centred(scores, v, damping):
+    centred = scores - scores.mean(axis=0)
+    return fisher_product_reference(centred, v, damping)
 
 
-def both_gone(terminated, truncated):
-    return usable_reference(terminated, truncated) & ~(terminated | truncated)
+def fisher_undamped(scores, v, damping):
+    return scores.T @ (scores @ v) / len(scores)
 
 
-def the_resets(terminated, truncated):
-    return ~usable_reference(terminated, truncated)
+def fisher_damped_by_one(scores, v, damping):
+    return scores.T @ (scores @ v) / len(scores) + damping
 
 
-def usable_cases(rng):
-    cases = []
-    for shape in ((6, 3), (9, 2), (5, 5)):
-        end = rng.random(shape) < 0.4
-        end[1:] &= ~end[:-1]  # the reset itself ends nothing
-        end[-1, 0], end[-2, 0] = True, False
-        cut = rng.random(shape) < 0.5
-        cases.append((end & ~cut, end & cut))
-    return cases
-
-
-usable = Exercise(
-    name="usable",
-    minutes=6,
-    difficulty=2,
-    stub=usable_stub,
-    reference=usable_reference,
-    mistakes={
-        "every row is kept, the resets too": all_usable,
-        "a truncated episode is followed by a reset as well": after_termination_only,
-        "shifted the wrong way: the step before the end is dropped": step_before,
-        "shifted along the environments: time is the first axis": next_environment,
-        "np.roll carries the last row's ends over into the first row": wrapped_around,
-        "the resets are gone, but so are the last steps of the episodes": both_gone,
-        "upside down: True stands for a real step": the_resets,
-    },
-    hints=(
-        "In the step with done = True something real happened, the fall for instance.",
-        "The reset is one row later, in the same column. The first row is a step.",
-        "valid = np.ones(terminated.shape, dtype=bool), then valid[1:] from done[:-1].",
-    ),
-    cases=usable_cases,
-)
-
-
-def fisher_product_stub(fisher, theta, v, damping):
-    """(F + damping I) v; fisher [n, n], theta and v [n]."""
-    return fisher @ v + damping * theta
-
-
-def fisher_product_reference(fisher, theta, v, damping):
-    """(F + damping I) v; fisher [n, n], theta and v [n]."""
-    return fisher @ v + damping * v
-
-
-def undamped(fisher, theta, v, damping):
-    return fisher @ v
-
-
-def damped_twice(fisher, theta, v, damping):
-    return fisher @ v + damping * (theta + v)
-
-
-def damped_by_one(fisher, theta, v, damping):
-    return fisher @ v + damping
-
-
-def damped_away(fisher, theta, v, damping):
-    return fisher @ v - damping * v
-
-
-def damped_fisher(fisher, theta, v, damping):
-    return fisher @ v + damping * (fisher @ v)
-
-
-def damped_everywhere(fisher, theta, v, damping):
-    return (fisher + damping) @ v
+def fisher_damped_away(scores, v, damping):
+    return fisher_product_reference(scores, v, -damping)
 
 
 def fisher_cases(rng):
     cases = []
-    for n, damping in ((2, 0.1), (5, 0.01), (8, 1.0)):
-        root = rng.standard_normal((n, n))
-        theta, v = rng.standard_normal((2, n))
-        cases.append((root @ root.T, theta, v, damping))
+    for N, n, damping in ((7, 3, 0.1), (12, 5, 0.01), (9, 4, 1.0), (30, 2, 0.3)):
+        scores, v = rng.standard_normal((N, n)), rng.standard_normal(n)
+        cases.append((scores + rng.standard_normal(n), v, damping))
     return cases
 
 
 fisher_product = Exercise(
     name="fisher_product",
-    minutes=3,
+    minutes=4,
     difficulty=1,
     stub=fisher_product_stub,
     reference=fisher_product_reference,
     mistakes={
-        "the damping is gone": undamped,
-        "theta is still there": damped_twice,
-        "damping is added to every entry: it multiplies v": damped_by_one,
-        "the sign: damping makes the eigenvalues larger": damped_away,
-        "this multiplies F by 1 + damping: no eigenvalue gains on another": (
-            damped_fisher
+        "a sum over the samples: F is a mean": fisher_sum,
+        "divided by the parameters, not by the samples": fisher_over_parameters,
+        "the mean of the squares is F's diagonal only": fisher_diagonal,
+        "the damping is divided by N as well": fisher_all_over_n,
+        "the mean score is subtracted: F is the mean of score score^T as it is": (
+            fisher_centred
         ),
-        "damping is added to all of F's entries: I has ones on the diagonal only": (
-            damped_everywhere
-        ),
+        "the damping is gone": fisher_undamped,
+        "damping is added to every entry: it multiplies v": fisher_damped_by_one,
+        "the sign: damping makes the eigenvalues larger": fisher_damped_away,
     },
     hints=(
-        "A matrix times 2 v is twice the matrix times v. Is it, here?",
-        "(F + damping I) v = F v + damping I v. What is I v?",
-        "fisher @ v + damping * v",
+        "The mean of score score^T is not the mean score times itself.",
+        "First a number for each sample: scores @ v, [N]. Then weigh the scores by it.",
+        "scores.T @ (scores @ v) / len(scores) + damping * v",
     ),
     cases=fisher_cases,
+)
+
+
+def surrogate_stub(log_prob, old_log_prob, advantages):
+    """The mean of ratio times A; log_prob is [N, 1], the others [N]."""
+    ratio = np.exp(log_prob - old_log_prob)
+    return (ratio * advantages).mean()
+
+
+def surrogate_reference(log_prob, old_log_prob, advantages):
+    """The mean of ratio times A; log_prob is [N, 1], the others [N]."""
+    ratio = np.exp(log_prob[:, 0] - old_log_prob)
+    return (ratio * advantages).mean()
+
+
+def surrogate_by_halves(log_prob, old_log_prob, advantages):
+    ratio = np.exp(log_prob - old_log_prob[:, None])
+    return (ratio * advantages).mean()
+
+
+def surrogate_upside_down(log_prob, old_log_prob, advantages):
+    return surrogate_reference(old_log_prob[:, None], log_prob[:, 0], advantages)
+
+
+def surrogate_centred(log_prob, old_log_prob, advantages):
+    return ((np.exp(log_prob[:, 0] - old_log_prob) - 1) * advantages).mean()
+
+
+def surrogate_of_logs(log_prob, old_log_prob, advantages):
+    return ((log_prob[:, 0] - old_log_prob) * advantages).mean()
+
+
+def surrogate_first_row(log_prob, old_log_prob, advantages):
+    return (np.exp(log_prob[0] - old_log_prob) * advantages).mean()
+
+
+def surrogate_new_only(log_prob, old_log_prob, advantages):
+    return (np.exp(log_prob[:, 0]) * advantages).mean()
+
+
+def surrogate_cases(rng):
+    cases = []
+    for N in (5, 8, 13, 3):
+        old = rng.uniform(-3, -0.2, N)
+        new = old + rng.normal(scale=0.4, size=N)
+        cases.append((new[:, None], old, rng.normal(size=N) + 0.5))
+    return cases
+
+
+surrogate = Exercise(
+    name="surrogate",
+    minutes=5,
+    difficulty=2,
+    stub=surrogate_stub,
+    reference=surrogate_reference,
+    mistakes={
+        "the ratio is [N, 1] now, and times A [N] it is a table [N, N] again": (
+            surrogate_by_halves
+        ),
+        "the ratio is upside down: new over old": surrogate_upside_down,
+        "the mean of (ratio - 1) A: here it is that of ratio times A": (
+            surrogate_centred
+        ),
+        "the difference of the logs is the log of the ratio": surrogate_of_logs,
+        "the first row's probability is used in every row": surrogate_first_row,
+        "the old policy's probability is left out": surrogate_new_only,
+    },
+    hints=(
+        "Print the shape of ratio. How many numbers should it hold?",
+        "[N, 1] minus [N] is a table [N, N]: each new row against each old one.",
+        "log_prob[:, 0] is [N].",
+    ),
+    cases=surrogate_cases,
 )
 
 NAMES = (
@@ -812,9 +878,10 @@ def diagnose_stub(home, logged, measured, delta, moved):
 
 def diagnose_reference(home, logged, measured, delta, moved):
     """The name of the bug, one of `lesson.NAMES`."""
-    if abs(home) > 1e-9:
+    nothing = 1e-6 * delta
+    if abs(home) > nothing:
         return "KL formula"
-    if abs(logged - measured) > 1e-6 * delta:
+    if abs(logged - measured) > nothing:
         return "overwritten" if moved else "reversed KL"
     if measured > delta:
         return "no KL test"
@@ -828,21 +895,40 @@ def exact_zero(home, logged, measured, delta, moved):
 
 
 def exact_log(home, logged, measured, delta, moved):
-    if abs(home) > 1e-9:
+    if abs(home) > 1e-6 * delta:
         return "KL formula"
     if logged != measured:
         return "overwritten" if moved else "reversed KL"
     return diagnose_reference(home, logged, logged, delta, moved)
 
 
+def by_isclose(home, logged, measured, delta, moved):
+    home = 0.0 if np.isclose(home, 0) else home
+    logged = measured if np.isclose(logged, measured) else logged
+    return diagnose_reference(home, logged, measured, delta, moved)
+
+
 def formula_above_only(home, logged, measured, delta, moved):
-    if home > 1e-9:
-        return "KL formula"
-    return diagnose_reference(0.0, logged, measured, delta, moved)
+    return diagnose_reference(max(home, 0.0), logged, measured, delta, moved)
+
+
+def log_below_only(home, logged, measured, delta, moved):
+    return diagnose_reference(home, min(logged, measured), measured, delta, moved)
+
+
+def fixed_threshold(home, logged, measured, delta, moved):
+    home, gap = (x * delta / 0.05 for x in (home, logged - measured))
+    return diagnose_reference(home, measured + gap, measured, delta, moved)
+
+
+def limit_not_included(home, logged, measured, delta, moved):
+    name = diagnose_reference(home, logged, measured, delta, moved)
+    fine = name in ("not restored", "healthy")
+    return "no KL test" if fine and measured >= delta else name
 
 
 def limit_first(home, logged, measured, delta, moved):
-    if abs(home) > 1e-9:
+    if abs(home) > 1e-6 * delta:
         return "KL formula"
     if measured > delta:
         return "no KL test"
@@ -850,7 +936,7 @@ def limit_first(home, logged, measured, delta, moved):
 
 
 def moved_first(home, logged, measured, delta, moved):
-    if abs(home) > 1e-9:
+    if abs(home) > 1e-6 * delta:
         return "KL formula"
     if moved:
         return "not restored"
@@ -869,7 +955,8 @@ def believes_the_log(home, logged, measured, delta, moved):
 
 def home_last(home, logged, measured, delta, moved):
     name = diagnose_reference(0.0, logged, measured, delta, moved)
-    return "KL formula" if name == "healthy" and abs(home) > 1e-9 else name
+    far = abs(home) > 1e-6 * delta
+    return "KL formula" if name == "healthy" and far else name
 
 
 @cache
@@ -879,35 +966,45 @@ def readings():
     `home` is the KL of the policy with itself; `moved` says whether the update moved
     when it was handed the gradient of -L.
     """
-    name = {
-        None: "healthy",
-        "overwritten": "overwritten",
-        "reversed KL": "reversed KL",
-        "no KL test": "no KL test",
-        "not restored": "not restored",
-        "bracket": "KL formula",
-    }
-    path, rows = course()[0], []
-    for bug, called in name.items():
-        parts = BUGS.get(bug, HEALTHY)
+    path, rows = run_of()[0], []
+    for patient in (None, 1, 2, 3, 8, 13):
+        parts = PATIENTS[patient]
         for theta in (path[0], path[4], path[9]):
-            batch = collect(theta)
+            batch = exact_batch(theta)
             home = parts.kl(batch.moment, theta, theta)
-            log = update(parts, batch)
-            wrong = update(parts, batch, turn=-1.0)
-            measured = kl(batch.moment, theta, log.theta)
+            log = one_update(parts, batch)
+            wrong = one_update(parts, batch, turn=-1.0)
+            measured = batch.mean_kl(log.theta)
             moved = not np.array_equal(wrong.theta, theta)
-            rows.append((called, float(home), log.kl, float(measured), DELTA, moved))
+            name = "KL formula" if patient == 13 else DIAGNOSES[patient]
+            rows.append((name, float(home), log.kl, float(measured), DELTA, moved))
     return tuple(rows)
 
 
 def diagnose_cases(rng):
-    """The patients' readings, and some with round-off."""
+    """The patients' readings, and numbers on both sides of every limit, and on it."""
     cases = [row[1:] for row in readings()]
-    cases.append((2e-17, 0.04, 0.04, 0.05, False))
-    cases.append((0.0, 0.04, 0.04 + 1e-17, 0.05, True))
-    cases.append((0.0, 0.04, 0.04 * (1 + 1e-13), 0.05, False))
-    cases.append((-0.25, 0.04, 0.04, 0.05, False))
+    for delta in (0.0625, 0.01, 2.0):
+        for share in (0.95, 1.05):
+            far = share * 1e-6 * delta
+            cases += [
+                (sign * far, 0.5 * delta, 0.5 * delta, delta, False) for sign in (1, -1)
+            ]
+            cases += [
+                (0.0, 0.5 * delta + sign * far, 0.5 * delta, delta, moved)
+                for sign, moved in ((1, True), (-1, False))
+            ]
+            measured = (1 + 0.05 * (share - 1)) * delta
+            cases.append((1e-17, measured, measured, delta, False))
+    on = 1e-6 * 0.0625  # times a power of 2: exact in any order
+    cases += [
+        (on, 0.0, 0.0, 0.0625, False),
+        (-on, 0.0, 0.0, 0.0625, True),
+        (0.0, on, 0.0, 0.0625, True),
+        (0.0, 0.0, on, 0.0625, False),
+        (0.0, 0.0625, 0.0625, 0.0625, False),
+        (0.0, 0.0625, 0.0625, 0.0625, True),
+    ]
     order = rng.permutation(len(cases))
     return [cases[i] for i in order]
 
@@ -921,7 +1018,11 @@ diagnose = Exercise(
     mistakes={
         "home may be 1e-17: compare with a small number, not with 0": exact_zero,
         "logged and measured may differ by rounding: allow for a little": exact_log,
+        "np.isclose lets 1e-5 of the value pass, more than 1e-6 delta": by_isclose,
         "home may be negative as well": formula_above_only,
+        "the log may say less as well as more": log_below_only,
+        "what counts as nothing is a millionth of the delta given": fixed_threshold,
+        "a KL of delta exactly is within the limit": limit_not_included,
         "a KL above delta can also be a log that lies: ask that first": limit_first,
         "an overwritten search moves, too: ask first whether the log is true": (
             moved_first
@@ -935,12 +1036,13 @@ diagnose = Exercise(
     hints=(
         "Which reading makes all others worthless if it is wrong? Start there.",
         "Then: is the log true? If not, `moved` tells the two suspects apart.",
-        "abs(home) > 1e-9; abs(logged - measured) > 1e-6 * delta; measured > delta; "
-        "moved; else healthy.",
+        "abs(home) > 1e-6 * delta; abs(logged - measured) > 1e-6 * delta; "
+        "measured > delta; moved; else healthy.",
     ),
     cases=diagnose_cases,
 )
 
-exercises = (gaussian_kl, fisher_product, usable, diagnose)
-progress = Progress(exercises)
+pictures = (careers, checkup)
 widgets = (ward,)
+exercises = (gaussian_kl, fisher_product, surrogate, diagnose)
+progress = Progress(exercises)
