@@ -131,6 +131,13 @@ def test_a_stale_policy_ends_in_a_negative_direction():
     log = one_update(PATIENTS[9], lesson.exact_batch(path[8]), stale=path[0])
     assert np.isnan(log.step).all()
     np.testing.assert_array_equal(log.theta, path[8])  # the search refuses it
+    full = {None: [], 9: []}
+    for theta in lesson.run_of(updates=9)[0]:
+        batch = lesson.exact_batch(theta)
+        for k, sizes in full.items():
+            step = one_update(PATIENTS[k], batch, stale=path[0]).step
+            sizes.append(measured(batch, theta + step))
+    assert max(full[None]) < 1.25 and np.all(np.diff(full[9][1:8]) > 0)
 
 
 def test_the_bracket_is_sigma_squared_minus_a_half():
@@ -217,6 +224,11 @@ def test_readings_are_named_by_the_reference():
     for name, *reading in lesson.readings():
         assert lesson.diagnose_reference(*reading) == name
     assert {row[0] for row in lesson.readings()} == set(lesson.NAMES)
+    path = lesson.run_of()[0]  # "it shows": the full step is too long, sigma changes
+    for theta in (path[0], path[4], path[9]):
+        step = one_update(HEALTHY, lesson.exact_batch(theta)).step
+        assert measured(lesson.exact_batch(theta), theta + step) > 1.05
+        assert abs(step[2]) > 0.02
 
 
 @pytest.mark.parametrize("patient", lesson.WARD)
@@ -312,7 +324,7 @@ def test_each_row_of_the_wall_is_shown_by_a_number():
         "learns slowly, tiny step's KL is δ": [
             batch.g @ tiny(n) / best for n in (1, 2)
         ],
-        "learns slowly, tiny step's KL below δ": [
+        "tiny step's KL below δ": [
             size(THETA + tiny(3, 1.0)) / 1e-6,
             1,
         ],
@@ -343,6 +355,10 @@ def test_who_uses_all_tries_and_moves():
     share = np.linalg.norm(one_update(PATIENTS[7], batch).theta - THETA)
     share /= np.linalg.norm(healthy.step)
     assert np.abs(share - 0.8 ** np.arange(11)).min() > 0.03
+    for theta in lesson.run_of(7)[0]:  # it may be a power, but far from the last
+        now = lesson.exact_batch(theta)
+        gone = np.linalg.norm(one_update(PATIENTS[7], now).theta - theta)
+        assert gone > 0.7 * np.linalg.norm(one_update(HEALTHY, now).step)
     last = one_update(PATIENTS[2], batch, turn=-1).theta
     np.testing.assert_allclose(last, THETA + 0.8**10 * wrong.step)
 
@@ -365,7 +381,30 @@ def test_with_a_bad_gradient_the_return_falls_for_those_who_move_after_a_failure
     falls = {name: float(x[0].strip("%")) for name, x in rows.items()}
     assert falls["patient 1"] > 3 * falls["healthy"]
     assert falls["patient 2"] > 3 * falls["healthy"]
-    assert falls["patient 8"] == falls["healthy"]
+    assert falls["healthy"] <= falls["patient 8"] < 2 * falls["healthy"]
+
+
+def test_the_bad_gradient_s_noise_is_as_large_as_g_and_who_moves_after_a_failure():
+    batch, rng = lesson.exact_batch(THETA), np.random.default_rng(5)
+    F = lqr.fisher(lesson.WORLD, *lesson.gain_and_std(THETA), "log_std")
+    size = np.sqrt(batch.g @ np.linalg.solve(F, batch.g))
+    noise = size * rng.normal(size=(100, 3)) @ np.linalg.cholesky(F / 3).T
+    squares = (noise * np.linalg.solve(F, noise.T).T).sum(axis=1)
+    assert squares.mean() == pytest.approx(size**2, rel=0.25)
+    bad = [lesson.replace(batch, g=batch.g + z) for z in noise]
+    stands = [x for x in bad if (one_update(HEALTHY, x).theta == THETA).all()]
+    assert stands
+    for x in stands:
+        gains = [batch.gain(one_update(PATIENTS[k], x).theta) for k in (1, 2, 8)]
+        assert max(gains[:2]) < 0 == gains[2]
+
+
+def test_turned_back_L_falls_all_the_way():
+    for theta in lesson.run_of()[0]:
+        batch = lesson.exact_batch(theta)
+        step = one_update(HEALTHY, batch, turn=-1).step
+        L = [batch.surrogate(theta + x * step) for x in np.linspace(0, 1, 51)]
+        assert np.all(np.diff(L) < 0)
 
 
 def test_the_six_tests_each_fail_somewhere():

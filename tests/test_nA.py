@@ -160,6 +160,13 @@ def test_slip_m_both_limits_keep_a_promise_at_small_delta():
     by_max, by_mean, gained = np.array([[float(x) for x in r[3:]] for r in rows]).T
     assert by_max[0] > 0 and by_max[1] < 0 < by_mean[1] and by_mean[2] > 0
     assert by_mean[-1] < 0 and gained[-1] < 0
+    top = max(
+        np.arange(0.3, 0.5, 1e-4),
+        key=lambda p: evaluate(ROAD, shared_policy(p)).performance,
+    )
+    near = evaluate(ROAD, shared_policy(top - 1e-3))  # one small step below the best p
+    far = top - 1e-3 + np.sqrt(2 * 1e-5 * top * (1 - top))  # KL 1e-5, as in the table
+    assert bounds(near, shared_policy(far), 0.9)["Schulman KL"] < 0
 
 
 def test_slip_m_largest_and_average_are_one_on_the_road():
