@@ -284,11 +284,23 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
     except BaseException:  # Ctrl-C: nobody waits for what is still running
         for future in futures:
             future.cancel()
-        raise
-    finally:
         executor.shutdown(wait=False)
-        for child in set(multiprocessing.active_children()) - others:
+        _end_children(others)
+        raise
+    executor.shutdown()
+
+
+def _end_children(others):
+    """End the processes of a pool, also those that it starts for others that ended."""
+    quiet = 0
+    while quiet < 3:
+        children = set(multiprocessing.active_children()) - others
+        for child in children:
             child.terminate()
+        for child in children:
+            child.join(1)
+        quiet = 0 if children else quiet + 1
+        time.sleep(0.1)
 
 
 class _Progress:
