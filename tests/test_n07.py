@@ -92,7 +92,7 @@ def test_before_a_cut_the_error_of_V_at_the_cut_is_left(steps):
 
 
 def centred_errors_before_a_cut(world, pi, error, steps):
-    """Centred E[A_hat] - A of GAE(1), h = 1 ... steps rows before the cut, [h, S, A]."""
+    """Centred E[GAE(1)] - A, 1 ... steps rows before the cut, [steps, S, A]."""
     exact, gamma = evaluate(world, pi), world.gamma
     V, found = exact.v + error, []
     delta = world.R + gamma * world.P @ V - V[:, None]
@@ -344,13 +344,13 @@ def test_small_noise_alone_moves_away_from_what_was_never_tried():
 
 @pytest.mark.parametrize(
     ("noise", "low", "high", "falls"),
-    [(1e-6, 0, 0.001, (0.2, 0.6)), (1e-3, 0.12, 0.35, (0.95, 1))],
+    [(1e-6, 0, 0.01, (0.2, 0.6)), (1e-3, 0.22, 0.42, (0.95, 1))],
 )
 def test_how_much_of_the_step_goes_into_what_was_never_tried(noise, low, high, falls):
     ride, pi = lesson.ride()
     now, rng = evaluate(ride, pi), np.random.default_rng(5)
     shares, changes = [], []
-    while len(shares) < 150:
+    while len(shares) < 60:
         runs = sample_trajectories(ride, pi, 50, 20, rng)
         s, a = runs.states[:, :-1], runs.actions
         if (a == 2).any():
@@ -364,7 +364,7 @@ def test_how_much_of_the_step_goes_into_what_was_never_tried(noise, low, high, f
         terms = (pi * np.log(pi / new) - pi + new)[:4].sum(0)
         shares.append(terms[2] / terms.sum())
         changes.append(evaluate(ride, new).performance - now.performance)
-    assert low < np.median(shares) < high
+    assert low < np.mean(shares) < high
     assert falls[0] <= np.mean(np.array(changes) < 0) <= falls[1]
     if noise == 1e-6:  # next to nothing: J is 9.99
         assert abs(np.mean(changes)) < 1e-3 and min(changes) > -0.05
