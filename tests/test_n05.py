@@ -191,7 +191,7 @@ def test_frozen_lake_spends_the_average_where_the_choice_matters():
     gains = [evaluate(lake, s.pi).performance for s in (most, mean)]
     assert old.performance < gains[0] < gains[1]
     ranks = [np.argsort(np.argsort(x[moves])) for x in (lesson.spread(old), mean.kl)]
-    assert np.corrcoef(*ranks)[0, 1] == pytest.approx(0.96, abs=0.005)
+    assert np.corrcoef(*ranks)[0, 1] == pytest.approx(0.98, abs=0.005)
     assert 85 < old.visitation[0] / old.visitation[14] < 95
 
 
@@ -290,7 +290,7 @@ def test_with_a_shared_parameter_change_is_cheap_where_visits_are_rare():
         on_ice.append((KL[last, 1] / 0.05, KL[best, 1] / 0.05))
     limited, priced = zip(*on_ice, strict=True)
     np.testing.assert_allclose(limited, [67.3, 40.4, 15.1, 8.5], atol=0.06)
-    np.testing.assert_allclose(priced, [2.9, 0.98, 0.15, 0.04], rtol=0.06)
+    np.testing.assert_allclose(priced, [2.9, 0.99, 0.15, 0.038], rtol=0.02)
 
 
 def test_both_limits_keep_a_promise_for_small_steps():

@@ -164,9 +164,9 @@ def test_more_samples_make_promise_and_kl_better_but_not_the_gap_to_J():
 
 
 def test_the_promise_of_the_chosen_step_leans_upward():
-    """For a step fixed beforehand it is right on average: the maximum picks the luck."""
-    world, batches = lesson.regulator(), 1500
-    for N, lean in ((30, 0.25), (300, 0.13)):
+    """Fixed beforehand, a step's is right on average: the maximum picks the luck."""
+    world = lesson.regulator()
+    for N, lean, batches in ((30, 0.25, 1500), (300, 0.13, 600)):
         f = lesson.many_batches(N, 0.1, batches)
         excess = f["promised"] - f["exact"]
         error = excess.std() / np.sqrt(batches)
@@ -276,13 +276,13 @@ def test_the_product_of_all_ratios_repairs_the_states():
     """It gives the true gain, where one ratio gives L; its scatter may have no end."""
     world = road_and_ice(0.9)
     old, new = (evaluate(world, shared_policy(p)) for p in (0.1, 0.2))
-    runs = sample_trajectories(world, old.pi, 200_000, 40, np.random.default_rng(0))
+    runs = sample_trajectories(world, old.pi, 50_000, 40, np.random.default_rng(0))
     s, a = runs.states[:, :-1], runs.actions
     one = np.where(a == 1, 0.2 / 0.1, 0.8 / 0.9)
     terms = 0.9 ** np.arange(40) * old.advantage[s, a]
     repaired = (np.cumprod(one, axis=1) * terms).sum(1).mean()
     gain = new.performance - old.performance
-    assert repaired == pytest.approx(gain, abs=0.02)
+    assert repaired == pytest.approx(gain, abs=0.025)
     assert (one * terms).sum(1).mean() > gain + 0.1
     # E (gamma^t R_t)^2 is the t-th power of
     growth = [0.81 * (p**2 / 0.1 + (1 - p) ** 2 / 0.9) for p in (0.2, 0.3, 0.4)]
