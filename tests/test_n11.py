@@ -272,7 +272,7 @@ def test_a_random_step_on_the_lake_wins_about_as_often_as_it_loses():
         rng = np.random.default_rng(seed)
         runs = mdp.sample_trajectories(lake, uniform.probabilities(), 10, 25, rng)
         old = uniform.at(runs.states[:, :-1].ravel())
-        start = 1e-4 * rng.standard_normal(64)
+        start = 1e-4 * np.random.default_rng(seed + 1).standard_normal(64)
         error = -old.fisher_product(start)  # g = 0
         x = start + conjugate_gradient(old.fisher_product, error, 5).x
         step = np.sqrt(2 * 0.01 / (x @ old.fisher_product(x))) * x

@@ -512,13 +512,22 @@ def best_try(evaluate, theta, step, delta, backtrack, max_backtracks):
 
 
 def goes_on_from_there(evaluate, theta, step, delta, backtrack, max_backtracks):
-    best, highest = theta, 0.0
     for j in range(max_backtracks + 1):
-        candidate = best + backtrack**j * step
+        candidate = theta + backtrack**j * step
+        L, kl = evaluate(candidate)
+        if L > 0 and kl <= delta:
+            theta = candidate
+    return theta
+
+
+def goes_on_if_better(evaluate, theta, step, delta, backtrack, max_backtracks):
+    highest = 0.0
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > highest and kl <= delta:
-            best, highest = candidate, L
-    return best
+            theta, highest = candidate, L
+    return theta
 
 
 def searched_cases(rng):
@@ -562,6 +571,9 @@ searched = Exercise(
         "the first try that passes is taken, not the best": best_try,
         "the first try that passes ends the search; this one goes on from it": (
             goes_on_from_there
+        ),
+        "the first try that passes ends the search; this one goes on while L rises": (
+            goes_on_if_better
         ),
     },
     hints=(
@@ -643,6 +655,15 @@ def most_demanding(evaluate, theta, g, step, delta, backtrack, max_backtracks):
     return best
 
 
+def goes_on(evaluate, theta, g, step, delta, backtrack, max_backtracks):
+    for j in range(max_backtracks + 1):
+        part = backtrack**j * step
+        L, kl = evaluate(theta + part)
+        if L >= 0.1 * (g @ part) and kl <= delta:
+            theta = theta + part
+    return theta
+
+
 def demanding_cases(rng):
     """In each, one thing decides; L as a share of the try's promise, delta = .1."""
     good = 0.5, 0.05
@@ -657,9 +678,10 @@ def demanding_cases(rng):
         "the next would have passed": (((-0.1, 0.2), (0.0, 0.05), good), 1),
         "none passes": (((0.05, 0.2),) * 5, 4),
         "a later try is better": (((0.5, 0.05), (0.9, 0.05)), 3),
+        "better from there on": ((good,), 3, (99.0, 0.05)),
     }
     cases = []
-    for shares, limit in tables.values():
+    for shares, limit, *elsewhere in tables.values():
         n = len(cases) % 3 + 2
         old, g, step = rng.standard_normal(n), np.arange(1.0, n + 1), np.full(n, 2.0)
         # whole numbers: a tenth of the full step's promise is the same in any order
@@ -667,7 +689,7 @@ def demanding_cases(rng):
             (share * float(g @ (0.7**j * step)), kl)
             for j, (share, kl) in enumerate(shares)
         )
-        world = Tries(old, step, 0.7, values)
+        world = Tries(old, step, 0.7, values, *elsewhere)
         cases.append((world, old, g, step, 0.1, 0.7, limit))
     return cases
 
@@ -690,6 +712,7 @@ demanding = Exercise(
         "if no try passes, theta must come back, not the last try": last_part_kept,
         "one try is missing: j = 0, ..., max_backtracks": one_try_less,
         "the first try that passes is taken, not the best": most_demanding,
+        "the first try that passes ends the search; this one goes on from it": goes_on,
     },
     hints=(
         "The page's search with another test. What does a shortened step promise?",
