@@ -245,7 +245,7 @@ def _seeds(axes, R, color, dashes="-"):
 
 def draw_after(store):
     """Return over updates, a line for each seed, one panel for each delta -> Figure."""
-    figure, cells = plots.figure(1, 2, (7.0, 3.5), sharey=True)
+    figure, cells = plots.figure(1, 2, (6.4, 3.1), sharey=True)
     for axes, delta, R in zip(cells, store["delta"], store["return_mean"], strict=True):
         updates = _seeds(axes, R, style.BLUE)
         worst = first_then_lowest(R)[1].argmin()
@@ -343,7 +343,7 @@ mass_search = Picture(draw_mass_search, mass_search_words)
 
 def draw_acrobot(store, failed):
     """Left returns, right the promise in units of noise; a seed apart -> Figure."""
-    figure, cells = plots.figure(1, 2, (7.0, 3.7))
+    figure, cells = plots.figure(1, 2, (6.4, 3.6))
     noise = noise_promise(0.05, 14, 8000)
     R, promise = store["return_mean"], store["predicted_surrogate"] / noise
     others = np.arange(len(R)) != failed
@@ -351,7 +351,7 @@ def draw_acrobot(store, failed):
     for axes, y in zip(cells, (R, promise), strict=True):
         low, middle, high = np.nanpercentile(y[others], (25, 50, 75), axis=0)
         axes.fill_between(steps, low, high, color=style.BLUE, alpha=0.22, linewidth=0)
-        axes.plot(steps, y[others].T, "-", color=style.GREY, linewidth=0.9, alpha=0.8)
+        axes.plot(steps, y[others].T, "-", color=style.GREY, linewidth=0.9)
         axes.plot(steps, middle, "-", color=style.BLUE)
         seen = np.isfinite(y[failed])  # a batch in which no episode ended has no return
         axes.plot(steps[seen], y[failed][seen], "--", color=style.RED)
@@ -381,7 +381,7 @@ acrobot = Picture(
 
 def draw_guard(store, guard):
     """CartPole's returns with a guard and with its coin; the seeds -> Figure."""
-    figure, cells = plots.figure(1, 2, (7.0, 3.2), sharey=True)
+    figure, cells = plots.figure(1, 2, (6.4, 2.9), sharey=True)
     g = store["guard"].tolist().index(guard)
     for axes, name in zip(cells, ("return_mean", "coin_return"), strict=True):
         _seeds(axes, store[name][g], style.BLUE)
