@@ -130,7 +130,7 @@ def test_two_writers_never_meet(tmp_path, monkeypatch):
 def test_what_is_left_of_a_killed_writer_is_ignored_by_git(tmp_path):
     name = os.path.basename(files._beside(str(tmp_path / ("ü" * 100))))
     assert name.endswith(".part") and len(name.encode()) < 255
-    with open(os.path.join(root, ".gitignore")) as ignored:
+    with open(os.path.join(ROOT, ".gitignore")) as ignored:
         assert "*.part\n" in ignored
 
 
