@@ -55,7 +55,7 @@ def test_cells_of_a_page():
         cell(right.replace("L > 0", "...") + CHECK),
         cell(re.sub(r"return (\w+)", r"print(\1)", right) + CHECK),
         cell(right.replace("evaluate(candidate)", "evaluate(nowhere)") + CHECK),
-        cell(right.replace("tries):", "tries)", 1) + CHECK, "raises-exception"),
+        cell(right.replace("+ 1):", "+ 1)", 1) + CHECK, "raises-exception"),
         cell(right + CHECK),
         cell("lesson.progress()"),
         cell("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"),

@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,6 +208,34 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(tmp_path):
     file = grid(tmp_path, quick)
     done = subprocess.run(command(file, "--out", out), capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("1 of 1 runs are there")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads Linux's /proc")
+def test_no_worker_outlives_a_grid_that_is_killed(tmp_path):
+    endless = {"steps": 10**9, "until": 1e9}
+    file = grid(tmp_path, {**BLOCK, "algorithms": ["trpo"], "settings": endless})
+    words = command(file, "--out", tmp_path / "out", "--workers", 2)
+    with subprocess.Popen(words, start_new_session=True) as process:
+        end = time.monotonic() + 60
+        while len(processes_of(process.pid)) < 3 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert len(processes_of(process.pid)) >= 3  # itself and two workers
+        process.kill()
+    while processes_of(process.pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert processes_of(process.pid) == []
+
+
+def processes_of(session):
+    """The process ids of a session that are alive, by Linux's /proc."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, its = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has just ended
+            continue
+        found += [int(path.parent.name)] * (int(its) == session and state != "Z")
+    return found
 
 
 def test_wrong_options_are_told_in_one_line(tmp_path):

@@ -163,6 +163,37 @@ def test_more_samples_make_promise_and_kl_better_but_not_the_gap_to_J():
     assert lesson.many_batches(30, 0.1, guessed=True)["gain"].min() > 0
 
 
+def test_the_promise_of_the_chosen_step_leans_upward():
+    """Fixed beforehand, a step's is right on average: the maximum picks the luck."""
+    world = lesson.regulator()
+    for N, lean, batches in ((30, 0.25, 1500), (300, 0.13, 600)):
+        f = lesson.many_batches(N, 0.1, batches)
+        excess = f["promised"] - f["exact"]
+        error = excess.std() / np.sqrt(batches)
+        assert excess.mean() > 2.5 * error
+        assert excess.mean() == pytest.approx(lean, abs=2.5 * error)
+    k, sigma, L = lesson.exact_best(0.1)
+    runs = lqr.sample_trajectories(
+        world, *lesson.OLD, 20_000, 30, np.random.default_rng(3)
+    )
+    s, u = runs[0][:, :-1, 0].ravel(), runs[1].ravel()
+    A = lqr.advantage(world, *lesson.OLD, s, u)
+    promise, _ = lesson.plane(np.array([k]), np.array([sigma]), s, u, A)
+    assert promise[0] / (1 - world.gamma) == pytest.approx(L, abs=0.06)
+
+
+def test_small_squares_are_a_little_more_frequent_than_large_ones():
+    """So is an excess of KL: 60 % at N = 30, towards a half."""
+    world, shares = lesson.regulator(), []
+    for N, batches in ((30, 8000), (100, 8000), (1000, 4000)):
+        states, _, _ = lqr.sample_trajectories(
+            world, *lesson.OLD, batches, N, np.random.default_rng(8)
+        )
+        square = (states[:, :-1, 0] ** 2).mean(1)
+        shares.append(np.mean(square < world.start.item()))
+    np.testing.assert_allclose(shares, [0.60, 0.56, 0.51], atol=0.02)
+
+
 def test_an_excess_of_kl_does_not_become_rarer_only_smaller():
     expected, high = lesson.regulator().start.item(), []
     for N in (30, 100, 300, 1000):
@@ -186,7 +217,7 @@ def test_the_gap_to_J_closes_with_delta():
 
 
 def test_kl_is_known_hardly_better_than_L():
-    """Relative rms errors of 26 and 36 % from 100 samples of the regulator."""
+    """Relative rms errors of 25 and 35 % from 100 samples of the regulator."""
     k, sigma, L = lesson.exact_best(0.1)
     new = np.array([k]), np.array([sigma])
     states, actions, _ = lqr.sample_trajectories(
@@ -198,7 +229,7 @@ def test_kl_is_known_hardly_better_than_L():
         promise, KL = lesson.plane(*new, s, u, A)
         found.append((KL[0] / 0.1, promise[0] / (1 - lesson.regulator().gamma) / L))
     errors = np.sqrt(np.mean((np.array(found) - 1) ** 2, axis=0))
-    np.testing.assert_allclose(errors, [0.26, 0.36], atol=0.015)
+    np.testing.assert_allclose(errors, [0.25, 0.35], atol=0.01)
 
 
 def test_one_sample_can_carry_a_batch():
@@ -206,6 +237,24 @@ def test_one_sample_can_carry_a_batch():
     i = np.argmax(abs(f["promised"] - f["exact"]))
     assert f["term"][i] > 0.7 * f["promised"][i] and f["ratio"][i] > 40
     assert np.median(f["term"]) < 0.5
+    # without that sample: sigma is .29, not .34
+    states, actions, _ = lqr.sample_trajectories(
+        lesson.regulator(), *lesson.OLD, 200, 300, np.random.default_rng(300)
+    )
+    s, u = states[i, :-1, 0], actions[i, :, 0]
+    A = lqr.advantage(lesson.regulator(), *lesson.OLD, s, u)
+    k, sigma, L = lesson.sampled_best(s, u, A, 0.1)
+    assert pytest.approx(f["promised"][i]) == L and sigma == pytest.approx(
+        0.344, abs=1e-3
+    )
+    ratio = np.exp(
+        (u + 0.2 * s) ** 2 / (2 * 0.3**2) - (u - k * s) ** 2 / (2 * sigma**2)
+    )
+    others = np.arange(300) != np.argmax((0.3 / sigma * ratio - 1) * A)
+    *new, _ = lesson.sampled_best(s[others], u[others], A[others], 0.1)
+    assert new == pytest.approx([-0.376, 0.292], abs=1e-3)
+    L = lqr.surrogate(lesson.regulator(), lesson.OLD, new)
+    assert pytest.approx(2.41, abs=0.005) == L
 
 
 def test_a_batch_without_end_does_the_same_harm():
@@ -221,6 +270,23 @@ def test_a_batch_without_end_does_the_same_harm():
     assert p == pytest.approx(0.849, abs=5e-4)
     assert max(gains) == pytest.approx(1.11, abs=0.01)
     assert gains[-1] == pytest.approx(-1.88, abs=0.01)
+
+
+def test_the_product_of_all_ratios_repairs_the_states():
+    """It gives the true gain, where one ratio gives L; its scatter may have no end."""
+    world = road_and_ice(0.9)
+    old, new = (evaluate(world, shared_policy(p)) for p in (0.1, 0.2))
+    runs = sample_trajectories(world, old.pi, 50_000, 40, np.random.default_rng(0))
+    s, a = runs.states[:, :-1], runs.actions
+    one = np.where(a == 1, 0.2 / 0.1, 0.8 / 0.9)
+    terms = 0.9 ** np.arange(40) * old.advantage[s, a]
+    repaired = (np.cumprod(one, axis=1) * terms).sum(1).mean()
+    gain = new.performance - old.performance
+    assert repaired == pytest.approx(gain, abs=0.025)
+    assert (one * terms).sum(1).mean() > gain + 0.1
+    # E (gamma^t R_t)^2 is the t-th power of
+    growth = [0.81 * (p**2 / 0.1 + (1 - p) ** 2 / 0.9) for p in (0.2, 0.3, 0.4)]
+    assert growth[0] < 1 < growth[1] < growth[2]
 
 
 def test_fresh_steps_hop_because_each_spends_its_limit():
@@ -263,6 +329,40 @@ def test_the_kl_of_the_road_is_known_long_before_the_gradient():
     assert g > 10 * KL
 
 
+def negative_cosines(gamma, jump, worlds=4000):
+    """Share of random worlds whose plain gradient points downhill."""
+    rng, S, start = np.random.default_rng(1), 8, np.eye(8)[0]
+    P = rng.dirichlet(np.full(S, 0.1), (worlds, S, 2))
+    P = (1 - jump) * P + jump / S
+    R, phi = rng.normal(size=(worlds, S, 2)), rng.normal(size=(worlds, S, 2))
+    pi = np.exp(phi @ rng.normal(size=(worlds, 2, 2)))
+    pi /= pi.sum(-1, keepdims=True)
+    step = np.einsum("wsa,wsax->wsx", pi, P)
+    system = np.eye(S) - gamma * step
+    V = np.linalg.solve(system, (pi * R).sum(-1)[..., None])[..., 0]
+    A = R + gamma * np.einsum("wsax,wx->wsa", P, V) - V[..., None]
+    d = np.linalg.solve(
+        system.swapaxes(1, 2), np.broadcast_to(start[:, None], (worlds, S, 1))
+    )[..., 0]
+    tau, now = np.zeros((worlds, S)), np.broadcast_to(start, (worlds, S))
+    for _ in range(200):
+        tau, now = tau + now / 200, np.einsum("ws,wsx->wx", now, step)
+    true, plain = (
+        np.einsum("wsf,ws,wsa->wfa", phi, w, pi * A).reshape(worlds, -1)
+        for w in (d, tau)
+    )
+    return np.mean((true * plain).sum(-1) < 0)
+
+
+def test_how_often_the_plain_gradient_points_downhill():
+    base = negative_cosines(0.9, 0.0)
+    assert 0.014 < base < 0.023
+    assert 0.16 < negative_cosines(0.5, 0.0) < 0.21
+    assert negative_cosines(0.97, 0.0) < 0.003
+    # forgetting the start makes it rarer, not rare
+    assert 0.4 * base < negative_cosines(0.9, 0.5) < 0.9 * base
+
+
 def marks(figure):
     """All that is drawn as lines and words, by axes."""
     found = []
@@ -270,6 +370,12 @@ def marks(figure):
         lines = [np.asarray(x.get_xydata()).round(6).tolist() for x in axes.lines]
         found.append((lines, [text.get_text() for text in axes.texts]))
     return found
+
+
+def test_the_words_under_the_gamma_slider_follow_it():
+    assert "The true one stays positive" in lesson.dropped_words(0.2)
+    words = lesson.dropped_words(0.95)
+    assert "negative at p = 0.37" in words and "negative at p = 0.36" in words
 
 
 @pytest.mark.parametrize("gamma", [0.2, 0.5, 0.7, 0.95])

@@ -16,6 +16,7 @@ from trpo_lite.advantage import (
 from trpo_lite.course import n07 as lesson
 from trpo_lite.exact import mean_kl_step, penalized_step
 from trpo_lite.mdp import (
+    chain,
     evaluate,
     random_mdp,
     random_policy,
@@ -88,6 +89,45 @@ def test_before_a_cut_the_error_of_V_at_the_cut_is_left(steps):
     )
     if steps == 1:
         np.testing.assert_allclose(found, lesson.expected_gae(world, pi, V, 0))
+
+
+def centred_errors_before_a_cut(world, pi, error, steps):
+    """Centred E[GAE(1)] - A, 1 ... steps rows before the cut, [steps, S, A]."""
+    exact, gamma = evaluate(world, pi), world.gamma
+    V, found = exact.v + error, []
+    delta = world.R + gamma * world.P @ V - V[:, None]
+    mean = delta
+    for _ in range(steps):
+        found.append(lesson.centred(pi, mean) - exact.advantage)
+        mean = delta + gamma * world.P @ (pi * mean).sum(-1)
+    return np.array(found)
+
+
+def test_before_a_cut_the_bias_is_bounded_and_need_not_fall():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        world, pi, error = random_mdp(rng), random_policy(rng, 6, 3), rng.normal(size=6)
+        off = centred_errors_before_a_cut(world, pi, error, 12)
+        bound = world.gamma ** np.arange(1, 13) * np.ptp(error)
+        assert (np.abs(off).max((1, 2)) <= bound).all()
+    world, pi = chain(6), np.full((6, 2), 0.5)
+    off = centred_errors_before_a_cut(world, pi, np.eye(6)[5], 3)
+    in_state_3 = np.abs(off[:, 3]).max(1)
+    np.testing.assert_allclose(in_state_3, (0, 0.162, 0.073), atol=5e-4)
+
+
+def test_with_0_at_the_cut_the_slope_is_4_percent_too_small():
+    world, steps = lqr.scalar_lqr(), 50
+    it = lqr.evaluate(world, lesson.GAIN, lesson.STD)
+    closed, P = 1 + lesson.GAIN, it.value_matrix.item()
+    square = np.ones(steps)  # E[s_t^2]
+    for t in range(1, steps):
+        square[t] = closed**2 * square[t - 1] + lesson.STD**2
+    left = steps - np.arange(steps)
+    slope = (-2 * it.advantage_error.item() * square).mean()
+    # E[score v(s_{t + h})] through the first action alone
+    at_the_cut = (-2 * P * world.gamma**left * closed ** (2 * left - 1) * square).mean()
+    assert slope < 0 and at_the_cut / slope == pytest.approx(0.04, abs=1e-3)
 
 
 def test_the_sign_on_the_road_turns_between_08_and_09():
@@ -300,3 +340,31 @@ def test_small_noise_alone_moves_away_from_what_was_never_tried():
         )
         assert (plain[:4, 2] < pi[0, 2]).all()
         np.testing.assert_allclose(less, normal, atol=1e-9)  # the mean, not the scale
+
+
+@pytest.mark.parametrize(
+    ("noise", "low", "high", "falls"),
+    [(1e-6, 0, 0.01, (0.2, 0.6)), (1e-3, 0.22, 0.42, (0.95, 1))],
+)
+def test_how_much_of_the_step_goes_into_what_was_never_tried(noise, low, high, falls):
+    ride, pi = lesson.ride()
+    now, rng = evaluate(ride, pi), np.random.default_rng(5)
+    shares, changes = [], []
+    while len(shares) < 60:
+        runs = sample_trajectories(ride, pi, 50, 20, rng)
+        s, a = runs.states[:, :-1], runs.actions
+        if (a == 2).any():
+            continue
+        V = now.v + noise * np.append(rng.normal(size=4), 0)
+        delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
+        x = normalize(discounted_sum(delta.T, 0.9 * 0.97).T)
+        old = replace(now, advantage=table_of(pi, s, a, x))
+        new = mean_kl_step(old, 0.01).pi
+        # terms p log(p / q) - p + q >= 0: they add up to the KL
+        terms = (pi * np.log(pi / new) - pi + new)[:4].sum(0)
+        shares.append(terms[2] / terms.sum())
+        changes.append(evaluate(ride, new).performance - now.performance)
+    assert low < np.mean(shares) < high
+    assert falls[0] <= np.mean(np.array(changes) < 0) <= falls[1]
+    if noise == 1e-6:  # next to nothing: J is 9.99
+        assert abs(np.mean(changes)) < 1e-3 and min(changes) > -0.05

@@ -198,6 +198,29 @@ def test_few_samples_put_the_step_where_they_underrate_the_cost():
     assert enough > 0.4 and rest < 0.35
 
 
+def test_full_rank_is_not_good_yet():
+    world, policy, g, H = lesson.big_world()
+    for N, low, high in ((13, 200, 1500), (30, 2, 3), (60, 1.2, 1.7)):
+        rng, found = np.random.default_rng(5), []
+        for _ in range(20):
+            s, _ = lesson.visits(world, policy, N, rng)
+            F = np.array([policy.at(s).fisher_product(v) for v in np.eye(42)])
+            assert np.linalg.matrix_rank(F) == 42
+            x = np.linalg.solve(F, g)
+            found.append(x @ H @ x / (g @ x))  # true quadratic KL, in delta
+        assert low < np.median(found) < high
+
+
+def test_an_old_side_that_moves_along_is_named():
+    def moves_along(policy, observations, v):
+        h, old = 1e-4, policy.at(observations)
+        ahead, behind = (old.with_theta(policy.theta + x * v) for x in (h, -h))
+        return (ahead.kl_gradient(ahead) - behind.kl_gradient(behind)) / (2 * h)
+
+    verdict = lesson.fisher_times.judge(moves_along)
+    assert "the old side moved along" in str(verdict)
+
+
 @pytest.mark.parametrize("widget", lesson.widgets)
 def test_every_control_changes_the_picture_and_draws_fast(widget):
     def picture(settings):

@@ -217,20 +217,31 @@ def test_samples_estimate_visits_and_advantages(name):
         assert mine == pytest.approx(e.advantage[s, a], abs=0.02)
 
 
-def runs_of(world, update, runs=50, updates=40, seeds=8, **options):
-    """J / optimum [seeds, updates + 1] over other seeds than the page's."""
+OTHERS = range(500, 508)  # seeds
+
+
+def runs_of(world, update, runs=50, updates=40, seeds=OTHERS, exact=False, **options):
+    """J / optimum [seeds, updates + 1]; exact: A of the table, states still sampled."""
     best = mdp.evaluate(world, mdp.optimal_policy(world)).performance
     curves = []
-    for seed in range(seeds):
-        rng = np.random.default_rng(500 + seed)
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
         policy = TabularSoftmax.zeros(world.n_states, world.n_actions)
         J = []
         for _ in range(updates + 1):
             pi = policy.probabilities()
-            J.append(mdp.evaluate(world, pi).performance / best)
-            policy, _ = update(policy, *lesson.sample(world, pi, runs, rng), **options)
+            e = mdp.evaluate(world, pi)
+            J.append(e.performance / best)
+            rows, A = lesson.sample(world, pi, runs, rng)
+            if exact:
+                A = e.advantage[rows.observations, rows.actions]
+            policy, _ = update(policy, rows, A, **options)
         curves.append(J)
     return np.array(curves)
+
+
+def chain():
+    return lesson.worlds()["chain"]
 
 
 def along_g(policy, rows, advantages, delta, damping=1e-3):
@@ -260,9 +271,43 @@ def test_the_verdicts_hold_for_other_seeds_too():
         assert np.median(suits[:, -1]) > np.median(natural[:, -1]) - 0.05
 
 
+def test_seeds_of_the_chain_below_half_the_optimum():
+    ways = (
+        ((policy_gradient_update, {"learning_rate": 10}), (3, 0)),
+        ((along_g, {"delta": 0.01}), (4, 1)),
+        ((npg_update, {"delta": 0.01, "damping": 1e-3}), (0, 0)),
+    )
+    for (update, options), expected in ways:
+        below = [
+            (runs_of(chain(), update, seeds=seeds, **options)[:, -1] < 0.5).sum()
+            for seeds in (range(12), OTHERS)  # the page's, and others
+        ]
+        assert tuple(below) == expected
+
+
+@pytest.mark.parametrize("name", ["chain", "grid"])
+def test_with_the_exact_advantage_a_large_delta_learns(name):
+    options = {"delta": 0.1, "damping": 1e-3}
+    world = lesson.worlds()[name]
+    J = runs_of(world, npg_update, exact=True, **options)
+    assert J[:, -1].min() > 0.99
+    assert np.median(runs_of(world, npg_update, **options)[:, -1]) < 0.7
+
+
+@pytest.mark.parametrize("damping", [1e-4, 1e-3])
+def test_a_damped_step_is_told_that_something_is_added_to_f(damping):
+    def damped(scores, advantages, delta):
+        g = scores.T @ advantages / len(scores)
+        F = scores.T @ scores / len(scores) + damping * np.eye(len(g))
+        x = np.linalg.solve(F, g)
+        return np.sqrt(2 * delta / (g @ x)) * x
+
+    kind, text, _ = lesson.step_from_samples.judge(damped)
+    assert kind == "retry" and "is something added to F" in text
+
+
 def test_ten_times_the_runs_do_not_save_the_chain():
-    chain = lesson.worlds()["chain"]
-    J = runs_of(chain, npg_update, runs=500, delta=0.1, damping=1e-3)
+    J = runs_of(chain(), npg_update, runs=500, delta=0.1, damping=1e-3)
     assert np.median(J.max(1)) > 0.95 and np.median(J[:, -1]) < 0.8
 
 

@@ -5,8 +5,10 @@ import pytest
 
 from trpo_lite import lqr, mdp
 from trpo_lite.bound import kl as kl_rows
+from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n11 as lesson
 from trpo_lite.line_search import line_search
+from trpo_lite.policies import TabularSoftmax
 from trpo_lite.surrogate import surrogate
 
 THETA = lesson.POLICY.theta
@@ -62,6 +64,19 @@ def test_kl_exceeds_delta_exactly_when_sigma_shrinks(full):
     np.testing.assert_allclose(kl * 0.1, formula, atol=1e-9)
 
 
+def test_the_limit_stops_mostly_good_steps(full):
+    L, kl, J, _ = full
+    assert np.mean(J[kl > 1] > 0) == pytest.approx(0.82, abs=0.005)
+    # a step with L <= 0 lowers J as often after the search
+    searched = [
+        line_search(x.evaluate, THETA, lesson.full_step(x, 0.1), 0.1).theta
+        for x in lesson.samples(1000)
+    ]
+    after = np.array([lesson.gain(theta) for theta in searched])
+    assert np.mean(after[L <= 0] < 0) == np.mean(J[L <= 0] < 0) > 0.4
+    assert J[lesson.CASES["L down"]] < after[lesson.CASES["L down"]] < 0
+
+
 def test_why_steps_that_widen_sigma_lower_j(full):
     """Each part of the step alone, on all steps that stay inside the limit."""
     steps = np.array([lesson.full_step(x, 0.1) for x in lesson.samples(1000)])
@@ -71,6 +86,8 @@ def test_why_steps_that_widen_sigma_lower_j(full):
     k = [lesson.gain(np.add(THETA, (x, 0))) for x, _ in steps[wider]]
     assert max(sigma) < 0
     assert np.mean(np.array(k) < 0) == pytest.approx(0.95, abs=0.01)
+    k = [lesson.gain(np.add(THETA, (x, 0))) for x, _ in steps[~wider]]
+    assert np.mean(np.array(k) < 0) == pytest.approx(0.94, abs=0.01)
 
 
 def test_the_orders_of_kl_agree_on_no_step(full):
@@ -144,7 +161,7 @@ def test_the_widgets_questions_have_answers():
     deltas = lesson.along.controls["delta"].values
     second = [d for d in deltas if reached("L down", d, 0.8).backtracks == 1]
     assert second == [0.001, 0.01, 0.03]
-    assert not reached("L down", 1.0, 0.95).accepted
+    assert not any(reached("L down", 1.0, a).accepted for a in (0.9, 0.95))
     assert reached("L down", 1.0, 0.8).accepted
     for d in deltas:
         assert {reached("J down", d, a).backtracks for a in (0.3, 0.8, 0.95)} == {0}
@@ -211,4 +228,68 @@ def test_more_rows_do_not_lower_the_largest_kl():
     few, many = (lesson.with_and_without(1.0, rows, 100) for rows in (25, 250))
     assert few["max"] == pytest.approx(many["max"], rel=0.01)
     assert many["J searched"] < many["J full"]
-    assert lesson.with_and_without(0.01, 250, 100)["down"] == 0
+    for delta in (0.01, 0.1, 1.0):  # the formula of the folded derivation
+        y = np.sqrt(delta) * np.linspace(-1, 1, 4001)
+        kl = y + (np.exp(-2 * y) * (1 + 2 * delta - 2 * y**2) - 1) / 2
+        found = lesson.with_and_without(delta, 250)["max"]
+        assert found == pytest.approx(kl.max() / delta, abs=0.005)
+
+
+def test_where_the_search_raises_the_mean_gain():
+    def gains(delta, rows):
+        found = lesson.with_and_without(delta, rows)
+        return found["gain full"], found["gain searched"]
+
+    for delta, rows in ((0.01, 250), (0.01, 2000), (0.1, 250), (0.1, 2000)):
+        full, searched = gains(delta, rows)
+        assert 0 < searched < full
+    full, searched = gains(0.01, 2000)
+    assert searched / full == pytest.approx(0.8, abs=0.03)
+    for rows in (25, 250, 2000):
+        full, searched = gains(1.0, rows)
+        assert searched > full + 0.03
+
+
+def test_a_larger_sample_and_the_sign_of_l():
+    def down(delta, rows, count):
+        rng = np.random.default_rng(5)
+        return np.mean([
+            x.evaluate(THETA + lesson.full_step(x, delta))[0] <= 0
+            for x in lesson.draw_samples(lesson.POLICY, count, rows, rng)
+        ])  # fmt: skip
+
+    shares = down(1.0, 25, 1000), down(1.0, 250, 1000), down(1.0, 2000, 300)
+    assert shares == pytest.approx((0.2, 0.217, 0.113), abs=0.002)
+    assert 0 < down(0.01, 250, 1000) < 0.01
+
+
+def test_a_random_step_on_the_lake_wins_about_as_often_as_it_loses():
+    """The step of `zero-run` with other random numbers."""
+    lake = mdp.TabularMDP.from_gymnasium("FrozenLake", 0.95)
+    uniform, ratios = TabularSoftmax.zeros(16, 4), []
+    first = mdp.evaluate(lake, uniform.probabilities()).performance
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        runs = mdp.sample_trajectories(lake, uniform.probabilities(), 10, 25, rng)
+        old = uniform.at(runs.states[:, :-1].ravel())
+        start = 1e-4 * np.random.default_rng(seed + 1).standard_normal(64)
+        error = -old.fisher_product(start)  # g = 0
+        x = start + conjugate_gradient(old.fisher_product, error, 5).x
+        step = np.sqrt(2 * 0.01 / (x @ old.fisher_product(x))) * x
+        if not runs.rewards.any() and old.kl(old.with_theta(step)).mean() <= 0.01:
+            pi = uniform.with_theta(step).probabilities()
+            ratios.append(mdp.evaluate(lake, pi).performance / first)
+    assert np.mean(np.array(ratios) > 1) == pytest.approx(0.5, abs=0.08)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_failed_tries_that_stay_ruin_the_policy(seed):
+    rng, now, failed = np.random.default_rng(seed), lesson.POLICY, 0
+    for _ in range(60):
+        fresh = lesson.draw_samples(now, 1, 250, rng)[0]
+        wrong = -lesson.full_step(fresh, 0.1)
+        end = line_search(fresh.evaluate, now.theta, wrong, 0.1)
+        failed += not end.accepted
+        now = now.with_theta(now.theta + end.tried[-1].scale * wrong)
+    J = lqr.performance(lesson.WORLD, lesson.GAIN, lesson.STD)
+    assert failed > 50 and lesson.gain(now.theta) < J / 5

@@ -1,21 +1,26 @@
 """What page 12 claims and its cells do not assert."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests import histories
-from trpo_lite.advantage import gae, normalize
+from trpo_lite import lqr
+from trpo_lite.advantage import LinearValue, gae, normalize
 from trpo_lite.course import n12 as lesson
 from trpo_lite.course.data import load
+from trpo_lite.environments import make_environment
+from trpo_lite.features import linear_features
 from trpo_lite.policies import (
     LinearGaussian,
     LinearSoftmax,
     TabularSoftmax,
 )
 from trpo_lite.rollout import Samples, collect
+from trpo_lite.spaces import make_policy
 from trpo_lite.train import train
 from trpo_lite.trpo import npg_update, trpo_update
 
@@ -35,11 +40,6 @@ def test_the_six_items_are_at_most_forty_lines():
 
 def test_the_forty_lines_train_like_the_package_does():
     """The page's loop against `cartpole_run`, which calls trpo_update."""
-    from trpo_lite.advantage import LinearValue
-    from trpo_lite.environments import make_environment
-    from trpo_lite.features import linear_features
-    from trpo_lite.spaces import make_policy
-
     names = dict(np=np, gae=gae, normalize=normalize, collect=collect)
     for cell in cells("six-"):
         exec(cell, names)
@@ -89,8 +89,94 @@ def test_after_500():
         assert np.median(ratio[solved]) > 0.7
 
 
+def test_half_of_the_sampled_gap_is_sigmas():
+    """What the best gain would still cost at this sigma, as a share of the gap."""
+    world, start = lesson.mass()
+    best = lqr.optimal_gain(world)
+    top = lqr.performance(world, best, 0.0)
+    whole = top - lqr.performance(world, start[:2].reshape(1, 2), np.exp(start[2:]))
+    shares, sigmas = [], []
+    for seed in range(4):
+        env, rng = lesson.mass_environment(), np.random.default_rng(seed)
+        policy, V, state = lesson.mass_policy(), LinearValue(time_degree=0), None
+        for k in range(31):
+            gap = top - lqr.performance(world, policy.weights.T, policy.std)
+            if k >= 15:
+                left = top - lqr.performance(world, best, policy.std)
+                shares.append(left / gap)
+            if k == 20:
+                assert gap < 0.11 * whole
+                sigmas.append(policy.std[0])
+            batch, state = collect(env, policy, 1220, rng, state)
+            A_hat, V = lesson.estimate(batch, V, world.gamma, 0.97)
+            policy, _ = trpo_update(policy, batch, normalize(A_hat), 0.05, 1e-3)
+        env.close()
+    assert 0.4 < np.median(shares) < 0.75
+    assert min(sigmas) > 0.15  # the exact run has .06 then
+
+
+def test_scaled_inputs_save_three_updates():
+    """The same batches and delta: stored runs with and without the scaling."""
+    scaled = lesson.first_then_lowest(load("trpo_after")["return_mean"][0])[0] + 1
+    raw = lesson.first_then_lowest(load("trpo_guard")["return_mean"][0])[0] + 1
+    assert (np.median(scaled), np.median(raw)) == (4.5, 7.5)
+
+
+def test_the_promise_when_solved_and_before_a_fall():
+    after = load("trpo_after")
+    ratio = [
+        promise / lesson.noise_promise(delta, 5, 16384)
+        for promise, delta in zip(after["predicted_surrogate"], after["delta"])
+    ]
+    solved = after["return_mean"] >= 490
+    below = [np.mean(x[there] < 2) for x, there in zip(ratio, solved)]
+    assert below == pytest.approx([0.77, 0.61], abs=0.01)
+    R, before = after["return_mean"][0], solved[0][:, :-1]
+    falls, stays = before & (R[:, 1:] < 450), before & (R[:, 1:] >= 490)
+    assert falls.sum() == 15
+    for there in (falls, stays):
+        assert np.median(ratio[0][:, :-1][there]) == pytest.approx(1.3, abs=0.07)
+    entropy = after["entropy"][0]
+    falls = np.argwhere(before & (R[:, 1:] < 300))
+    guilty = [entropy[i, k] - entropy[i, k - 1] for i, k in falls]
+    then = [entropy[i, k + 1] - entropy[i, k] for i, k in falls]
+    assert len(falls) == 6 and np.sum(np.array(guilty) > 0) == 4 and max(then) < 0
+
+
+def test_a_wrong_v_can_promise_several_times_what_noise_does():
+    """A solved policy whose rewards are 0: A is nothing but the error of V."""
+    env, weights = make_environment("CartPole-v1", 64), np.zeros((5, 2))
+    weights[:4, 1] = 1.0, 1.5, 20.0, 5.0  # pushes under the falling pole
+    policy = make_policy(env, linear_features(4)).with_theta(weights.ravel())
+    batch, _ = collect(env, policy, 16384, np.random.default_rng(0))
+    env.close()
+    assert not batch.terminated.any()
+    batch, mixed = replace(batch, rewards=np.zeros(len(batch))), []
+    middle, sd = batch.observations.mean(0), batch.observations.std(0)
+
+    def over_noise(A_hat):
+        _, said = trpo_update(policy, batch, normalize(A_hat), 0.1, damping=1e-3)
+        return said.predicted_surrogate / lesson.noise_promise(0.1, 5, len(batch))
+
+    ratios = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        slope, bend = rng.normal(size=4), rng.normal(size=(4, 4))
+
+        def V(s, slope=slope, bend=bend):
+            z = (s - middle) / sd
+            return z @ slope + ((z @ bend) * z).sum(-1) / 2
+
+        A_hat = gae(batch, V(batch.observations), V(batch.next_observations),
+                    0.995, 0.97)  # fmt: skip
+        ratios.append(over_noise(A_hat))
+        mixed.append(over_noise(rng.permutation(A_hat)))
+    assert 2 < np.median(ratios) < 3 and np.max(ratios) > 4
+    assert np.median(mixed) < 1.2 and np.max(mixed) < 2
+
+
 def test_updates_until_cartpole_is_solved():
-    """Six to eight with raw inputs, "mostly"; one or two fewer with scaled ones."""
+    """Six to eight with raw inputs, "mostly"; fewer with scaled ones."""
     raw, scaled = (
         [
             len(train("CartPole-v1", seed=seed, until=475, progress=False, **options))
@@ -136,6 +222,14 @@ def test_ablations_say_what_the_page_says():
     assert over["TRPO"].max() < 1.0001 < over["no line search"].max() < 1.35
     assert np.mean(over["no line search"] > 1) == pytest.approx(0.25, abs=0.01)
     assert max(late, key=late.get) == "plain gradient, 3"
+    for name, falls in (("TRPO", 7), ("plain gradient, 3", 2), ("no line search", 8)):
+        first, low = lesson.first_then_lowest(store["return_mean"][names.index(name)])
+        assert np.sum(low < 400) == falls
+        assert name != "no line search" or np.sum(first >= 0) == 8  # each falls
+    R = store["return_mean"][names.index("TRPO")]
+    first, _ = lesson.first_then_lowest(R)
+    later = np.concatenate([r[k + 1 :] for r, k in zip(R, first)])
+    assert np.mean(later >= 475) == pytest.approx(0.79, abs=0.01)
     for more, less, mean, error in (
         ("TRPO", "no line search", 122, 51),
         ("TRPO", "one CG iteration", 52, 30),
@@ -177,6 +271,15 @@ def test_what_the_line_search_saves():
     assert sum(below["trpo"]) == 27 and sum(below["npg"]) == 45
     assert lost == {"trpo": [4, 6, 2, 1], "npg": [11, 5, 4, 1]}
     assert np.mean(np.array(early) <= 4) > 0.8
+    shares = {"trpo": [], "npg": []}  # of updates that lower J, run by run
+    for name, found in shares.items():
+        for J in store[name].reshape(-1, store[name].shape[-1]):
+            there = np.isfinite(J[1:])
+            found.append(np.mean((J[1:] < J[:-1])[there]) if there.any() else np.nan)
+    apart = np.subtract(shares["npg"], shares["trpo"])
+    apart = apart[np.isfinite(apart)]
+    error = apart.std() / np.sqrt(len(apart))
+    assert 0.02 < apart.mean() < 0.05 and apart.mean() > 2.5 * error
     for n in store["episodes"]:
         searched, free = (lesson.deepest_gaps(store, x, n) for x in ("trpo", "npg"))
         assert np.median(searched) < np.median(free)
@@ -196,6 +299,10 @@ def test_acrobot_and_its_failing_seed():
     )
     ratio = swing["predicted_surrogate"] / lesson.noise_promise(0.05, 14, 8000)
     assert np.median(ratio[failed]) < 1
+    assert ratio[failed].max() == pytest.approx(1.4, abs=0.05)
+    assert ratio[failed, -10:].max() < 1 and ratio[failed].min() < 0.35
+    flag = (swing["explained_variance"] > 0.94) & (R < -350)  # V seems perfect
+    assert np.sum(flag[:, 1:].any(1)) >= 6 and flag[failed, 2:].all()
     assert 1 < np.median(np.delete(ratio, failed, 0)[:, :8]) < 2
     assert np.median(swing["kl"][failed]) > 0.03  # full steps all the same
     for seed in (4, 8):  # nothing but -500 in the first three batches

@@ -19,7 +19,7 @@ from trpo_lite.mdp import (
     uniform_policy,
 )
 from trpo_lite.policies import TabularSoftmax
-from trpo_lite.ppo import adapt_beta, ppo_penalty_update
+from trpo_lite.ppo import AdamState, adam_step, adapt_beta, ppo_penalty_update
 from trpo_lite.surrogate import surrogate
 
 
@@ -84,17 +84,18 @@ def test_no_first_beta_but_a_lucky_one_helps_the_sentence():
             assert run[-1, 3] < 1.3
 
 
-def test_three_cells_of_the_lake_hold_the_advantage():
+def test_at_small_steps_the_formula_holds_on_the_road_and_the_lake_too():
     lake = TabularMDP.from_gymnasium("FrozenLake", 0.95)
-    old = evaluate(lake, uniform_policy(lake))
-    d = old.visitation / old.visitation.sum()
-    square = d * (old.pi * old.advantage**2).sum(-1)
-    first = np.argsort(-square)[:3]
-    assert len(square) == 16
-    assert square[first].sum() / square.sum() == pytest.approx(0.86, abs=0.005)
-    kls = penalized_step(old, 5 * np.sqrt(square.sum())).kl[first]
-    assert kls.min() == pytest.approx(0.25, abs=0.005)
-    assert kls.max() == pytest.approx(0.59, abs=0.005)
+    for world, pi, at_5, at_50 in (
+        (lesson.ROAD, shared_policy(0.1), 2.15, 1.07),
+        (lake, uniform_policy(lake), 0.21, 0.74),
+    ):
+        old = evaluate(world, pi)
+        d = old.visitation / old.visitation.sum()
+        std = np.sqrt(d @ (pi * old.advantage**2).sum(-1))
+        for beta, share in ((5, at_5), (50, at_50)):
+            size = penalized_step(old, beta * std).mean_kl
+            assert 2 * beta**2 * size == pytest.approx(share, abs=0.005)
 
 
 def test_the_stored_runs_say_what_the_page_says():
@@ -106,6 +107,7 @@ def test_the_stored_runs_say_what_the_page_says():
     apart = np.median(price.max(0) / price.min(0), 0)
     assert (apart[:7] > 10).all()
     assert ((apart[9:] > 2) & (apart[9:] < 6)).all()
+    assert 80 < (price.max(0) / price.min(0))[:, 9:].max() < 84  # in a single seed
     late = size[:3, :, -20:]
     band = (late > 0.05 / 1.5) & (late < 0.075)
     assert (np.median(late, (1, 2)) > 0.05 / 1.5).all()
@@ -118,6 +120,10 @@ def test_the_stored_runs_say_what_the_page_says():
     assert arrived.sum(1).tolist() == [10, 10, 10, 9]
     last = np.nanmean(returns[:, :, -10:], (1, 2))
     assert last.round().tolist() == [318, 363, 450, 342]
+    left_out = np.isnan(returns[:, :, -10:])  # no episode ended in these batches
+    assert left_out.sum((1, 2)).tolist() == [4, 7, 4, 0]
+    filled = np.where(left_out, 500, returns[:, :, -10:]).mean((1, 2))
+    assert (abs(filled - last) < 10).all() and (filled >= last).all()
     assert (size[0, :, 0] > 0.5).all() and (size[2, :, 0] < 0.0005).all()
     assert returns[2, :, 7].mean() < 2 * returns[2, :, 0].mean()
 
@@ -144,6 +150,34 @@ def test_few_epochs_stay_short_of_the_maximiser():
         assert near[0] < 0.05 and near[1] < 0.3 and least < near[2] < most
 
 
+def test_the_way_adam_can_go_is_epochs_times_steps_times_rate():
+    _, start, batch, A = lesson.toy_sample(4000)
+
+    def sizes(rate, epochs):
+        return [
+            ppo_penalty_update(
+                start, batch, A, beta, epochs=epochs, learning_rate=rate,
+                rng=np.random.default_rng(2),
+            )[1].kl
+            for beta in (1.0, 3.0, 5.0)
+        ]  # fmt: skip
+
+    assert np.ptp(sizes(0.01, 1)) < 2e-4  # the three prices give nearly the same
+    assert np.round(sizes(0.1, 1), 2).tolist() == [0.05, 0.04, 0.03]
+    assert np.allclose(sizes(0.001, 30), sizes(0.01, 3), rtol=0.2)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_adam_moves_by_the_rate_while_the_sign_stays(scale):
+    for flips, least, most in ((False, 0.99, 1.01), (True, 0.0, 0.2)):
+        adam, lengths = AdamState.zeros(1), []
+        for k in range(50):
+            g = np.array([scale * (-1) ** (k * flips)])
+            adam, step = adam_step(adam, g, 0.01)
+            lengths.append(abs(step[0]) / 0.01)
+        assert least < np.mean(lengths[10:]) < most
+
+
 def test_the_papers_rule_reaches_the_best_and_does_not_stay():
     best = max(lesson.road_value(p) for p in np.linspace(0, 1, 1001))
     assert best == pytest.approx(1.98476, abs=1e-5)
@@ -156,7 +190,9 @@ def test_the_papers_rule_reaches_the_best_and_does_not_stay():
         end = adapt_beta(run[-1, 0], run[-1, 2], 0.05)
         assert long.sum() - short.sum() == np.log2(end / beta)
         assert run[:, 2].mean() > 5 * lesson.DELTA
-    assert 0.03 < np.median(lesson.road_run(adapt_beta, 0.3, 600)[:, 2]) < 0.07
+    for first, targets in ((0.3, 0.97), (0.5, 2.18)):  # no property of the rule
+        median = np.median(lesson.road_run(adapt_beta, first, 600)[:, 2])
+        assert median / lesson.DELTA == pytest.approx(targets, abs=0.01)
 
 
 def test_the_limit_stays():
@@ -184,6 +220,18 @@ def test_many_steps_arrive_at_the_exact_policy():
     pi = lesson.softmax(lesson.many_steps.reference(theta, A, beta, 0.5, 4000))
     lam = A + beta * p / pi  # the same lambda for every action
     assert np.ptp(lam) < 1e-8
+
+
+def test_a_return_in_the_loop_is_told(capsys):
+    def early(theta, A, beta, rate, steps):
+        p_old = lesson.softmax(theta)
+        for _ in range(steps):
+            pi = lesson.softmax(theta)
+            theta = theta + rate * (pi * (A - pi @ A) - beta * (pi - p_old))
+            return theta
+
+    lesson.many_steps.check(early)
+    assert "`return` stands inside the loop" in capsys.readouterr().out
 
 
 def test_penalised_gradient_against_differences():

@@ -5,10 +5,12 @@ import re
 import numpy as np
 import pytest
 
+from trpo_lite.advantage import LinearValue, gae
 from trpo_lite.bound import kl
 from trpo_lite.course import n14 as lesson
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
-from trpo_lite.ppo import ppo_clip_update
+from trpo_lite.ppo import AdamState, adam_step, ppo_clip_update
+from trpo_lite.rollout import collect
 from trpo_lite.surrogate import clip_active, clipped_terms
 
 P = np.linspace(0.001, 0.999, 999)
@@ -29,6 +31,23 @@ def test_the_top_of_the_clipped_objective_lies_where_slow_is_clipped():
     inside = (P > 0.08) & (P < 0.12)  # all ratios: the same value and the same slope
     np.testing.assert_allclose(L_clip[inside], L[inside], atol=1e-12)
     assert np.diff(L_clip[P >= 0.28]).max() < 0
+    old = evaluate(road_and_ice(gamma=0.9), shared_policy(0.1))
+    J = [evaluate(road_and_ice(gamma=0.9), shared_policy(p)).performance for p in P]
+    more = L_clip - (np.array(J) - old.performance)
+    left, right = P < 0.119, P > 0.674
+    assert (more[left | right] > 0).sum() == (left | right).sum() - 1  # not at .1
+    assert (more[(P > 0.121) & (P < 0.673)] < 0).all() and more[left].max() < 0.1
+
+
+def test_without_the_ice_every_p_from_there_on_is_a_top():
+    old = evaluate(road_and_ice(gamma=0.9), shared_policy(0.1))
+    terms = [
+        clipped_terms(shared_policy(p)[0] / old.pi[0], old.advantage[0], 0.2) for p in P
+    ]
+    on_the_road_alone = np.array(terms) @ old.pi[0]
+    tops = P[on_the_road_alone >= on_the_road_alone.max() - 1e-12]
+    np.testing.assert_allclose(tops, P[P > 0.2795])
+    assert kl([0.9, 0.1], shared_policy(tops[-1])[0]) > 5
 
 
 @pytest.mark.parametrize("p_old", [0.1, 0.03, 0.01, 0.005, 0.001])
@@ -112,6 +131,14 @@ def test_without_the_minimum_more_samples_end_up_wrong():
     assert wrong["max for min"] > wrong["no min"]
 
 
+def test_half_of_the_movement_is_in_the_first_epoch_and_the_third_comes_back():
+    r = lesson.cloud("min, as on the slide")
+    moved = np.abs(np.diff(r, axis=0)).mean(1)
+    assert 0.45 < moved[0] / moved.sum() < 0.55 and moved[2] > moved[1]
+    far = np.abs(r - 1).mean(1)
+    assert far[1] < far[2] > 1.2 * far[3]
+
+
 def test_the_masks_are_the_slopes_of_their_objectives():
     rng = np.random.default_rng(0)
     r, A, h = rng.uniform(0, 2, 4000), rng.normal(size=4000), 1e-7
@@ -144,10 +171,10 @@ def test_the_cloud_shades_what_has_no_gradient():
         assert len(alive) + len(dead) == len(lesson.first_batch()[2][::12])
 
 
-def updated(clip, rate, epochs=10):
+def updated(clip, rate, epochs=10, shuffle=0):
     policy, batch, A = lesson.first_batch()
     return ppo_clip_update(
-        policy, batch, A, clip, epochs, 8, rate, np.random.default_rng(0),
+        policy, batch, A, clip, epochs, 8, rate, np.random.default_rng(shuffle),
         normalize=False,
     )  # fmt: skip
 
@@ -157,6 +184,9 @@ def test_the_width_decides_the_kl_until_a_step_is_too_long():
         sizes = [updated(clip, rate)[1].kl for rate in (0.003, 0.01, 0.1)]
         assert max(sizes) < 1.8 * min(sizes)  # the rate varies thirty-fold
         assert all(0.8 < size / (clip**2 / 2) < 1.6 for size in sizes)
+        for shuffle in (1, 2, 3, 4):
+            sizes = [updated(clip, x, 10, shuffle)[1].kl for x in (0.003, 0.01, 0.1)]
+            assert max(sizes) < 3 * min(sizes)
         assert updated(clip, 1.0)[1].kl > 0.3  # chaotic: .6 on another processor
     free = [updated(1e9, rate)[1].kl for rate in (0.003, 0.01, 0.1)]
     assert free == sorted(free) and 0.2 < free[0] < 0.3 and 3 < free[-1] < 5
@@ -171,6 +201,46 @@ def test_one_long_step_carries_nearly_everyone_over_the_edge():
     old, a = policy.at(batch.observations), batch.actions
     r = np.exp(old.with_theta(new.theta).log_prob(a) - old.log_prob(a))
     assert (np.abs(r - 1) > 0.2).mean() > 0.85
+
+
+@pytest.mark.parametrize("shuffle", [0, 1, 2])
+def test_later_short_steps_pull_back_what_one_long_step_carried_off(shuffle):
+    policy, batch, A = lesson.first_batch()
+    old, a = policy.at(batch.observations), batch.actions
+    log_old, rng = old.log_prob(a), np.random.default_rng(shuffle)
+    keep = lesson.KEEP["min, as on the slide"]
+    new, adam, sizes, rate = policy, AdamState.zeros(policy.size), [], 1.0
+    for _ in range(10):
+        for n in np.array_split(rng.permutation(len(A)), 8):
+            at = new.at(batch.observations[n])
+            r = np.exp(at.log_prob(a[n]) - log_old[n])
+            g = at.score_sum(a[n], keep(r, A[n]) * r * A[n] / len(n))
+            adam, step = adam_step(adam, g, rate)
+            new, rate = new.with_theta(new.theta + step), 0.1
+        sizes.append(old.kl(old.with_theta(new.theta)).mean())
+    assert sizes[0] > 1 and sizes[-1] < 0.1
+    if shuffle == 0:
+        assert sizes[-1] == pytest.approx(0.03, abs=0.005)
+
+
+@pytest.mark.parametrize("clip", [0.1, 0.2, 0.3])
+def test_the_largest_kl_of_a_run_is_near_half_the_square_of_the_width(clip):
+    env, policy = lesson.cartpole()
+    rng, state, value, sizes = np.random.default_rng(0), None, LinearValue(), []
+    for _ in range(12):
+        batch, state = collect(env, policy, 4096, rng, state)
+        seen = batch.observations, batch.time
+        v = value.predict(*seen)
+        A = gae(batch, v, value.predict(batch.next_observations, batch.time + 1),
+                0.995, 0.97)  # fmt: skip
+        value = value.fit(*seen, v + A)
+        policy, said = ppo_clip_update(
+            policy, batch, A, clip, 10, 8, 0.01, rng
+        )  # fmt: skip
+        sizes.append(said.kl)
+    env.close()
+    assert 0.6 < max(sizes) / (clip**2 / 2) < 1.3
+    assert sizes[-1] < 0.4 * max(sizes)
 
 
 def test_trpo_is_measured_at_the_same_kl_and_gets_more_of_l():

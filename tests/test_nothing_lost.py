@@ -130,8 +130,7 @@ def test_two_writers_never_meet(tmp_path, monkeypatch):
 def test_what_is_left_of_a_killed_writer_is_ignored_by_git(tmp_path):
     name = os.path.basename(files._beside(str(tmp_path / ("ü" * 100))))
     assert name.endswith(".part") and len(name.encode()) < 255
-    root = os.path.dirname(os.path.dirname(__file__))
-    with open(os.path.join(root, ".gitignore")) as ignored:
+    with open(os.path.join(ROOT, ".gitignore")) as ignored:
         assert "*.part\n" in ignored
 
 
@@ -659,8 +658,11 @@ def test_arrays_that_others_use_again_are_copied():
 # ------------------------------------------------------------- own environments
 
 
-MODULE = """
+ROOT = os.path.dirname(os.path.dirname(__file__))
+MODULE = f"""
+import sys
 import gymnasium
+sys.path.insert(0, {ROOT!r})
 from tests.test_nothing_lost import World
 
 gymnasium.register("Mine-v0", entry_point=World)
@@ -749,13 +751,12 @@ def test_every_command_line_tells_its_errors_in_one_line(
     (tmp_path / "file").write_text("")
     page = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
     (tmp_path / "good.ipynb").write_text(page)
-    root = os.path.dirname(os.path.dirname(__file__))
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": root, "PYTHONIOENCODING": "ascii"},
+        env={**os.environ, "PYTHONPATH": ROOT, "PYTHONIOENCODING": "ascii"},
     )
     assert done.returncode == 2 and done.stdout == "", done.stderr
     assert message in done.stderr and done.stderr.count("\n") == 1, done.stderr

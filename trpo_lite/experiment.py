@@ -20,6 +20,7 @@ import multiprocessing
 import os
 import shlex
 import tempfile
+import threading
 import time
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -168,9 +169,21 @@ def local_pool(workers):
         os.environ.setdefault(name, "1")
     context = multiprocessing.get_context("spawn")
     try:
-        return ProcessPoolExecutor(workers, context, max_tasks_per_child=1)
+        return ProcessPoolExecutor(
+            workers, context, _end_with_parent, max_tasks_per_child=1
+        )
     except TypeError:  # before Python 3.11
-        return ProcessPoolExecutor(workers, context)
+        return ProcessPoolExecutor(workers, context, _end_with_parent)
+
+
+def _end_with_parent():
+    """Let this process end when its parent does, in whatever way and in mid-run."""
+
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -246,6 +259,7 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
 
 def _attempt(runs, folder, pool, progress, interval, episodes):
     """The outcomes of `runs` until all are there or the executor breaks."""
+    others = set(multiprocessing.active_children())  # not ours to end
     executor = pool()
     try:
         futures = {executor.submit(perform, run, episodes): run for run in runs}
@@ -270,11 +284,23 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
     except BaseException:  # Ctrl-C: nobody waits for what is still running
         for future in futures:
             future.cancel()
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
-    finally:
         executor.shutdown(wait=False)
+        _end_children(others)
+        raise
+    executor.shutdown()
+
+
+def _end_children(others):
+    """End the processes of a pool, also those that it starts for others that ended."""
+    quiet = 0
+    while quiet < 3:
+        children = set(multiprocessing.active_children()) - others
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.join(1)
+        quiet = 0 if children else quiet + 1
+        time.sleep(0.1)
 
 
 class _Progress:

@@ -46,6 +46,12 @@ def gradient_estimate__moments(score, A, gamma):
     return np.array([total.mean(), 1.96 * np.sqrt(variance / n)])
 
 
+def gradient_estimate__scipys_95(score, A, gamma):
+    total = (score * A) @ gamma ** np.arange(A.shape[1])
+    error = np.sqrt(np.sum((total - total.mean()) ** 2) / (len(total) - 1) / len(total))
+    return total.mean(), 1.959963984540054 * error
+
+
 def brute_force__loop(ratio, A, kl, delta):
     best = None
     for i in range(len(ratio)):

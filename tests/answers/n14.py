@@ -96,3 +96,15 @@ def resting_place__slopes(p_old, A, clip):
             break
         p += way * h
     return min(max(p, 0.0), 1.0)
+
+
+def resting_place__coarse_climb(p_old, A, clip):
+    p = np.linspace(0, 1, 1001)
+    values = [_objective(x, p_old, A, clip) for x in p]
+    i = np.abs(p - p_old).argmin()
+    while True:
+        near = [j for j in (i - 1, i + 1) if 0 <= j < len(p)]
+        top = max(near, key=lambda j: values[j])
+        if values[top] <= values[i] + 1e-12:
+            return p[i]
+        i = top

@@ -1,5 +1,6 @@
 """Notebook 05: trust regions on the simplex, on the road, and against MM."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -148,6 +149,13 @@ def spread(old):
     return np.sqrt((old.pi * old.advantage**2).sum(-1))
 
 
+def while_acting(world, pi):
+    """`evaluate`, its visits only to the states that some action can leave."""
+    old = evaluate(world, pi)
+    stays = np.einsum("sas->sa", world.P)  # [S, A]
+    return replace(old, visitation=old.visitation * (stays < 1).any(-1))
+
+
 @cache
 def gap_closed(method, size, iterations):
     """Share of J* - J_0 closed after 0, 1, ... iterations on `toy`, [iterations + 1].
@@ -181,7 +189,7 @@ def draw_spending(old, steps, shape, delta):
     width = spread(old).reshape(shape)
     for axes, (label, step) in zip(cells, steps.items(), strict=True):
         share = (step.kl / delta).reshape(shape)
-        image = axes.imshow(np.sqrt(share), cmap="Purples", vmin=0, vmax=np.sqrt(40))
+        image = axes.imshow(np.sqrt(share), cmap="Purples", vmin=0, vmax=np.sqrt(25))
         for (row, col), value in np.ndenumerate(share):
             ground = image.cmap(image.norm(np.sqrt(value)))
             ink = max(("white", "black"), key=lambda c: style.contrast(c, ground))
@@ -584,6 +592,16 @@ def fixed_price(p_old, A, delta):
     return weights / weights.sum()
 
 
+def stuck_mirror(p_old, A, delta):
+    low, high = 1e-3, 1e3
+    for _ in range(60):
+        beta = np.sqrt(low * high)
+        weights = p_old * np.exp((A - A.max()) / beta)
+        pi = weights / weights.sum()
+        low, high = (low, beta) if kl(pi, p_old) > delta else (beta, high)
+    return pi
+
+
 def mirror_cases(rng):
     cases = []
     for n, delta in ((2, 0.05), (3, 0.1), (3, 0.3), (5, 0.2)):
@@ -622,6 +640,9 @@ mirror_step = Exercise(
         "right form, but the limit is put on KL(old, new)": old_first,
         "the old probabilities are missing from pi": uniform_base,
         "delta is used as the price: the price must be searched for": fixed_price,
+        "low and high are exchanged: a step that is too far needs a higher price": (
+            stuck_mirror
+        ),
     },
     hints=(
         "Copy the page's bisection and change two things: the form of pi and the KL.",

@@ -407,10 +407,11 @@ def draw_dropped(gamma):
 def dropped_words(gamma):
     """What `draw_dropped` shows, in words."""
     true, plain = _ends(gamma)
+    turns = f"turns negative at p = {true:.2f}" if true < 1 else "stays positive"
     return (
         "Left: over p, the true slope of J and the slope from plain averages, at gamma "
-        f"= {gamma:.2f}. The true one turns negative at p = {true:.2f}, the plain one "
-        f"at {plain:.2f}; between the two, shaded, their signs differ. Right: J, with "
+        f"= {gamma:.2f}. The true one {turns}, the plain one turns negative at p = "
+        f"{plain:.2f}; between the two, shaded, their signs differ. Right: J, with "
         "the p where each of them stops; the true one is on the top."
     )
 
@@ -612,6 +613,14 @@ def too_sure(score, A, gamma):
     return total.mean(), 1.96 * total.std(ddof=1) / np.sqrt(A.size)
 
 
+def without_score(score, A, gamma):
+    return estimate((gamma ** np.arange(A.shape[1]) * A).sum(axis=1))
+
+
+def without_advantage(score, A, gamma):
+    return estimate((gamma ** np.arange(A.shape[1]) * score).sum(axis=1))
+
+
 def gradient_cases(rng):
     return [
         (rng.normal(size=(n, T)), rng.normal(size=(n, T)), gamma)
@@ -627,6 +636,8 @@ gradient_estimate = Exercise(
     reference=gradient_estimate_reference,
     mistakes={
         "the discount is missing": without_discount,
+        "the score is missing: a step's term is score * A": without_score,
+        "the advantage is missing: a step's term is score * A": without_advantage,
         "this is the scatter of one run: the mean of n runs scatters less": (
             spread_of_one
         ),
@@ -640,6 +651,7 @@ gradient_estimate = Exercise(
         "half = 1.96 * total.std(ddof=1) / np.sqrt(len(total))",
     ),
     cases=gradient_cases,
+    tolerance=5e-5,  # 1.959964 is as right as 1.96
 )
 
 
@@ -717,6 +729,12 @@ def brute_cases(rng):
     ratio[13] = 1 + 3 * (A > 0)
     size[13] = 0.125, 0.375, 0.0, 0.0
     cases.append((ratio, A, size, 0.125))
+    # the best is just too far, by its last sample; all L lie far below any number that
+    # a forbidden one might get
+    ratio, A = np.exp(0.3 * rng.normal(size=(25, 5))), rng.normal(size=5) - 300
+    size = rng.uniform(0.01, 0.09, (25, 5))
+    ratio[7], size[7] = 0.01, (0.03, 0.04, 0.05, 0.06, 0.33)
+    cases.append((ratio, A, size, 0.1))
     return cases
 
 
@@ -744,9 +762,8 @@ brute_force = Exercise(
             zero_if_forbidden
         ),
         "the KL is summed over the samples: the limit is on the mean": summed_kl,
-        "forbidden candidates get L = 0, which may win: give them -infinity": (
-            masked_product
-        ),
+        "forbidden candidates get a number that may win, such as 0: give them "
+        "-infinity": masked_product,
         "the search starts from L = 0: all allowed candidates may be below it": (
             best_from_zero
         ),

@@ -265,7 +265,7 @@ def draw_nothing(raw, normalised):
 nothing = Picture(
     draw_nothing,
     "Change of J in each of the batches with noise .001. As they are: all just "
-    "above zero. Normalised: all below, from just below to almost -1.",
+    "above zero. Normalised: all below, from just below to about -.9.",
 )
 
 # --- widgets

@@ -216,10 +216,10 @@ def draw_learning(curves, best):
 learning = Picture(
     draw_learning,
     "Exact J over updates on the chain and the grid, medians with bands over twelve "
-    "seeds. Of vanilla's stepsizes 10 does well on the chain, 300 on the grid. With "
-    "delta .01 natural comes near the optimum in both; along g with the same delta "
-    "does so on the grid, later and less surely on the chain. With delta .1 natural "
-    "climbs faster at first and falls behind.",
+    "seeds. Of vanilla's stepsizes 10 does well on the chain, though not with every "
+    "seed, and 300 on the grid. With delta .01 natural comes near the optimum in both; "
+    "along g with the same delta does so on the grid, later and less surely on the "
+    "chain. With delta .1 natural climbs faster at first and falls behind.",
 )
 
 # --- widgets
@@ -548,9 +548,12 @@ def _sample_cases(rng):
 def _sample_kl(arguments, result):
     scores, _, delta = arguments
     size = ((scores @ np.asarray(result)) ** 2).mean() / 2
-    if abs(size - delta) > 1e-6 * delta:
-        return f"the sample's step.F step / 2 is {size:.4f}, the limit is {delta:g}"
-    return None
+    if abs(size - delta) <= 1e-6 * delta:
+        return None
+    text = f"the sample's step.F step / 2 is {size:.6g}, the limit is {delta:g}"
+    if 0.9 * delta < size < delta:
+        return text + ": is something added to F, or is it divided by N - 1?"
+    return text
 
 
 step_from_samples = Exercise(

@@ -181,11 +181,12 @@ def with_and_without(delta, rows, count=200):
         step = full_step(sample, delta)
         end = line_search(sample.evaluate, POLICY.theta, step, delta)
         first = end.tried[0]
-        falls = gain(POLICY.theta + step) < 0, gain(end.theta) < 0
-        found.append((first.kl / delta, first.surrogate <= 0, *falls))
+        gains = gain(POLICY.theta + step), gain(end.theta)
+        found.append((first.kl / delta, first.surrogate <= 0, *gains))
     ratio, down, full, searched = np.array(found, float).T
     return {"over": (ratio > 1).mean(), "max": ratio.max(), "down": down.mean(),
-            "J full": full.mean(), "J searched": searched.mean()}  # fmt: skip
+            "J full": (full < 0).mean(), "J searched": (searched < 0).mean(),
+            "gain full": full.mean(), "gain searched": searched.mean()}  # fmt: skip
 
 
 # --- pictures
@@ -325,19 +326,20 @@ along = Widget(
 class Tries:
     """A made-up world to search in: what evaluate says of each try, (L, KL) in turn.
 
-    Anywhere else, and after the last of `values`, L = -1 and KL = 9.
+    Anywhere else, and after the last of `values`, `elsewhere`.
     """
 
     old: np.ndarray
     step: np.ndarray
     backtrack: float
     values: tuple
+    elsewhere: tuple = (-1.0, 9.0)
 
     def __call__(self, theta):
         for j, found in enumerate(self.values):
             if np.allclose(theta, self.old + self.backtrack**j * self.step, rtol=0):
                 return found
-        return -1.0, 9.0
+        return self.elsewhere
 
 
 def accepted_stub(L, kl, delta):
@@ -499,6 +501,35 @@ def last_try_missing(evaluate, theta, step, delta, backtrack, max_backtracks):
     return searched_reference(evaluate, theta, step, delta, backtrack, fewer)
 
 
+def best_try(evaluate, theta, step, delta, backtrack, max_backtracks):
+    best, highest = theta, 0.0
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
+        L, kl = evaluate(candidate)
+        if L > highest and kl <= delta:
+            best, highest = candidate, L
+    return best
+
+
+def goes_on_from_there(evaluate, theta, step, delta, backtrack, max_backtracks):
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
+        L, kl = evaluate(candidate)
+        if L > 0 and kl <= delta:
+            theta = candidate
+    return theta
+
+
+def goes_on_if_better(evaluate, theta, step, delta, backtrack, max_backtracks):
+    highest = 0.0
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
+        L, kl = evaluate(candidate)
+        if L > highest and kl <= delta:
+            theta, highest = candidate, L
+    return theta
+
+
 def searched_cases(rng):
     """In each, one thing decides; delta = .1."""
     good = 0.2, 0.05
@@ -511,11 +542,14 @@ def searched_cases(rng):
         "the last try passes": (((0.3, 0.2), (-0.1, 0.05), good), 2),
         "the next would have passed": (((0.3, 0.2), (-0.1, 0.05), good), 1),
         "none passes": (((-0.1, 0.2),) * 5, 4),
+        "a later try is better": (((0.2, 0.05), (0.4, 0.05)), 3),
+        "better from there on": ((good,), 3, (0.3, 0.05)),
     }
     cases = []
-    for values, limit in tables.values():
+    for values, limit, *elsewhere in tables.values():
         old, step = rng.standard_normal((2, len(cases) % 3 + 2))
-        cases.append((Tries(old, step, 0.7, values), old, step, 0.1, 0.7, limit))
+        world = Tries(old, step, 0.7, values, *elsewhere)
+        cases.append((world, old, step, 0.1, 0.7, limit))
     return cases
 
 
@@ -534,6 +568,13 @@ searched = Exercise(
         "the test of KL is missing": only_l_tested,
         "the full step is never tried: j starts at 0": never_full,
         "one try is missing: j = 0, ..., max_backtracks": last_try_missing,
+        "the first try that passes is taken, not the best": best_try,
+        "the first try that passes ends the search; this one goes on from it": (
+            goes_on_from_there
+        ),
+        "the first try that passes ends the search; this one goes on while L rises": (
+            goes_on_if_better
+        ),
     },
     hints=(
         "Follow the name theta through the loop. What does it mean at j = 1?",
@@ -604,6 +645,25 @@ def one_try_less(evaluate, theta, g, step, delta, backtrack, max_backtracks):
     return demanding_reference(evaluate, theta, g, step, delta, backtrack, fewer)
 
 
+def most_demanding(evaluate, theta, g, step, delta, backtrack, max_backtracks):
+    best, highest = theta, -np.inf
+    for j in range(max_backtracks + 1):
+        part = backtrack**j * step
+        L, kl = evaluate(theta + part)
+        if L >= 0.1 * (g @ part) and kl <= delta and L > highest:
+            best, highest = theta + part, L
+    return best
+
+
+def goes_on(evaluate, theta, g, step, delta, backtrack, max_backtracks):
+    for j in range(max_backtracks + 1):
+        part = backtrack**j * step
+        L, kl = evaluate(theta + part)
+        if L >= 0.1 * (g @ part) and kl <= delta:
+            theta = theta + part
+    return theta
+
+
 def demanding_cases(rng):
     """In each, one thing decides; L as a share of the try's promise, delta = .1."""
     good = 0.5, 0.05
@@ -617,9 +677,11 @@ def demanding_cases(rng):
         "the last try passes": (((-0.1, 0.2), (0.0, 0.05), good), 2),
         "the next would have passed": (((-0.1, 0.2), (0.0, 0.05), good), 1),
         "none passes": (((0.05, 0.2),) * 5, 4),
+        "a later try is better": (((0.5, 0.05), (0.9, 0.05)), 3),
+        "better from there on": ((good,), 3, (99.0, 0.05)),
     }
     cases = []
-    for shares, limit in tables.values():
+    for shares, limit, *elsewhere in tables.values():
         n = len(cases) % 3 + 2
         old, g, step = rng.standard_normal(n), np.arange(1.0, n + 1), np.full(n, 2.0)
         # whole numbers: a tenth of the full step's promise is the same in any order
@@ -627,7 +689,7 @@ def demanding_cases(rng):
             (share * float(g @ (0.7**j * step)), kl)
             for j, (share, kl) in enumerate(shares)
         )
-        world = Tries(old, step, 0.7, values)
+        world = Tries(old, step, 0.7, values, *elsewhere)
         cases.append((world, old, g, step, 0.1, 0.7, limit))
     return cases
 
@@ -649,6 +711,8 @@ demanding = Exercise(
         "this asks only for L > 0": without_promise,
         "if no try passes, theta must come back, not the last try": last_part_kept,
         "one try is missing: j = 0, ..., max_backtracks": one_try_less,
+        "the first try that passes is taken, not the best": most_demanding,
+        "the first try that passes ends the search; this one goes on from it": goes_on,
     },
     hints=(
         "The page's search with another test. What does a shortened step promise?",

@@ -590,6 +590,10 @@ def goes_down(theta, A, beta, rate, steps):
     return theta
 
 
+def returns_in_the_loop(theta, A, beta, rate, steps):
+    return many_steps_reference(theta, A, beta, rate, 1) if steps else None
+
+
 def steps_cases(rng):
     cases = []
     for n, steps in ((3, 2), (3, 10), (5, 40), (2, 1), (4, 0)):
@@ -614,6 +618,9 @@ many_steps = Exercise(
         "the gradient of pi.A must be taken at the new policy too": stale_gain,
         "plus beta: the penalty must pull back": pushes_away,
         "downhill: the objective is maximised": goes_down,
+        "a `return` stands inside the loop, which so ends in its first turn": (
+            returns_in_the_loop
+        ),
     },
     hints=(
         "Two policies: one that stays, one that moves. Which of them changes?",
