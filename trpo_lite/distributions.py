@@ -49,14 +49,13 @@ class Categorical:
     def kl(self, new):
         """sum_a p log(p / q), [N], with all its digits for a tiny change.
 
-        As sum (q - p) = 0 it is sum p (e^x - 1 - x) with x = log(q / p).
+        As sum (q - p) = 0 it is sum p (e^x - 1 - x) with x = log(q / p), whose terms
+        don't cancel each other where x is small.
         """
         p, x = self.pi, new.log_pi - self.log_pi
-        with np.errstate(over="ignore", invalid="ignore"):
-            terms = p * np.expm1(x)
-        if x.max(initial=0) > 1:  # q - p itself has all digits, and e^x may be infinite
-            terms = np.where(x > 1, new.pi - p, terms)
-        return np.maximum((terms - p * x).sum(0), 0)
+        tiny = np.abs(x).max(initial=0) < 0.01
+        terms = p * (np.expm1(x) - x) if tiny else -p * x
+        return np.maximum(terms.sum(0), 0)
 
     def kl_gradient(self, new):
         """q - p, [A, N]."""
