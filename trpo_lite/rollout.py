@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from trpo_lite import _check
-from trpo_lite.spaces import policy_kind, to_environment, to_policy
+from trpo_lite.spaces import n_states, policy_kind, to_environment, to_policy
 
 
 @dataclass(frozen=True)
@@ -182,18 +182,19 @@ def collect(env, policy, steps, rng, state=None):
     rewards = np.empty((t_max, n))
     terminated = np.empty((t_max, n), dtype=bool)
     truncated = np.empty((t_max, n), dtype=bool)
-    actions, finals = [], []
+    finals = []
     sample, step, accepted = policy.sample, env.step, to_environment(env)
     for t in range(t_max):
         action = sample(seen[t], rng)
-        actions.append(np.array(action))  # a copy, whatever others do with theirs
+        if t == 0:
+            actions = np.empty((t_max, *np.shape(action)), np.asarray(action).dtype)
+        actions[t] = action  # a copy, whatever others do with theirs
         observation, rewards[t], terminated[t], truncated[t], info = step(
             accepted(action)
         )
         seen[t + 1] = observe(observation)
         if same_step and "final_obs" in info:
             finals.append((t, [np.array(final) for final in info["final_obs"]]))
-    actions = np.stack(actions)
 
     done = terminated | truncated
     valid = np.ones((t_max, n), dtype=bool)
@@ -240,13 +241,18 @@ def _start(source, rng):
     n = env.num_envs
     return RolloutState(
         env=env,
-        observations=to_policy(env)(observations),
+        observations=np.array(to_policy(env)(observations), _dtype(env)),
         needs_reset=np.zeros(n, dtype=bool),
         moments=RunningMoments.zeros(env.single_observation_space.shape or 0),
         returns=np.zeros(n),
         lengths=np.zeros(n, dtype=int),
         source=source,
     )
+
+
+def _dtype(env):
+    """Of a batch's observations: float64, or integers if they are Discrete."""
+    return np.float64 if n_states(env) is None else np.int64
 
 
 def _refuse_non_finite(observations, following, rewards):

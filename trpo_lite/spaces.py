@@ -119,11 +119,11 @@ def check_spaces(policy, env):
 def to_policy(env):
     """A function from the environment's observations to those that a policy sees.
 
-    Integers from 0 for a Discrete space, float64 for a Box.
+    Those of a Box as they are, those of a Discrete space as numbers from 0.
     """
     space = spaces_of(env)[0]
-    if n_states(env) is None:
-        return lambda x: np.asarray(x, dtype=np.float64)
+    if n_states(env) is None or not space.start:
+        return lambda x: x
     return lambda x: np.asarray(x, dtype=np.int64) - int(space.start)
 
 
