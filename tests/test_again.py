@@ -12,6 +12,7 @@ import re
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 from trpo_lite.course.engine import Exercise
@@ -47,7 +48,8 @@ def shown(monkeypatch):
 
     monkeypatch.setattr("IPython.display.display", display)
     monkeypatch.setattr("trpo_lite.plots.png", lambda *args, **options: b"")
-    return texts
+    with matplotlib.rc_context():  # a page sets the style
+        yield texts
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
