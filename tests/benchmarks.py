@@ -233,11 +233,18 @@ def fisher(seeds):
     return met
 
 
+# what draws, teaches or starts the rest, and the simulator, which comes with Gymnasium
+NOT_COMPUTING = (
+    *("plots", "style", "course", "__main__", "commands", "experiment", "_terminal"),
+    "simulator",
+)
+
+
 def imports(seeds):
     modules = [
         f"trpo_lite.{m.name}"
         for m in pkgutil.iter_modules(trpo_lite.__path__)
-        if m.name not in ("plots", "style", "course", "__main__")
+        if m.name not in NOT_COMPUTING
     ]
 
     def seconds(names):

@@ -2,10 +2,7 @@
 
 import io
 import os
-import secrets
-import shutil
 import stat
-import zipfile
 
 import numpy as np
 
@@ -103,7 +100,7 @@ def write(file, content, overwrite=True):
             handle.flush()
             os.fsync(handle.fileno())  # some disks say only now that they are full
         if os.path.exists(target):
-            shutil.copymode(target, part)
+            os.chmod(part, stat.S_IMODE(os.stat(target).st_mode))
         if not overwrite:
             open(target, "xb").close()  # takes the name, if nobody has it yet
         os.replace(part, target)
@@ -146,7 +143,7 @@ def _target(file):
 def _beside(target):
     """A new name in the folder of `target`, known by its end (see .gitignore)."""
     folder, name = os.path.split(target)
-    return os.path.join(folder, f"{name[:40]}-{secrets.token_hex(4)}.part")
+    return os.path.join(folder, f"{name[:40]}-{os.urandom(4).hex()}.part")
 
 
 def load_arrays(file):
@@ -157,6 +154,8 @@ def load_arrays(file):
     with open(file, "rb") as handle:
         content = io.BytesIO(handle.read(LARGEST + 1))
     size = content.getbuffer().nbytes
+    import zipfile  # half the time of this module's import
+
     if zipfile.is_zipfile(content):
         with zipfile.ZipFile(content) as archive:
             size = max(size, sum(entry.file_size for entry in archive.infolist()))
