@@ -129,7 +129,7 @@ def test_no_arrow_is_zero_and_all_have_one_drawn_length():
 def drawn(figure):
     return [
         (
-            axes.get_title(),
+            axes.get_title() or axes.get_title("left"),  # where a style puts it
             [np.nan_to_num(line.get_xydata()).round(6).tolist() for line in axes.lines],
         )
         for axes in figure.axes

@@ -89,6 +89,11 @@ def _in_notebook():
 class Parser(argparse.ArgumentParser):
     """Options; what is wrong with them is told in one line."""
 
+    def _print_message(self, message, file=None):
+        """Help, too, which nobody may read; before Python 3.11 argparse raises then."""
+        stream = file or sys.stderr
+        _written(stream, lambda: stream.write(message))
+
     def error(self, message):
         say(f"{self.prog}: {' '.join(message.split())}", sys.stderr)
         self.exit(2)

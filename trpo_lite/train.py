@@ -1,6 +1,5 @@
 """Whole runs: `train` makes a policy for an environment, and a history of it."""
 
-import contextlib
 import dataclasses
 import time
 from dataclasses import dataclass, replace
@@ -122,8 +121,10 @@ def train(
 
 def _close(env):
     """Close it; an environment that fails in this has nothing more to lose."""
-    with contextlib.suppress(Exception):
+    try:
         env.close()
+    except Exception:
+        env.closed = True  # or Gymnasium tries again when it is collected
 
 
 def iterations(env, policy, algorithm, s, rng):
