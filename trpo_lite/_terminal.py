@@ -48,6 +48,8 @@ class Progress:
         if _is_terminal(sys.stderr) or _in_notebook():
             from tqdm.auto import tqdm
 
+            # a bar that fails while it is made complains once more when it is collected
+            print(end="", file=sys.stderr, flush=True)
             self.bar = tqdm(
                 total=self.total,
                 desc=self.name,
