@@ -4,6 +4,9 @@ Each entry of `MEASUREMENTS` returns a dict of arrays, stored without pickle as
 trpo_lite/course/data/NAME.npz; `trpo_lite.course.data.load(NAME)` reads it. Everything
 runs on one thread, and times are processor seconds. Neither the machine nor the date is
 stored. After measuring afresh, execute the pages that use it: python -m tests.execute.
+The grids of page 15 take hours. Their runs stand in the folder --runs, and those that
+are there are not done again: `python -m trpo_lite experiment robots --out runs/robots`
+may do them before.
 """
 
 import os
@@ -11,21 +14,27 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import inspect
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
-from trpo_lite import lqr
+from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n10, n12
-from trpo_lite.course.data import FOLDER
-from trpo_lite.files import save_arrays
+from trpo_lite.course.data import FOLDER, load
+from trpo_lite.course.runs import Runs, compact
+from trpo_lite.environments import make_environment
+from trpo_lite.experiment import local_pool, read_grid, run_grid
+from trpo_lite.files import policy_to_arrays, save_arrays
+from trpo_lite.history import History
 from trpo_lite.policies import LinearSoftmax
 from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
 from trpo_lite.rollout import Samples
-from trpo_lite.train import train
+from trpo_lite.train import evaluate_policy, train
 from trpo_lite.trpo import npg_update, trpo_update
 
 PROG = "python -m tests.histories"
@@ -43,6 +52,12 @@ ABLATIONS = {
     "δ = 1": ("trpo", dict(delta=1.0)),
     "δ = 1, no line search": ("npg", dict(delta=1.0)),
 }
+# page 15
+ROBOTS = (
+    *("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5", "Swimmer-v5", "Ant-v5"),
+    *("Reacher-v5", "InvertedPendulum-v5", "InvertedDoublePendulum-v5"),
+)
+IDENTITY = ("env_id", "algorithm", "seed")  # what a history's settings hold beside
 
 
 def seconds(function, repeats=7):
@@ -294,6 +309,130 @@ def penalty_runs(seeds=10, updates=36, batch=8192, first=(0.01, 1.0, 100.0)):
     return {"beta_first": np.array(first), **stacked}
 
 
+def grid(file_or_name, folder, episodes=100):
+    """The compact arrays of a grid whose runs stand in `folder`; missing ones are done.
+
+    RuntimeError that names the first run that failed.
+    """
+    cores = os.cpu_count() or 1
+    outcomes = run_grid(
+        read_grid(file_or_name), folder, lambda: local_pool(cores), cores, say,
+        episodes=episodes,
+    )  # fmt: skip
+    for outcome in outcomes:
+        if outcome.problem:
+            raise RuntimeError(f"{outcome.run.name}: {outcome.problem}")
+    return compact((x.run.label, History.load(x.file)) for x in outcomes)
+
+
+def robots(folder):
+    """Eight robots, five algorithms, five to ten seeds (page 15); see `compact`."""
+    return grid("robots", folder)
+
+
+def robots_break(folder):
+    """The same with something wrong, named by each run's label (page 15)."""
+    return grid("robots_break", folder)
+
+
+def robots_floors(episodes=100, tasks=ROBOTS):
+    """What is had for nothing: returns of actions that ignore what is seen (page 15).
+
+    Returns task [T]; random (uniform in the action space) and still (all motors off):
+    [T, episodes].
+    """
+    random = [
+        blind_returns(env_id, episodes, np.random.default_rng(0)) for env_id in tasks
+    ]
+    still = [blind_returns(env_id, episodes) for env_id in tasks]
+    both = {"random": np.float32(random), "still": np.float32(still)}
+    return {"task": np.array(tasks), **both}
+
+
+def blind_returns(env_id, episodes, rng=None):
+    """Returns [episodes] of uniformly random actions, of zeros without `rng`."""
+    env = make_environment(env_id, episodes)
+    env.reset(seed=0)
+    box, total = env.action_space, np.zeros(episodes)
+    alive, action = np.ones(episodes, dtype=bool), np.zeros_like(box.low)
+    while alive.any():
+        if rng is not None:
+            action = rng.uniform(box.low, box.high).astype(box.dtype)
+        _, rewards, terminated, truncated, _ = env.step(action)
+        total += rewards * alive
+        alive &= ~(terminated | truncated)
+    env.close()
+    return total
+
+
+def robots_films(tasks=ROBOTS, length=4.0, episodes=100):
+    """Each robot before, half-way through and after its training (page 15).
+
+    Trained again is TRPO's seed in the middle of a task's scores (of two the lower).
+    TASK/seed is its number. Keys TASK/WHEN/NAME: the arrays of a `Film`, and of the
+    policy that it shows, which acts by samples at the start and by its mode later;
+    score is then its mean return over fresh episodes.
+    """
+    stored, arrays = Runs(load("robots")), {}
+    for env_id in tasks:
+        runs = stored.of(env_id, "trpo")
+        middle = np.argsort(runs.scores)[(len(runs) - 1) // 2]
+        settings, policies = runs.settings[middle], []
+        seed = settings["seed"]
+        train(
+            env_id, "trpo", seed=seed, progress=False,
+            callback=lambda row, policy: policies.append(policy),  # noqa: B023
+            **{k: v for k, v in settings.items() if k not in IDENTITY},
+        )  # fmt: skip
+        blank = np.zeros_like(policies[0].theta)
+        blank[-policies[0].action_dim :] = settings["log_std"]
+        arrays[f"{env_id}/seed"] = np.array(seed)
+        for when, policy, rng in (
+            ("start", policies[0].with_theta(blank), np.random.default_rng(0)),
+            ("half-way", policies[len(policies) // 2 - 1], None),
+            ("end", policies[-1], None),
+        ):
+            found = film.record(env_id, policy, length, rng=rng).arrays()
+            for name, array in policy_to_arrays(policy).items():
+                small = array.astype(np.float32) if array.dtype == float else array
+                found[f"policy/{name}"] = small
+            if rng is None:
+                score = evaluate_policy(env_id, policy, episodes, seed).mean()
+                found["score"] = np.float32(score)
+            arrays |= {f"{env_id}/{when}/{k}": array for k, array in found.items()}
+    return arrays
+
+
+def robots_linear(seeds=5, tasks=("Pendulum-v1", "Reacher-v5"), **settings):
+    """TRPO with a policy linear in the observation, and in 200 waves (page 15).
+
+    Seeds from 20. Returns `compact` arrays, labels "linear" and "fourier"; and of
+    Pendulum's runs in the middle the mean torque [2, angles, speeds] over angle and
+    speed [degrees from upright, radians a second].
+    """
+    runs, middle = [], {}
+    for env_id in tasks:
+        for features in ("linear", "fourier"):
+            group = []
+            for seed in range(20, 20 + seeds):
+                history = train(env_id, seed=seed, progress=False, features=features,
+                                **settings)  # fmt: skip
+                returns = evaluate_policy(env_id, history.policy, 100, seed)
+                group.append(history.with_evaluation(returns))
+            order = np.argsort([x.evaluation.mean() for x in group])
+            middle[env_id, features] = group[order[(seeds - 1) // 2]].policy
+            runs += [(features, history) for history in group]
+    angle, speed = np.linspace(-180, 180, 61), np.linspace(-8, 8, 41)
+    theta, omega = np.meshgrid(np.radians(angle), speed, indexing="ij")
+    seen = np.stack([np.cos(theta), np.sin(theta), omega], -1).reshape(-1, 3)
+    torque = [
+        middle[tasks[0], features].mode(seen).reshape(theta.shape)
+        for features in ("linear", "fourier")
+    ]
+    shown = {"angle": angle, "speed": speed, "torque": np.float32(torque)}
+    return compact(runs) | shown
+
+
 MEASUREMENTS = {
     f.__name__: f
     for f in (
@@ -305,6 +444,11 @@ MEASUREMENTS = {
         trpo_mass,
         trpo_guard,
         penalty_runs,
+        robots,
+        robots_break,
+        robots_floors,
+        robots_films,
+        robots_linear,
     )
 }
 
@@ -327,13 +471,20 @@ def main(arguments=None):
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS)
     )
-    names = parser.parse_args(arguments).names or list(MEASUREMENTS)
+    parser.add_argument(
+        "--runs", default="runs", type=Path, help="folder of the grids' runs"
+    )
+    options = parser.parse_args(arguments)
+    names = options.names or list(MEASUREMENTS)
     unknown = set(names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no measurement {', '.join(unknown)}; there are "
                      f"{', '.join(MEASUREMENTS)}")  # fmt: skip
     for name in names:
-        path = save(name, MEASUREMENTS[name]())
+        measure = MEASUREMENTS[name]
+        of_a_grid = "folder" in inspect.signature(measure).parameters
+        arrays = measure(options.runs / name) if of_a_grid else measure()
+        path = save(name, arrays)
         say(f"{name}: {path.stat().st_size} bytes")
     return 0
 

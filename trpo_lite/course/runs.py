@@ -1,0 +1,162 @@
+"""A grid's runs as one small file, and as what pages ask of them.
+
+`compact` makes plain arrays of many histories: curves thinned to a few points, what is
+counted over all updates, the evaluations, and each run's settings. `Runs` reads them.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+POINTS = 60  # of a thinned curve
+CURVES = ("return_mean", "kl", "backtracks", "entropy", "explained_variance",
+          "max_ratio", "clip_fraction")  # fmt: skip
+PACKAGES = ("numpy", "gymnasium", "mujoco")
+
+
+def compact(runs, points=POINTS):
+    """Arrays of `runs`, pairs (label, History); R runs, P = `points`, E episodes.
+
+    Returns
+    -------
+    env_id, algorithm, label, settings (JSON) : [R] text
+    seed, parameters : [R]
+    evaluation : [R, E] the returns of fresh episodes
+    steps : [R, P] environment steps done by the end of a bin of updates
+    each of `CURVES` and of `in_units` : [R, P] mean over a bin, NaN where there is none
+    each of `counts` : [R], over all updates
+    versions : of the packages that made the numbers, "name version"
+    """
+    rows = []
+    for label, history in runs:
+        settings = history.settings
+        row = {
+            "env_id": settings["env_id"],
+            "algorithm": settings["algorithm"],
+            "label": label,
+            "settings": json.dumps(settings),
+            "seed": settings["seed"],
+            "parameters": history.policy.theta.size,
+            "evaluation": np.float32(history.evaluation),
+            **counts(history),
+        }
+        columns = {name: history[name] for name in CURVES} | in_units(history)
+        bins = np.array_split(np.arange(len(history)), min(points, len(history)))
+        blank = [np.nan] * (points - len(bins))
+        row["steps"] = np.float32([history["steps"][b[-1]] for b in bins] + blank)
+        for name, column in columns.items():
+            row[name] = np.float32([_mean(column[b]) for b in bins] + blank)
+        rows.append(row)
+    arrays = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return arrays | {"versions": np.array(_versions())}
+
+
+def _mean(x):
+    """Of what is not NaN; NaN if all is."""
+    known = x[np.isfinite(x)]
+    return known.mean() if known.size else np.nan
+
+
+def limits(history):
+    """delta of each update [K]: it shrinks if the run has a `decay`."""
+    settings, steps = history.settings, history["steps"]
+    before = np.concatenate([[0], steps[:-1]])
+    return settings["delta"] * (1 - settings["decay"] * before / settings["steps"])
+
+
+def in_units(history):
+    """Columns [K] in units of their own scale.
+
+    kl_share: KL over delta; over_noise: what the full step promises over what it would
+    promise typically if the advantages were noise, sqrt(2 delta n / N) (page 12).
+    """
+    delta = limits(history)
+    n, N = history.policy.theta.size, history.settings["batch"]
+    noise = np.sqrt(2 * delta * n / N)
+    return {
+        "kl_share": history["kl"] / delta,
+        "over_noise": history["predicted_surrogate"] / noise,
+    }
+
+
+def counts(history):
+    """What is counted over all updates of a run.
+
+    updates; kept: the policy stayed as it was; shortened: by the line search; over: KL
+    above delta, beyond rounding; worst_share: the largest KL over delta; not_up: a step
+    was made and L on the sample is not above 0; pairs: updates that made a step, with a
+    mean return before and after; falls: those of them whose return is lower after;
+    hours: of one core, by the training's clock.
+    """
+    share, R = in_units(history)["kl_share"], history["return_mean"]
+    moved = history["step_norm"] > 0
+    known = moved[:-1] & np.isfinite(R[:-1]) & np.isfinite(R[1:])
+    return {
+        "updates": len(history),
+        "kept": np.sum(~moved),
+        "shortened": np.sum(moved & (history["backtracks"] > 0)),
+        "over": np.sum(share > 1 + 1e-9),
+        "worst_share": np.float32(share.max()),
+        "not_up": np.sum(moved & (history["surrogate"] <= 0)),
+        "pairs": np.sum(known),
+        "falls": np.sum(known & (R[1:] < R[:-1])),
+        "hours": np.float32(history["seconds"][-1] / 3600),
+    }
+
+
+def _versions():
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Stored runs: `runs.of("Hopper-v5", "trpo")["kl"]` is [R, P] of those runs."""
+
+    arrays: dict
+
+    def __len__(self):
+        return len(self.arrays["seed"])
+
+    def __getitem__(self, name):
+        return self.arrays[name]
+
+    def of(self, env_id=None, algorithm=None, label="", seeds=None):
+        """The runs with all of these; None is any, and so is label=None.
+
+        KeyError if there is none.
+        """
+        there = np.ones(len(self), dtype=bool)
+        wanted = {"env_id": env_id, "algorithm": algorithm, "label": label}
+        for name, value in wanted.items():
+            if value is not None:
+                there &= self[name] == value
+        if seeds is not None:
+            there &= np.isin(self["seed"], seeds)
+        if not there.any():
+            raise KeyError(f"no stored run with {wanted}, seeds {seeds}")
+        versions = {"versions": self["versions"]}
+        rows = {k: v[there] for k, v in self.arrays.items() if k not in versions}
+        return Runs(rows | versions)
+
+    @property
+    def scores(self):
+        """[R] mean return of the fresh episodes, by the policy's mode."""
+        return self["evaluation"].astype(float).mean(1)
+
+    @property
+    def settings(self):
+        """A dict for each run."""
+        return [json.loads(text) for text in self["settings"]]
+
+    @property
+    def total_steps(self):
+        """[R] environment steps of each run."""
+        return np.nanmax(self["steps"], 1).astype(int)
