@@ -407,8 +407,8 @@ def robots_linear(seeds=5, tasks=("Pendulum-v1", "Reacher-v5"), **settings):
     """TRPO with a policy linear in the observation, and in 200 waves (page 15).
 
     Seeds from 20. Returns `compact` arrays, labels "linear" and "fourier"; and of
-    Pendulum's runs in the middle the mean torque [2, angles, speeds] over angle and
-    speed [degrees from upright, radians a second].
+    Pendulum's runs in the middle map/torque [2, angles, speeds], the mode over
+    map/angle and map/speed [degrees from upright, radians a second].
     """
     runs, middle = [], {}
     for env_id in tasks:
@@ -429,7 +429,7 @@ def robots_linear(seeds=5, tasks=("Pendulum-v1", "Reacher-v5"), **settings):
         middle[tasks[0], features].mode(seen).reshape(theta.shape)
         for features in ("linear", "fourier")
     ]
-    shown = {"angle": angle, "speed": speed, "torque": np.float32(torque)}
+    shown = {"map/angle": angle, "map/speed": speed, "map/torque": np.float32(torque)}
     return compact(runs) | shown
 
 

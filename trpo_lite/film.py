@@ -27,6 +27,7 @@ VIEWS = {
     "InvertedDoublePendulum": (SIDE, (0, 0)),
 }
 COLORS = (style.INK, style.BLUE, style.RED, style.VIOLET, style.PURPLE)
+FIXED = {-1: style.GREY, -2: style.RED}
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Film:
 
     ends: np.ndarray  #: [T, G, 2, 2] two points of each limb, seen from the camera
     radii: np.ndarray  #: [G]
-    parts: np.ndarray  #: [G] 0 is the trunk, 1, 2, ... the legs, -1 what never moves
+    parts: np.ndarray  #: [G] 0: the trunk, 1, 2, ...: the legs, -1: fixed, -2: a target
     camera: np.ndarray  #: [T, 2] where the camera is; 0 for what stays in its place
     rewards: np.ndarray  #: [T] collected until then
     interval: float  #: seconds between two frames
@@ -95,7 +96,9 @@ def record(env_id, policy, seconds=4.0, seed=0, rng=None):
     stride = max(1, round(INTERVAL / env.dt))
     ends, cameras, rewards, total, fell = [], [], [], 0.0, False
     observation, _ = env.reset(seed=seed)
-    for step in range(round(seconds / env.dt) + 1):
+    limit = gymnasium.spec(env_id).max_episode_steps
+    steps = min(round(seconds / env.dt), limit)
+    for step in range(steps + 1):
         if step % stride == 0 or fell:
             cameras.append(view @ env.data.xpos[1] * follows)
             ends.append(_ends(env.data, limbs, view) - cameras[-1])
@@ -131,10 +134,10 @@ def _limbs(model):
 
 
 def _part(model, body):
-    """The branch of the trunk that `body` belongs to; 0 for the trunk, -1 the world."""
-    if body == 0:
-        return -1
-    trunk = model.body_rootid[body]
+    """The branch of the trunk that `body` belongs to, as in `Film.parts`."""
+    trunk = model.body_rootid[1]
+    if model.body_rootid[body] != trunk:
+        return -2 if body else -1
     branches = [b for b in range(model.nbody) if model.body_parentid[b] == trunk]
     while body not in (trunk, *branches):
         body = model.body_parentid[body]
@@ -157,7 +160,7 @@ def window(films, margin=0.1):
     """(left, right, low, high) that hold all that moves in `films`, in metres."""
     low, high = [], []
     for film in films:
-        moves = film.parts >= 0
+        moves = film.parts != -1
         size = film.radii[moves, None, None]
         low.append((film.ends[:, moves] - size).min((0, 1, 2)))
         high.append((film.ends[:, moves] + size).max((0, 1, 2)))
@@ -172,11 +175,11 @@ def draw(axes, film, frame, shift=0.0, points=4.0):
     """
     ends = film.ends[min(frame, len(film) - 1)] + (shift, 0)
     for two, radius, part in zip(ends, film.radii, film.parts, strict=True):
-        color = style.GREY if part < 0 else COLORS[part % len(COLORS)]
+        color = FIXED.get(part) or COLORS[part % len(COLORS)]
         if np.allclose(*two):
-            axes.add_patch(_ball(two[0], radius, color))
+            axes.add_patch(_ball(two[0], max(radius, 0.015), color))
         else:
-            width = points / 3 if part < 0 else points
+            width = points / 3 if part == -1 else points
             axes.plot(*two.T, "-", color=color, linewidth=width, solid_capstyle="round")
 
 

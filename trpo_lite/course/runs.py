@@ -59,11 +59,38 @@ def _mean(x):
     return known.mean() if known.size else np.nan
 
 
+def ends_of_starts(history):
+    """The last update of each short start, and the steps of one; ([], 0) of one start.
+
+    As `train` does it: a start ends when one more batch might not fit.
+    """
+    s = history.settings
+    n = min(s["environments"], s["batch"], s["steps"])
+    rows = min(s["batch"], s["steps"]) // n * n
+    length = max(s.get("start_steps", 0), rows)
+    starts = min(s.get("starts", 1), max(s["steps"] // length, 1))
+    ends, before = [], 0
+    for k, done in enumerate(history["steps"]):
+        if len(ends) < starts > 1 and done - before + rows > length:
+            ends.append(k)
+            before = done
+    return ends, length * bool(ends)
+
+
 def limits(history):
-    """delta of each update [K]: it shrinks if the run has a `decay`."""
-    settings, steps = history.settings, history["steps"]
-    before = np.concatenate([[0], steps[:-1]])
-    return settings["delta"] * (1 - settings["decay"] * before / settings["steps"])
+    """delta of each update [K]: it shrinks along a run if there is a `decay`."""
+    s, R, steps = history.settings, history["return_mean"], history["steps"]
+    ends, length = ends_of_starts(history)
+    before, own, last = np.concatenate([[0], steps[:-1]]), [], []
+    for first, end in zip([0, *(k + 1 for k in ends)], ends):
+        offset = before[first]
+        before[first : end + 1] -= offset
+        own.append(steps[end] - offset)
+        last.append([-np.inf, *R[first : end + 1][np.isfinite(R[first : end + 1])]][-1])
+    if ends and ends[-1] + 1 < len(steps):
+        before[ends[-1] + 1 :] -= steps[ends[-1]] - own[int(np.argmax(last))]
+    total = s["steps"] - (len(ends) - 1) * length
+    return s["delta"] * (1 - s["decay"] * before / total)
 
 
 def in_units(history):
@@ -87,12 +114,13 @@ def counts(history):
     updates; kept: the policy stayed as it was; shortened: by the line search; over: KL
     above delta, beyond rounding; worst_share: the largest KL over delta; not_up: a step
     was made and L on the sample is not above 0; pairs: updates that made a step, with a
-    mean return before and after; falls: those of them whose return is lower after;
+    mean return before it and after; falls: those of them whose return is lower after;
     hours: of one core, by the training's clock.
     """
     share, R = in_units(history)["kl_share"], history["return_mean"]
     moved = history["step_norm"] > 0
     known = moved[:-1] & np.isfinite(R[:-1]) & np.isfinite(R[1:])
+    known[[end for end in ends_of_starts(history)[0] if end < len(known)]] = False
     return {
         "updates": len(history),
         "kept": np.sum(~moved),
@@ -155,6 +183,21 @@ class Runs:
     def settings(self):
         """A dict for each run."""
         return [json.loads(text) for text in self["settings"]]
+
+    def on_a_grid(self, points=POINTS):
+        """(steps [P], mean returns [R, P]) of runs at equal steps.
+
+        NaN before a run's first mean return; after its end the last one stays.
+        """
+        known = [np.isfinite(row) for row in self["return_mean"]]
+        pairs = [
+            (steps[there], R[there].astype(float))
+            for steps, R, there in zip(self["steps"], self["return_mean"], known)
+            if there.any()
+        ]
+        first, last = min(x[0] for x, _ in pairs), max(x[-1] for x, _ in pairs)
+        grid = np.linspace(first, last, points)
+        return grid, np.array([np.interp(grid, *pair, left=np.nan) for pair in pairs])
 
     @property
     def total_steps(self):

@@ -132,13 +132,42 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Frames:
+    """The frames 0 to count - 1 of a film: a slider with play, pause and stop."""
+
+    label: str
+    count: int
+    milliseconds: int = 100  #: from one frame to the next while it plays
+    default: int = 0
+
+    @property
+    def ends(self):
+        return 0, self.count - 1
+
+    def build(self, **options):
+        import ipywidgets
+        import traitlets
+
+        class Player(ipywidgets.HBox):
+            value = traitlets.Int()
+
+        span = dict(min=0, max=self.count - 1, value=self.default)
+        slider = ipywidgets.IntSlider(**span, **options)
+        play = ipywidgets.Play(**span, interval=self.milliseconds)
+        ipywidgets.jslink((play, "value"), (slider, "value"))
+        player = Player([slider, play])
+        traitlets.link((slider, "value"), (player, "value"))
+        return player
+
+
+@dataclass(frozen=True)
 class Widget(Picture):
     """A picture with controls: `draw(**settings)` -> Figure, alt text, controls.
 
     `continuous=False` waits until a slider is let go; for a `draw` beyond 100 ms.
     """
 
-    controls: Mapping[str, Slider | Steps | Choice]
+    controls: Mapping[str, Slider | Steps | Choice | Frames]
     continuous: bool = True
 
     @property

@@ -1,0 +1,981 @@
+"""Notebook 15: five algorithms on eight robots, and what the numbers can tell."""
+
+from functools import cache
+from importlib.util import find_spec
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from trpo_lite import film, plots, style
+from trpo_lite.course.data import load
+from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.runs import Runs
+from trpo_lite.course.table import number
+from trpo_lite.course.widgets import Choice, Frames, Picture, Steps, Widget
+
+# --- worlds
+
+TASKS = (
+    *("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5", "Swimmer-v5", "Reacher-v5"),
+    *("InvertedPendulum-v5", "InvertedDoublePendulum-v5", "Ant-v5"),
+)
+SEVEN = TASKS[:7]  # of the PPO paper's figure 3
+SHORT = {
+    env_id: env_id[:-3].replace("InvertedDouble", "Double ").replace("Inverted", "")
+    for env_id in TASKS
+}
+#: seconds that one step lasts
+STEP = dict(zip(TASKS, (0.05, 0.008, 0.008, 0.04, 0.02, 0.04, 0.05, 0.05)))
+ALGORITHMS = {
+    "trpo": "TRPO",
+    "npg": "NPG",
+    "ppo-clip": "PPO-clip",
+    "ppo-penalty": "PPO-penalty",
+    "pg": "PG",
+}
+COMMON = (20, 21, 22, 23, 24)  # the seeds that all algorithms have
+WHEN = ("start", "half-way", "end")
+# what robots_break.json does, by its labels
+GAMMA = "gamma .99"
+BROKEN = (("HalfCheetah-v5", "raw"), ("InvertedDoublePendulum-v5", "raw"))
+
+# Published returns, in the order of TASKS; a pair has what stands behind the +-. Most
+# are read off graphs by Tianshou's examples/mujoco/README.md, which collects them; the
+# others are rl-baselines3-zoo's benchmark.md and ChainerRL's examples/mujoco.
+NOT = None
+PUBLISHED = {
+    ("TRPO", "PPO paper"): (0, 2100, 1100, 121, -115, 1000, 200, NOT),
+    ("TRPO", "ACKTR paper"): (400, 1400, 550, 40, -8, 1000, 800, 0),
+    ("TRPO", "Baselines"): (1350, 2200, 2350, 95, -5, 910, 7000, NOT),
+    ("TRPO", "Spinning Up"): (850, 1200, 600, 85, NOT, NOT, NOT, 150),
+    ("TRPO", "Tianshou"): (
+        *((4471, 805), (2046, 1038), (3827, 783), (41, 20), (-5.1, 0.8)),
+        *((1000, 0), (8435, 1073), (2867, 708)),
+    ),
+    ("TRPO", "RL Zoo"): (1785, 3618, 4933, 366, NOT, NOT, NOT, 4982),
+    ("TRPO", "ChainerRL, 2M"): (
+        *((1474, 112), (3056, 44), (3073, 59), (200, 25), NOT, NOT, NOT, NOT),
+    ),
+    ("TRPO", "Henderson, 2M"): (
+        *((205, 256), (2828, 70), NOT, NOT, NOT, NOT, NOT, NOT),
+    ),
+    ("PPO", "PPO paper"): (1800, 2330, 3460, 108, -7, 1000, 8000, NOT),
+    ("PPO", "Tianshou"): (
+        *((5784, 1244), (2609, 701), (3589, 757), (67, 99), (-4.1, 0.3)),
+        *((1000, 0), (9231, 270), (3258, 1079)),
+    ),
+    ("NPG", "Tianshou"): (
+        *((3485, 717), (1915, 551), (2503, 963), (32, 8), (-4.5, 0.5)),
+        *((1000, 0), (9243, 276), (2358, 518)),
+    ),
+    ("ARS", "RL Zoo"): (4815, 3344, 2994, 355, NOT, NOT, NOT, 2334),
+}
+
+
+def published(algorithm, source, env_id):
+    """The published return without what stands behind its +-, or None."""
+    value = PUBLISHED[algorithm, source][TASKS.index(env_id)]
+    return value[0] if isinstance(value, tuple) else value
+
+
+@cache
+def runs_of(name):
+    """Stored runs: robots, robots_break or robots_linear."""
+    return Runs({k: v for k, v in load(name).items() if "/" not in k})
+
+
+@cache
+def floors():
+    """{env_id: (random motors, motors off)}, mean returns."""
+    store = load("robots_floors")
+    both = zip(store["random"].mean(1), store["still"].mean(1))
+    return dict(zip(store["task"].tolist(), ((float(x), float(y)) for x, y in both)))
+
+
+@cache
+def load_films():
+    return load("robots_films")
+
+
+@cache
+def film_of(env_id, when):
+    """(the Film, the policy's mean return or None, the seed)."""
+    store, prefix = load_films(), f"{env_id}/{when}/"
+    found = {k[len(prefix) :]: v for k, v in store.items() if k.startswith(prefix)}
+    score = float(found["score"]) if "score" in found else None
+    return film.Film.from_arrays(found), score, int(store[f"{env_id}/seed"])
+
+
+def missing():
+    """What stands in the way of a training on this machine; '' if nothing does."""
+    if find_spec("mujoco") and find_spec("gymnasium"):
+        return ""
+    return (
+        "MuJoCo, which simulates the robots, is not installed here. Get it by\n"
+        '    python -m pip install "gymnasium[mujoco]"\n'
+        "and restart the kernel. All stored runs and films are shown without it."
+    )
+
+
+def thirds(column):
+    """Means [R, 3] over the first, middle and last third of each run [R, P]."""
+    found = []
+    for row in column:
+        known = row[np.isfinite(row)]
+        parts = np.array_split(known, 3)
+        found.append([x.mean() if len(x) else np.nan for x in parts])
+    return np.array(found)
+
+
+def failed(scores, floor):
+    """Which seeds [R] have less than half of what the median has above the floor."""
+    return scores < floor + 0.5 * (np.median(scores) - floor)
+
+
+def halves_apart(scores):
+    """|median of five - median of the other five| for all ways to choose them."""
+    n, apart = len(scores), []
+    for chosen in combinations(range(n), n // 2):
+        rest = np.delete(scores, chosen)
+        apart.append(abs(np.median(scores[list(chosen)]) - np.median(rest)))
+    return np.array(apart)
+
+
+# --- pictures
+
+
+def _median_and_band(axes, runs, i, alpha=0.16):
+    """Median and middle half of the runs' returns over their steps."""
+    steps, R = runs.on_a_grid()
+    low, middle, high = np.nanpercentile(R, (25, 50, 75), axis=0)
+    line = style.line(i)
+    axes.fill_between(steps, low, high, color=line["color"], alpha=alpha, linewidth=0)
+    axes.plot(steps, middle, **line)
+
+
+def _task_panels(size, **options):
+    """A panel for each of the eight tasks, with its name."""
+    figure, cells = plots.figure(2, 4, size, **options)
+    for axes, env_id in zip(cells.flat, TASKS):
+        axes.set_title(SHORT[env_id], fontsize=12)
+        axes.locator_params(axis="x", nbins=3)
+        axes.locator_params(axis="y", nbins=4)
+        axes.tick_params(labelsize=9.5)
+        plots._thousands(axes.xaxis)
+        plots._thousands(axes.yaxis)
+    for axes in cells[:, 0]:
+        axes.set_ylabel("mean return")
+    for axes in cells[1]:
+        axes.set_xlabel("steps")
+    return figure, cells.flat
+
+
+def draw_curves(runs):
+    """Returns over environment steps, a panel a task, a colour an algorithm."""
+    figure, cells = _task_panels((9.4, 5.4))
+    for axes, env_id in zip(cells, TASKS):
+        for i, algorithm in enumerate(ALGORITHMS):
+            if algorithm == "trpo" or env_id in SEVEN:
+                seeds = COMMON if env_id in SEVEN else None
+                _median_and_band(axes, runs.of(env_id, algorithm, seeds=seeds), i)
+        axes.axhline(max(floors()[env_id]), color=style.GREY, linewidth=1)
+    lines = [
+        cells[7].plot([], [], label=label, **style.line(i))[0]
+        for i, label in enumerate(ALGORITHMS.values())
+    ]
+    words = [style.ink(line.get_color()) for line in lines]
+    figure.legend(handles=lines, labelcolor=words, loc="outside upper left", ncols=5)
+    return figure
+
+
+def curves_words(runs):
+    """What `draw_curves` shows, in words."""
+    ends = []
+    for env_id in SEVEN:
+        last = {
+            label: np.nanmedian(runs.of(env_id, a, seeds=COMMON).scores)
+            for a, label in ALGORITHMS.items()
+        }
+        ends.append(f"{SHORT[env_id]} {max(last, key=last.get)}")
+    return (
+        "Eight panels, one a robot: median return over steps as lines for five "
+        "algorithms, the middle half of the seeds as bands, a grey line for what "
+        "needs no learning. The best at the end, by the evaluation's median: "
+        f"{', '.join(ends)}."
+    )
+
+
+curves = Picture(draw_curves, curves_words)
+
+
+def draw_seeds(runs):
+    """TRPO's runs one by one; those that fail apart."""
+    figure, cells = _task_panels((9.4, 5.2))
+    for axes, env_id in zip(cells, TASKS):
+        group = runs.of(env_id, "trpo")
+        bad = failed(group.scores, max(floors()[env_id]))
+        for steps, R, sick in zip(group["steps"], group["return_mean"], bad):
+            seen = np.isfinite(R)
+            look = dict(color=style.RED, linestyle="--", linewidth=1.5, zorder=3)
+            fine = dict(color=style.BLUE, linestyle="-", linewidth=1.0)
+            axes.plot(steps[seen], R[seen], **(look if sick else fine))
+        axes.axhline(max(floors()[env_id]), color=style.GREY, linewidth=1)
+    lines = [
+        cells[7].plot([], [], "-", color=style.BLUE, label="a seed")[0],
+        cells[7].plot([], [], "--", color=style.RED, label="a seed that fails")[0],
+        cells[7].plot([], [], "-", color=style.GREY, label="without learning")[0],
+    ]
+    figure.legend(handles=lines, loc="outside upper left", ncols=3)
+    return figure
+
+
+def seeds_words(runs):
+    """What `draw_seeds` shows, in words."""
+    found = []
+    for env_id in TASKS:
+        group = runs.of(env_id, "trpo")
+        bad = group["seed"][failed(group.scores, max(floors()[env_id]))]
+        if len(bad):
+            found.append(f"{SHORT[env_id]} {', '.join(map(str, bad))}")
+    sick = "; ".join(found) or "none"
+    return (
+        "Eight panels, one a robot: TRPO's return over steps, a line for each seed. "
+        f"Seeds that fail, drawn dashed: {sick}."
+    )
+
+
+seeds = Picture(draw_seeds, seeds_words)
+
+
+def _few_ticks(axis):
+    """1, 2, 5, 10, 20, ... on a log axis, as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+
+
+def draw_limits(runs):
+    """Left the largest KL over delta of each task, right promise over noise."""
+    figure, (left, right) = plots.figure(1, 2, (9.0, 4.0), sharey=True)
+    places = np.arange(len(TASKS))[::-1]
+    names = {}
+    for y, env_id in zip(places, TASKS):
+        for algorithm, mark, color in (
+            ("trpo", "o", style.BLUE),
+            ("npg", "s", style.RED),
+            ("ppo-clip", "^", style.VIOLET),
+        ):
+            if algorithm == "trpo" or env_id in SEVEN:
+                worst = runs.of(env_id, algorithm)["worst_share"]
+                look = dict(color=color, linestyle="none", markersize=5, alpha=0.7)
+                names[algorithm] = left.plot(worst, [y] * len(worst), mark, **look)[0]
+        begin, middle, end = np.nanmedian(
+            thirds(runs.of(env_id, "trpo")["over_noise"]), axis=0
+        )
+        right.plot([begin, middle, end], [y] * 3, "-", color=style.GREY, linewidth=1)
+        right.plot(begin, y, "o", color=style.BLUE, markerfacecolor="white")
+        right.plot(middle, y, "|", color=style.BLUE, markersize=10)
+        right.plot(end, y, "o", color=style.BLUE)
+    for axes, label in (
+        (left, "largest KL / δ of a run"),
+        (right, "promise / promise of noise"),
+    ):
+        axes.axvline(1, color=style.INK, linewidth=1.2, linestyle="--")
+        axes.set(xscale="log", xlabel=label)
+        _few_ticks(axes.xaxis)
+    left.set_yticks(places, [SHORT[env_id] for env_id in TASKS])
+    plots.words_above(
+        left,
+        ("●  TRPO", style.BLUE),
+        ("■  NPG", style.RED),
+        ("▲  PPO-clip, in units of TRPO's δ", style.VIOLET),
+    )
+    plots.words_above(
+        right,
+        ("○  first third of the updates", style.BLUE),
+        ("|  middle", style.BLUE),
+        ("●  last", style.BLUE),
+    )
+    return figure
+
+
+def limits_words(runs):
+    """What `draw_limits` shows, in words."""
+    worst = {
+        algorithm: np.max([runs.of(x, algorithm)["worst_share"].max() for x in SEVEN])
+        for algorithm in ("trpo", "npg", "ppo-clip")
+    }
+    ends = [
+        np.nanmedian(thirds(runs.of(x, "trpo")["over_noise"]), axis=0) for x in TASKS
+    ]
+    first, last = np.array(ends)[:, 0], np.array(ends)[:, 2]
+    return (
+        "Left, for each robot, the largest KL over delta of each run: TRPO at most "
+        f"{worst['trpo']:.2f}, NPG at most {worst['npg']:.2g}, PPO-clip at most "
+        f"{worst['ppo-clip']:.2g}. Right the promise over that of noise: in the first "
+        f"third of the updates {np.min(first):.2g} to {np.max(first):.2g}, in the last "
+        f"{np.min(last):.2g} to {np.max(last):.2g}."
+    )
+
+
+limits = Picture(draw_limits, limits_words)
+
+
+def draw_best(rows, scores):
+    """Expected best, median and interquartile mean of n seeds, over n -> Figure.
+
+    rows : (n, coverage, expected best, expected median) each.
+    """
+    n, _, best, middle = np.transpose(rows)
+    figure, axes = plots.figure(size=(6.6, 3.4))
+    axes.plot(n, best, "--s", color=style.RED, markersize=5)
+    axes.plot(n, middle, "-o", color=style.BLUE, markersize=5)
+    spread = np.full(len(scores), n.max() + 0.9)
+    axes.plot(spread, scores, "_", color=style.INK, markersize=11)
+    axes.set(xlabel="seeds tried, n", ylabel="return", xlim=(0.7, n.max() + 1.4))
+    plots.words_above(
+        axes,
+        ("– –  the best of n, on average", style.RED),
+        ("──  the median of n, on average", style.BLUE),
+        ("—  the ten seeds", style.INK),
+    )
+    return figure
+
+
+def best_words(rows, scores):
+    """What `draw_best` shows, in words."""
+    n, _, best, middle = np.transpose(rows)
+    return (
+        "Average result over the number of seeds tried. The best of n rises from "
+        f"{best[0]:.0f} with one to {best[-1]:.0f} with {n[-1]:.0f}; the median stays "
+        f"between {middle.min():.0f} and {middle.max():.0f}. At the right the seeds, "
+        f"from {np.min(scores):.0f} to {np.max(scores):.0f}."
+    )
+
+
+best = Picture(draw_best, best_words)
+
+
+def draw_strip(robots, whens=("end",), count=6):
+    """Films as strips: a row for each robot and each time, `count` frames -> Figure."""
+    rows = [(env_id, when) for env_id in robots for when in whens]
+    boxes = {x: film.window([film_of(x, w)[0] for w in whens]) for x in robots}
+    tall = [np.subtract(*boxes[x][:1:-1]) / _width(boxes[x]) for x, _ in rows]
+    size = 8.6, 8.6 / count * sum(tall) + 0.55 * len(rows) + 0.2
+    figure, cells = plots.figure(len(rows), 1, size, squeeze=False, height_ratios=tall)
+    for axes, (env_id, when) in zip(cells[:, 0], rows):
+        shown, score, _ = film_of(env_id, when)
+        left, right, low, high = boxes[env_id]
+        frames = np.linspace(0, len(shown) - 1, count).round().astype(int)
+        for k, frame in enumerate(frames):
+            shift = k * (right - left)
+            film.draw(axes, shown, frame, shift, 2.6)
+            for mark in film.marks(shown, frame, left, right):
+                axes.plot([mark + shift] * 2, [low, low + 0.06 * (high - low)], "-",
+                          color=style.GREY, linewidth=1.2)  # fmt: skip
+            seconds = frame * shown.interval
+            axes.text(left + shift, high, f" {seconds:.1f} s", va="top", fontsize=9.5)
+        axes.set(xlim=(left, left + count * (right - left)), ylim=(low, high))
+        axes.set(aspect="equal", xticks=[], yticks=[])
+        axes.set_title(_caption(env_id, when, score, shown), fontsize=11)
+        axes.spines[:].set_visible(False)
+        axes.spines["bottom"].set_visible(True)
+        axes.grid(False)
+    return figure
+
+
+def _width(box):
+    return box[1] - box[0]
+
+
+def _caption(env_id, when, score, shown):
+    """A film's line of words."""
+    name = {"start": "before training, random", "half-way": "half-way"}
+    said = f"{SHORT[env_id]}, {name.get(when, 'after training')}"
+    said += f": mean return {number(score, '.0f')}" if score is not None else ""
+    return said + ("; falls" if shown.fell else "")
+
+
+def strip_words(robots, whens=("end",), count=6):
+    """What `draw_strip` shows, in words."""
+    said = []
+    for env_id in robots:
+        for when in whens:
+            shown, score, _ = film_of(env_id, when)
+            way = shown.camera[-1, 0] - shown.camera[0, 0]
+            seconds = (len(shown) - 1) * shown.interval
+            text = f"{_caption(env_id, when, score, shown)} after {seconds:.1f} s"
+            text = text if shown.fell else f"{_caption(env_id, when, score, shown)}"
+            moves = f", moves {way:.1f} m in {seconds:.1f} s" if way else ""
+            said.append(text + moves)
+    return f"Stick figures, {count} frames in a row. " + ". ".join(said) + "."
+
+
+strip = Picture(draw_strip, strip_words)
+
+
+def draw_against(runs, broken, pairs):
+    """Returns over steps, sound and with something wrong, a panel a pair -> Figure.
+
+    pairs : (env_id, label of the broken runs).
+    """
+    size = 0.4 + 3.1 * len(pairs), 3.3
+    figure, cells = plots.figure(1, len(pairs), size, squeeze=False)
+    for axes, (env_id, label) in zip(cells[0], pairs):
+        group = broken.of(env_id, "trpo", label)
+        fine = runs.of(env_id, "trpo", seeds=group["seed"])
+        for one, look in (
+            (fine, dict(color=style.BLUE, linestyle="-")),
+            (group, dict(color=style.RED, linestyle="--")),
+        ):
+            for steps, R in zip(one["steps"], one["return_mean"]):
+                seen = np.isfinite(R)
+                axes.plot(steps[seen], R[seen], linewidth=1.2, **look)
+        axes.set(xlabel="steps")
+        axes.locator_params(axis="x", nbins=3)
+        plots._thousands(axes.xaxis)
+        plots.words_above(
+            axes,
+            (f"──  {SHORT[env_id]}", style.BLUE),
+            (f"– –  {label}", style.RED),
+        )
+    cells[0][0].set_ylabel("mean return")
+    return figure
+
+
+def against_words(runs, broken, pairs):
+    """What `draw_against` shows, in words."""
+    said = []
+    for env_id, label in pairs:
+        group = broken.of(env_id, "trpo", label)
+        fine = runs.of(env_id, "trpo", seeds=group["seed"])
+        both = np.median(fine.scores), np.median(group.scores)
+        words = f"{SHORT[env_id]} {both[0]:.0f}, with {label} {both[1]:.0f}"
+        said.append(words)
+    return (
+        "Returns over steps, a line for each seed: as it should be, and with something "
+        f"wrong. Medians at the end: {'; '.join(said)}."
+    )
+
+
+against = Picture(draw_against, against_words)
+
+
+def draw_linear(runs):
+    """Returns with either kind of features, and Pendulum's torque as maps -> Figure."""
+    figure, cells = plots.figure(2, 2, (7.6, 6.0))
+    torques = load("robots_linear")["map/torque"]
+    for axes, env_id in zip(cells[0], ("Pendulum-v1", "Reacher-v5")):
+        for i, label in enumerate(("linear", "fourier")):
+            _median_and_band(axes, runs.of(env_id, label=label), i)
+        axes.set(xlabel="steps", ylabel="mean return")
+        axes.locator_params(axis="x", nbins=4)
+        plots._thousands(axes.xaxis)
+        plots.words_above(
+            axes,
+            (f"──  {env_id[:-3]}, linear", style.line(0)["color"]),
+            ("– –  200 waves", style.line(1)["color"]),
+        )
+    for axes, torque, label in zip(cells[1], torques, ("linear", "200 waves")):
+        image = axes.imshow(
+            np.clip(torque.T, -2, 2), origin="lower", aspect="auto", cmap="RdBu",
+            extent=(-180, 180, -8, 8), vmin=-2, vmax=2,
+        )  # fmt: skip
+        axes.set(xlabel="angle from upright [degrees]", ylabel="speed [rad/s]")
+        axes.set_title(f"Pendulum, {label}", fontsize=12)
+        axes.set_xticks((-180, -90, 0, 90, 180))
+        axes.grid(False)
+    bar = figure.colorbar(image, ax=list(cells[1]), shrink=0.9, pad=0.02)
+    bar.set_label("torque [N m]")
+    bar.outline.set_visible(False)
+    return figure
+
+
+def linear_words(runs):
+    """What `draw_linear` shows, in words."""
+    medians = [
+        f"{env_id[:-3]} {np.median(runs.of(env_id, label='linear').scores):.3g} and "
+        f"{np.median(runs.of(env_id, label='fourier').scores):.3g}"
+        for env_id in ("Pendulum-v1", "Reacher-v5")
+    ]
+    return (
+        "Above, returns over steps with a policy linear in the observation and with "
+        f"200 waves; medians at the end: {', '.join(medians)}. Below, the Pendulum's "
+        "torque over angle and speed: straight bands for the linear policy, a winding "
+        "pattern for the waves."
+    )
+
+
+linear = Picture(draw_linear, linear_words)
+
+# --- widgets
+
+
+def _named(source):
+    """A source's name with its number of steps, 1M if it says no other."""
+    return source if "," in source else f"{source}, 1M"
+
+
+def _trpos(env_id):
+    """[(source, return, half width or 0)] of all that is called TRPO, by return."""
+    found = []
+    for (algorithm, source), values in PUBLISHED.items():
+        value = values[TASKS.index(env_id)]
+        if algorithm == "TRPO" and value is not None:
+            pair = value if isinstance(value, tuple) else (value, 0)
+            found.append((_named(source), *pair))
+    return sorted(found, key=lambda row: row[1])
+
+
+def draw_which(robot):
+    """Everything that is called TRPO on one robot -> Figure."""
+    env_id = next(x for x in TASKS if SHORT[x] == robot)
+    group, rows = runs_of("robots").of(env_id, "trpo"), _trpos(env_id)
+    figure, axes = plots.figure(size=(7.4, 3.9))
+    places = np.arange(1, len(rows) + 1)
+    for y, (_, value, half) in zip(places, rows):
+        axes.plot([value - half, value + half], [y, y], "-", color=style.GREY)
+        axes.plot(value, y, "D", color=style.INK, markersize=7)
+    axes.plot(group.scores, np.zeros(len(group)), "|", color=style.BLUE, markersize=16)
+    axes.plot(np.median(group.scores), 0, "o", color=style.BLUE, markersize=8)
+    axes.axvline(max(floors()[env_id]), color=style.RED, linewidth=1.3, linestyle=":")
+    names = ["this page, linear", *(source for source, *_ in rows)]
+    axes.set_yticks(np.arange(len(names)), names)
+    axes.set(xlabel=f"{robot}: return", ylabel="source", ylim=(-0.7, 8.5))
+    plots.words_above(
+        axes,
+        ("◆  published as TRPO, grey: its ±", style.INK),
+        ("●  median of our seeds, | each of them", style.BLUE),
+        ("···  without learning", style.RED),
+    )
+    return figure
+
+
+def which_words(robot):
+    """What `draw_which` shows, in words."""
+    env_id = next(x for x in TASKS if SHORT[x] == robot)
+    said = [f"{source}: {value:g}" for source, value, _ in _trpos(env_id)]
+    scores = runs_of("robots").of(env_id, "trpo").scores
+    return (
+        f"Returns on {robot} that were all published as TRPO. {'; '.join(said)}. The "
+        f"linear policies of this page: median {np.median(scores):.0f}, seeds from "
+        f"{scores.min():.0f} to {scores.max():.0f}. Without learning: "
+        f"{max(floors()[env_id]):.0f}."
+    )
+
+
+which = Widget(
+    draw_which,
+    which_words,
+    {"robot": Choice("robot", tuple(SHORT.values()), "HalfCheetah")},
+)
+
+
+@cache
+def _box(env_id):
+    """The picture's limits, the same for all films of a robot."""
+    return film.window([film_of(env_id, when)[0] for when in WHEN])
+
+
+def _at(robot, when, frame):
+    env_id = next(x for x in TASKS if SHORT[x] == robot)
+    shown, score, _ = film_of(env_id, when)
+    return env_id, shown, score, min(frame, len(shown) - 1)
+
+
+def draw_gait(robot, when, frame):
+    """One frame of a film -> Figure."""
+    env_id, shown, score, frame = _at(robot, when, frame)
+    figure, axes = plots.figure(size=(6.8, 4.2))
+    left, right, low, high = _box(env_id)
+    film.draw(axes, shown, frame, points=6)
+    for mark in film.marks(shown, frame, left, right):
+        axes.plot([mark] * 2, [low, low + 0.04 * (high - low)], color=style.GREY)
+    axes.set(aspect="equal", xlim=(left, right), ylim=(low, high))
+    axes.set(xlabel="metres from the trunk", ylabel="metres")
+    axes.grid(False)
+    x = shown.camera[frame, 0] - shown.camera[0, 0]
+    plots.words_above(
+        axes,
+        (_caption(env_id, when, score, shown), style.INK),
+        (
+            f"{frame * shown.interval:.2f} s, {number(x, '.2f')} m forward, "
+            f"return so far {number(float(shown.rewards[frame]), '.1f')}",
+            style.INK,
+        ),
+    )
+    return figure
+
+
+def gait_words(robot, when, frame):
+    """What `draw_gait` shows, in words."""
+    env_id, shown, score, frame = _at(robot, when, frame)
+    x = shown.camera[frame, 0] - shown.camera[0, 0]
+    return (
+        f"A stick figure. {_caption(env_id, when, score, shown)}. Frame {frame} of "
+        f"{len(shown) - 1}, {frame * shown.interval:.2f} s after the start, "
+        f"{number(x, '.2f')} m forward, return so far "
+        f"{number(float(shown.rewards[frame]), '.1f')}."
+    )
+
+
+gait = Widget(
+    draw_gait,
+    gait_words,
+    {
+        "robot": Choice("robot", tuple(SHORT.values()), "HalfCheetah"),
+        "when": Choice("policy", WHEN, "end"),
+        "frame": Frames("frame", 101),
+    },
+)
+
+
+def draw_horizon(robot, gamma):
+    """What a reward weighs that comes later, over seconds -> Figure."""
+    env_id = next(x for x in TASKS if SHORT[x] == robot)
+    dt = STEP[env_id]
+    figure, axes = plots.figure(size=(6.8, 3.3))
+    seconds = np.linspace(0, 8, 200)
+    axes.plot(seconds, gamma ** (seconds / dt), "-", color=style.BLUE)
+    horizon = dt / (1 - gamma)
+    if horizon <= 8:
+        axes.plot([horizon] * 2, [0, 1], "--", color=style.RED)
+    axes.set(xlabel="seconds later", ylabel="weight of a reward [1]")
+    axes.set(xlim=(0, 8), ylim=(0, 1.02))
+    plots.words_above(
+        axes,
+        (f"──  {robot}, γ = {gamma:g}, a step is {dt:g} s", style.BLUE),
+        (f"– –  1 / (1 − γ) steps: {horizon:.3g} s", style.RED),
+    )
+    return figure
+
+
+def horizon_words(robot, gamma):
+    """What `draw_horizon` shows, in words."""
+    dt = STEP[next(x for x in TASKS if SHORT[x] == robot)]
+    return (
+        f"The weight of a reward over the seconds until it comes, for {robot} with "
+        f"gamma {gamma:g} and steps of {dt:g} s: {gamma ** (1 / dt):.2g} after one "
+        f"second, {gamma ** (5 / dt):.2g} after five. The horizon 1 / (1 - gamma) is "
+        f"{dt / (1 - gamma):.3g} s."
+    )
+
+
+horizon = Widget(
+    draw_horizon,
+    horizon_words,
+    {
+        "robot": Choice("robot", tuple(SHORT.values()), "Swimmer"),
+        "gamma": Steps(
+            "discount γ", (0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999), 0.99
+        ),
+    },
+)
+
+# --- exercises
+
+
+def gamma_for_stub(seconds, weight, dt):
+    """The discount by which a reward `seconds` later counts `weight`.
+
+    A step lasts dt seconds.
+    """
+    gamma = ...  # your line
+    return gamma
+
+
+def gamma_for_reference(seconds, weight, dt):
+    """The discount by which a reward `seconds` later counts `weight`."""
+    gamma = weight ** (dt / seconds)
+    return gamma
+
+
+def horizon_only(seconds, weight, dt):
+    return 1 - dt / seconds
+
+
+def in_seconds(seconds, weight, dt):
+    return weight ** (1 / seconds)
+
+
+def root_and_power(seconds, weight, dt):
+    return weight ** (seconds / dt)
+
+
+def straight_line(seconds, weight, dt):
+    return 1 - (1 - weight) * dt / seconds
+
+
+def gamma_cases(rng):
+    return [
+        (1.5, 0.5, 0.04),
+        (rng.uniform(0.5, 3), rng.uniform(0.1, 0.3), 0.008),
+        (rng.uniform(3, 8), rng.uniform(0.6, 0.9), 0.05),
+        (rng.uniform(0.2, 0.4), rng.uniform(0.02, 0.1), 0.02),
+    ]
+
+
+gamma_for = Exercise(
+    name="gamma_for",
+    minutes=4,
+    difficulty=1,
+    stub=gamma_for_stub,
+    reference=gamma_for_reference,
+    mistakes={
+        "this makes 1 / (1 - gamma) that long, where the weight is about 1/e whatever "
+        "`weight` says": horizon_only,
+        "gamma counts once a step, not once a second": in_seconds,
+        "that many steps of gamma must give `weight`: take the root, not the power": (
+            root_and_power
+        ),
+        "weights fall geometrically, not along a straight line": straight_line,
+    },
+    hints=(
+        "How many steps are that many seconds? What is gamma to that power?",
+        "gamma ** (seconds / dt) = weight. Solve for gamma.",
+        "gamma = weight ** (dt / seconds)",
+    ),
+    cases=gamma_cases,
+)
+
+
+def read_log_stub(R, share, over_noise, entropy):
+    """One word for the end of a run, each argument an array [K]."""
+    ...  # your code
+
+
+def read_log_reference(R, share, over_noise, entropy):
+    """One word for the end of a run, each argument an array [K]."""
+    if np.median(share) < 0.1:
+        return "frozen"
+    early, late = R[: len(R) // 2], R[len(R) // 2 :]
+    error = np.sqrt(np.var(early) / len(early) + np.var(late) / len(late))
+    if np.mean(late) - np.mean(early) > 2 * error:
+        return "learning"
+    if entropy[0] - entropy[-1] > 1:
+        return "collapsed"
+    return "noise" if np.median(over_noise) < 2 else "misled"
+
+
+def log_with(
+    share=np.median,
+    limit=0.1,
+    rise=lambda late, early, error: late - early > 2 * error,
+    first="frozen",
+    falls=lambda entropy: entropy[0] - entropy[-1] > 1,
+    little=2.0,
+):
+    """`read_log` with a rule exchanged."""
+
+    def wrong(R, share_, over_noise, entropy):
+        half = len(R) // 2
+        early, late = R[:half], R[half:]
+        error = np.sqrt(np.var(early) / len(early) + np.var(late) / len(late))
+        rises = rise(np.mean(late), np.mean(early), error)
+        if first == "learning" and rises:
+            return "learning"
+        if share(share_) < limit:
+            return "frozen"
+        if first == "collapsed" and falls(entropy):
+            return "collapsed"
+        if rises:
+            return "learning"
+        if falls(entropy):
+            return "collapsed"
+        return "noise" if np.median(over_noise) < little else "misled"
+
+    return wrong
+
+
+def log_cases(rng):
+    """Each word several times, and each rule on both sides of its limit."""
+
+    def log(share=0.8, rise=0.0, fall=0.0, noise=5.0, spoil=0.0, size=None):
+        K = size or int(rng.integers(9, 16))
+        half = K // 2
+        R = rng.normal(100, 10, K)
+        for part in (slice(None, half), slice(half, None)):
+            R[part] -= R[part].mean()
+        error = np.sqrt(np.var(R[:half]) / half + np.var(R[half:]) / (K - half))
+        R[half:] += rise * error
+        shares = np.full(K, share)
+        shares[: (K - 1) // 2] = share * 20 if spoil else share
+        noises = np.full(K, noise)
+        noises[: (K - 1) // 2] = noise * 30 if spoil else noise
+        entropy = 3.0 + rng.normal(0, 0.4, K)
+        entropy[[0, -1]] = 3.0, 3.0 - fall
+        order = rng.permutation(K)
+        return 250 + R, shares[order], noises[order], entropy
+
+    cases = [
+        log(rise=4.0),
+        log(share=0.02),
+        log(fall=2.5),
+        log(noise=1.2),
+        log(noise=4.0),
+        log(share=0.02, rise=5.0),  # frozen comes first
+        log(rise=5.0, fall=3.0),  # learning comes before collapsed
+        log(share=0.02, fall=3.0),
+        log(fall=2.0, noise=1.0),  # collapsed comes before noise
+        log(share=0.095, noise=1.0),
+        log(share=0.105, noise=1.0),
+        log(rise=1.9, noise=6.0),
+        log(rise=2.1, noise=6.0),
+        log(rise=-4.0, noise=6.0),
+        log(fall=0.95),
+        log(fall=1.05),
+        log(fall=-2.0),
+        log(noise=1.95),
+        log(noise=2.05),
+        log(share=0.04, noise=8.0, spoil=1),  # the median, not the mean
+        log(noise=0.5, spoil=1),
+        log(rise=1.9, size=13),
+        log(rise=2.1, size=13),
+    ]
+    flat, rest = np.full(9, 64.0), np.linspace(3, 2, 9)
+    step = np.array([-1.0, 0, 0, 1, 0, 1, 1, 2])  # up by twice its standard error
+    half = np.full(8, 0.5)
+    cases += [
+        (flat, np.full(9, 0.1), np.full(9, 2.0), rest),
+        (step, half, 4 * half, np.ones(8)),
+        (step + 0.01 * (np.arange(8) > 3), half, half, np.ones(8)),
+    ]
+    return cases
+
+
+read_log = Exercise(
+    name="read_log",
+    minutes=10,
+    difficulty=2,
+    stub=read_log_stub,
+    reference=read_log_reference,
+    mistakes={
+        "a few large steps hide many tiny ones in the mean: take the median of share": (
+            log_with(share=np.mean)
+        ),
+        "any rise counts here; it must be more than twice its standard error": (
+            log_with(rise=lambda late, early, error: late > early)
+        ),
+        "one standard error is not enough: noise reaches it in one of six logs": (
+            log_with(rise=lambda late, early, error: late - early > error)
+        ),
+        "a fall of the return counts as learning: look at its sign": (
+            log_with(rise=lambda late, early, error: abs(late - early) > 2 * error)
+        ),
+        "a run with tiny steps is frozen, whatever its return does by luck": (
+            log_with(first="learning")
+        ),
+        "a falling entropy is healthy while the return rises: ask for that first": (
+            log_with(first="collapsed")
+        ),
+        "collapsed is a *fall* of the entropy: first minus last": (
+            log_with(falls=lambda entropy: abs(entropy[0] - entropy[-1]) > 1)
+        ),
+        "below twice noise's promise is noise; once is too strict": (
+            log_with(little=1.0)
+        ),
+    },
+    hints=(
+        "Five rules in the order of the text; return at the first that holds.",
+        "early, late = R[: len(R) // 2], R[len(R) // 2 :]; the standard error of the "
+        "difference is np.sqrt(np.var(early) / len(early) + np.var(late) / len(late)).",
+        "np.median(share) < 0.1: frozen. late - early > 2 * error: learning. "
+        "entropy[0] - entropy[-1] > 1: collapsed. np.median(over_noise) < 2: noise.",
+    ),
+    cases=log_cases,
+)
+
+
+def median_interval_stub(scores, level):
+    """(low, high): the narrowest such pair of scores, or (-inf, inf).
+
+    level : the least probability that the true median lies between.
+    """
+    ...  # your code
+
+
+def median_interval_reference(scores, level):
+    """(low, high): the narrowest such pair of scores, or (-inf, inf)."""
+    x, n = np.sort(scores), len(scores)
+    for k in range(n // 2, 0, -1):  # from the middle outwards
+        beyond = sum(comb(n, j) for j in range(k)) / 2**n  # on one side
+        if 1 - 2 * beyond >= level:
+            return x[k - 1], x[n - k]
+    return -np.inf, np.inf
+
+
+def pairs_with(
+    order=np.sort, tails=2, shift=0, outwards=True, enough=np.greater_equal, none=True
+):
+    """`median_interval` with a part exchanged."""
+
+    def wrong(scores, level):
+        x, n = order(np.asarray(scores)), len(scores)
+        ks = range(n // 2, 0, -1)
+        for k in ks if outwards else reversed(ks):
+            beyond = sum(comb(n, j) for j in range(k + shift)) / 2**n
+            if enough(1 - tails * beyond, level):
+                return x[k - 1], x[n - k]
+        return (-np.inf, np.inf) if none else (x[0], x[-1])
+
+    return wrong
+
+
+def interval_cases(rng):
+    def scores(n):
+        return rng.normal(2000, 600, n).round(1)
+
+    return [
+        (scores(10), 0.95),
+        (scores(10), 0.8),
+        (scores(10), 0.5),
+        (scores(7), 0.5),
+        (scores(21), 0.9),
+        (scores(5), 0.95),  # not even the range
+        (scores(5), 0.9375),  # exactly the range
+        (scores(8), 0.7109375),  # exactly the third of eight
+        (scores(4), 0.875),
+        (scores(3), 0.7),
+        (scores(1), 0.5),
+    ]
+
+
+median_interval = Exercise(
+    name="median_interval",
+    minutes=15,
+    difficulty=3,
+    stub=median_interval_stub,
+    reference=median_interval_reference,
+    mistakes={
+        "the scores must be sorted first": pairs_with(order=np.array),
+        "the median can lie beyond either end: the tail counts twice": (
+            pairs_with(tails=1)
+        ),
+        "one seed too many in the tail: the median is below x[k - 1] if fewer than k "
+        "seeds are below it": pairs_with(shift=1),
+        "this is the widest pair that is sure enough: begin in the middle": (
+            pairs_with(outwards=False)
+        ),
+        "the level may be reached exactly": pairs_with(enough=np.greater),
+        "if even the smallest and the largest are not sure enough, there is no pair: "
+        "(-inf, inf)": pairs_with(none=False),
+    },
+    hints=(
+        "Each seed lies below the true median with probability 1/2, whatever the "
+        "distribution. So the number of seeds below it is binomial.",
+        "The pair of the k-th smallest and the k-th largest misses the median if fewer "
+        "than k seeds are below it, or fewer than k above: each with probability "
+        "sum(comb(n, j) for j in range(k)) / 2**n.",
+        "for k in range(n // 2, 0, -1): if 1 - 2 * that >= level: return x[k - 1], "
+        "x[n - k], with x = np.sort(scores).",
+    ),
+    cases=interval_cases,
+)
+
+pictures = (curves, seeds, limits, best, strip, against, linear)
+widgets = (which, gait, horizon)
+exercises = (gamma_for, read_log, median_interval)
+progress = Progress(exercises)
