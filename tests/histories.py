@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+import trpo_lite.train as training
 from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
@@ -31,9 +32,11 @@ from trpo_lite.environments import make_environment
 from trpo_lite.experiment import local_pool, read_grid, run_grid
 from trpo_lite.files import policy_to_arrays, save_arrays
 from trpo_lite.history import History
-from trpo_lite.policies import LinearSoftmax
+from trpo_lite.policies import LinearGaussian, LinearSoftmax
 from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
-from trpo_lite.rollout import Samples
+from trpo_lite.rollout import Samples, collect
+from trpo_lite.settings import Settings, preset
+from trpo_lite.spaces import make_policy
 from trpo_lite.train import evaluate_policy, train
 from trpo_lite.trpo import npg_update, trpo_update
 
@@ -322,11 +325,27 @@ def grid(file_or_name, folder, episodes=100):
     for outcome in outcomes:
         if outcome.problem:
             raise RuntimeError(f"{outcome.run.name}: {outcome.problem}")
-    return compact((x.run.label, History.load(x.file)) for x in outcomes)
+    runs = [(x.run.label, History.load(x.file)) for x in outcomes]
+    return compact(runs) | swimmer_paths(runs)
+
+
+def swimmer_paths(runs, seconds=40.0, every=4):
+    """Where TRPO's swimmers went: path/LABEL/SEED [T, 2], metres, each .16 s."""
+    return {
+        f"path/{label}/{history.settings['seed']}": np.float32(
+            film.record("Swimmer-v5", history.policy, seconds).camera[::every]
+        )
+        for label, history in runs
+        if history.settings["env_id"] == "Swimmer-v5"
+        and history.settings["algorithm"] == "trpo"
+    }
 
 
 def robots(folder):
-    """Eight robots, five algorithms, five to ten seeds (page 15); see `compact`."""
+    """Eight robots, five algorithms, five to ten seeds (page 15).
+
+    See `compact` and `swimmer_paths`.
+    """
     return grid("robots", folder)
 
 
@@ -403,6 +422,109 @@ def robots_films(tasks=ROBOTS, length=4.0, episodes=100):
     return arrays
 
 
+def robots_cost(tasks=ROBOTS, batches=3, repeats=5, env_id="HalfCheetah-v5"):
+    """Where the processor's time goes (page 15), in seconds.
+
+    Returns task [T] and of each of its steps in the first batches of TRPO by the
+    preset: simulator (the same actions played again), acting (the rest of collecting)
+    and learning [T]. Of one update of 6 Gaussian actions: batch and update_of_batch,
+    with 17 features, and parameters and update_of_parameters, with a batch of 4000. Of
+    each step of `env_id`: environments (side by side), collecting and stepping.
+    """
+    shares = np.array([step_costs(task, batches) for task in tasks])
+    sizes = 250 * 2 ** np.arange(8)
+    features = np.array([2, 5, 10, 20, 50, 100, 200, 500, 1000])
+    side = 2 ** np.arange(8)
+    both = np.array([collecting_costs(env_id, n) for n in side])
+    return {
+        "task": np.array(tasks),
+        **dict(zip(("simulator", "acting", "learning"), shares.T)),
+        "batch": sizes,
+        "update_of_batch": np.array([update_seconds(N, 17, repeats) for N in sizes]),
+        "parameters": 6 * features + 6,
+        "update_of_parameters": np.array(
+            [update_seconds(4000, k, repeats) for k in features]
+        ),
+        "environments": side,
+        "collecting": both[:, 0],
+        "stepping": both[:, 1],
+    }
+
+
+def step_costs(env_id, batches):
+    """(simulator, acting, learning) seconds a step of TRPO by the preset."""
+    s = Settings(**preset(env_id, "trpo"))
+    env, times = make_environment(env_id, s.environments), {"collect": 0.0}
+    actions = recorded(env)
+
+    def timed(*args):
+        start = time.process_time()
+        found = collect(*args)
+        times["collect"] += time.process_time() - start
+        return found
+
+    policy = training.initial_policy(env, s, np.random.default_rng(1))
+    rng, steps = np.random.default_rng(0), 0
+    training.collect = timed
+    try:
+        start = time.process_time()
+        run = training.iterations(env, policy, "trpo", s, rng)
+        for _, (_, batch, _) in zip(range(batches), run):
+            steps += len(batch)
+        whole = time.process_time() - start
+    finally:
+        training.collect = collect
+    env.close()
+    seed = int(np.random.default_rng(0).integers(2**31))  # that `collect` draws first
+    simulator = replayed(make_environment(env_id, s.environments), seed, actions)
+    parts = simulator, times["collect"] - simulator, whole - times["collect"]
+    return tuple(part / steps for part in parts)
+
+
+def collecting_costs(env_id, environments, steps=4096):
+    """(collecting, stepping alone) seconds a step."""
+    env = make_environment(env_id, environments)
+    actions, policy = recorded(env), make_policy(env)
+    start = time.process_time()
+    batch, _ = collect(env, policy, steps, np.random.default_rng(0))
+    whole = time.process_time() - start
+    env.close()
+    seed = int(np.random.default_rng(0).integers(2**31))
+    simulator = replayed(make_environment(env_id, environments), seed, actions)
+    return whole / len(batch), simulator / len(batch)
+
+
+def recorded(env):
+    """A list to which `env` appends the actions of every step from now on."""
+    actions, step = [], env.step
+
+    def remembering(action):
+        actions.append(action)
+        return step(action)
+
+    env.step = remembering
+    return actions
+
+
+def replayed(env, seed, actions):
+    """Processor seconds of the same steps without anything else."""
+    env.reset(seed=seed)
+    start = time.process_time()
+    for action in actions:
+        env.step(action)
+    took = time.process_time() - start
+    env.close()
+    return took
+
+
+def update_seconds(rows, features, repeats):
+    """Seconds of one TRPO update of 6 Gaussian actions."""
+    rng = np.random.default_rng(0)
+    policy, seen = LinearGaussian.zeros(features, 6), rng.normal(size=(rows, features))
+    batch, A = Samples(seen, policy.sample(seen, rng)), rng.normal(size=rows)
+    return seconds(lambda: trpo_update(policy, batch, A, 0.05, damping=1e-3), repeats)
+
+
 def robots_linear(seeds=5, tasks=("Pendulum-v1", "Reacher-v5"), **settings):
     """TRPO with a policy linear in the observation, and in 200 waves (page 15).
 
@@ -449,6 +571,7 @@ MEASUREMENTS = {
         robots_floors,
         robots_films,
         robots_linear,
+        robots_cost,
     )
 }
 

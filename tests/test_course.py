@@ -13,7 +13,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from trpo_lite.course.engine import Exercise, Progress
-from trpo_lite.course.widgets import Choice, Picture, Slider, Steps, Widget
+from trpo_lite.course.widgets import (
+    Choice,
+    Frames,
+    Picture,
+    Slider,
+    Steps,
+    Widget,
+)
 
 
 def stub(x, y, gamma):
@@ -726,6 +733,19 @@ def test_controls_are_named_and_checked():
         Steps("samples", (10, 100), 7)
     with pytest.raises(ValueError, match="'c' not in"):
         Choice("kind", ("a", "b"), "c")
+
+
+def test_frames_play():
+    player = Frames("frame", 5, milliseconds=80).build(description="frame")
+    slider, play = player.children
+    assert (play.interval, play.max, slider.max, player.value) == (80, 4, 4, 0)
+    assert slider.description == "frame"
+    seen = []
+    player.observe(lambda change: seen.append(change["new"]), "value")
+    slider.value = 3  # as play does, in the browser
+    player.value = 1
+    assert seen == [3, 1] and slider.value == 1
+    assert Frames("frame", 5).ends == (0, 4)
 
 
 def test_show_needs_and_stores_the_description(monkeypatch):

@@ -130,8 +130,8 @@ def test_the_pages_bootstrap_is_scipys():
         for name in ("median", "iqm"):
             ours = page["interval"](x, page[name], draws=20_000)
             theirs = stats.bootstrap(
-                (x,), lambda x, axis, f=page[name]: f(x), method="percentile", n_resamples=20_000,
-                vectorized=True, rng=1,
+                (x,), lambda x, axis, f=page[name]: f(x), method="percentile",
+                n_resamples=20_000, vectorized=True, rng=1,
             ).confidence_interval  # fmt: skip
             np.testing.assert_allclose(ours, theirs, atol=0.06 * np.std(x))
     for n in (5, 8, 10, 13):

@@ -21,9 +21,9 @@ TASKS = (
     *("InvertedPendulum-v5", "InvertedDoublePendulum-v5", "Ant-v5"),
 )
 SEVEN = TASKS[:7]  # of the PPO paper's figure 3
-SHORT = {
-    env_id: env_id[:-3].replace("InvertedDouble", "Double ").replace("Inverted", "")
-    for env_id in TASKS
+SHORT = {env_id: env_id[:-3] for env_id in TASKS} | {
+    "InvertedPendulum-v5": "InvPendulum",
+    "InvertedDoublePendulum-v5": "InvDouble",
 }
 #: seconds that one step lasts
 STEP = dict(zip(TASKS, (0.05, 0.008, 0.008, 0.04, 0.02, 0.04, 0.05, 0.05)))
@@ -38,7 +38,12 @@ COMMON = (20, 21, 22, 23, 24)  # the seeds that all algorithms have
 WHEN = ("start", "half-way", "end")
 # what robots_break.json does, by its labels
 GAMMA = "gamma .99"
-BROKEN = (("HalfCheetah-v5", "raw"), ("InvertedDoublePendulum-v5", "raw"))
+ONE_START = "one start"
+BROKEN = (
+    ("HalfCheetah-v5", "raw"),
+    ("Hopper-v5", "raw"),
+    ("InvertedDoublePendulum-v5", "raw"),
+)
 
 # Published returns, in the order of TASKS; a pair has what stands behind the +-. Most
 # are read off graphs by Tianshou's examples/mujoco/README.md, which collects them; the
@@ -422,7 +427,7 @@ def draw_against(runs, broken, pairs):
 
     pairs : (env_id, label of the broken runs).
     """
-    size = 0.4 + 3.1 * len(pairs), 3.3
+    size = 0.4 + min(3.4, 8.6 / len(pairs)) * len(pairs), 3.3
     figure, cells = plots.figure(1, len(pairs), size, squeeze=False)
     for axes, (env_id, label) in zip(cells[0], pairs):
         group = broken.of(env_id, "trpo", label)
@@ -462,6 +467,58 @@ def against_words(runs, broken, pairs):
 
 
 against = Picture(draw_against, against_words)
+
+
+def swimmer_path(label, seed):
+    """[T, 2] where a stored TRPO run's swimmer goes in an episode, metres."""
+    store = load("robots_break" if label else "robots")
+    path = store[f"path/{label}/{seed}"].astype(float)
+    return path - path[0]
+
+
+def draw_paths(groups):
+    """Where swimmers go, from above, a panel a group of runs -> Figure.
+
+    groups : {title: (label, runs)}.
+    """
+    everywhere = np.concatenate(
+        [
+            swimmer_path(label, seed)
+            for label, runs in groups.values()
+            for seed in runs["seed"]
+        ]
+    )
+    low, high = everywhere.min(0) - 1, everywhere.max(0) + 1
+    figure, cells = plots.figure(1, len(groups), (9.0, 3.6), sharey=True)
+    for axes, (title, (label, runs)) in zip(cells, groups.items()):
+        for seed in runs["seed"]:
+            x, y = swimmer_path(label, seed).T
+            arrives = x[-1] >= 10
+            color, width = (style.BLUE, 1.6) if arrives else (style.RED, 2.0)
+            axes.plot(x, y, "-" if arrives else "--", color=color, linewidth=width)
+            axes.plot(x[-1], y[-1], "o" if arrives else "X", color=color)
+        axes.plot(0, 0, "o", color=style.INK, markersize=5)
+        axes.set_title(title, fontsize=12)
+        axes.set(xlabel="forward [m]", aspect="equal")
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    cells[0].set_ylabel("to the side [m]")
+    return figure
+
+
+def paths_words(groups):
+    """What `draw_paths` shows, in words."""
+    said = []
+    for title, (label, runs) in groups.items():
+        ends = [swimmer_path(label, seed)[-1, 0] for seed in runs["seed"]]
+        said.append(f"{title}: {', '.join(number(x, '.0f') for x in sorted(ends))} m")
+    return (
+        "Paths of swimmers seen from above, one panel a group of runs; those that get "
+        "less than 10 m ahead are dashed and end in a cross. Forward after 40 s, by "
+        f"run: {'; '.join(said)}."
+    )
+
+
+paths = Picture(draw_paths, paths_words)
 
 
 def draw_linear(runs):
@@ -510,6 +567,74 @@ def linear_words(runs):
 
 
 linear = Picture(draw_linear, linear_words)
+
+
+def draw_cost(store):
+    """Where a step's time goes, and what an update costs, over sizes -> Figure."""
+    figure, cells = plots.figure(2, 2, (8.6, 6.4))
+    bars, batch, parameters, side = cells.flat
+    parts = (
+        ("simulator", style.GREY),
+        ("acting", style.BLUE),
+        ("learning", style.RED),
+    )
+    left, places = np.zeros(len(store["task"])), np.arange(len(store["task"]))[::-1]
+    for name, color in parts:
+        width = 1e6 * np.maximum(store[name], 0)
+        bars.barh(places, width, left=left, color=color, height=0.7)
+        left = left + width
+    bars.set_yticks(places, [SHORT[x] for x in store["task"].tolist()], fontsize=10)
+    bars.set(xlabel="time of a step [µs]", ylabel="robot")
+    bars.grid(axis="y", visible=False)
+    plots.words_above(
+        bars,
+        ("■  simulator", style.GREY),
+        ("■  acting", style.BLUE),
+        ("■  learning", style.RED),
+    )
+    for axes, x, label in (
+        (batch, "batch", "steps in the batch"),
+        (parameters, "parameters", "parameters"),
+    ):
+        axes.plot(store[x], 1e3 * store[f"update_of_{x}"], "-o", color=style.RED)
+        axes.set(xscale="log", yscale="log", xlabel=label, ylabel="an update [ms]")
+    side.plot(store["environments"], 1e6 * store["collecting"], "-o", color=style.BLUE)
+    side.plot(store["environments"], 1e6 * store["stepping"], "--s", color=style.INK)
+    side.set(xscale="log", yscale="log", xlabel="environments side by side")
+    side.set_ylabel("time of a step [µs]")
+    _few_ticks(side.yaxis)
+    _few_ticks(side.xaxis)
+    plots.words_above(
+        side,
+        ("──  collecting, HalfCheetah", style.BLUE),
+        ("– –  its simulator alone", style.INK),
+    )
+    return figure
+
+
+def cost_words(store):
+    """What `draw_cost` shows, in words."""
+    parts = np.array([store[x] for x in ("simulator", "acting", "learning")])
+    share = parts[0] / parts.sum(0)
+    growth = {
+        x: store[f"update_of_{x}"][-1] / store[f"update_of_{x}"][0]
+        for x in ("batch", "parameters")
+    }
+    alone = store["stepping"] / store["collecting"]
+    return (
+        "Four panels. Bars: of a step's time the simulator takes "
+        f"{share.min():.0%} to {share.max():.0%}, by robot. Lines on log axes: an "
+        f"update costs {growth['batch']:.0f} times as much with "
+        f"{store['batch'][-1] / store['batch'][0]:.0f} times the batch, and "
+        f"{growth['parameters']:.0f} times as much with "
+        f"{store['parameters'][-1] / store['parameters'][0]:.0f} times the "
+        "parameters. Of the time of collecting a step, the simulator alone takes "
+        f"{alone[0]:.0%} with one environment and {alone[-1]:.0%} with "
+        f"{store['environments'][-1]}."
+    )
+
+
+cost = Picture(draw_cost, cost_words)
 
 # --- widgets
 
@@ -563,7 +688,7 @@ def which_words(robot):
         f"Returns on {robot} that were all published as TRPO. {'; '.join(said)}. The "
         f"linear policies of this page: median {np.median(scores):.0f}, seeds from "
         f"{scores.min():.0f} to {scores.max():.0f}. Without learning: "
-        f"{max(floors()[env_id]):.0f}."
+        f"{number(max(floors()[env_id]), '.0f')}."
     )
 
 
@@ -975,7 +1100,7 @@ median_interval = Exercise(
     cases=interval_cases,
 )
 
-pictures = (curves, seeds, limits, best, strip, against, linear)
+pictures = (curves, seeds, limits, best, strip, against, paths, linear, cost)
 widgets = (which, gait, horizon)
 exercises = (gamma_for, read_log, median_interval)
 progress = Progress(exercises)
