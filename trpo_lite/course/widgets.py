@@ -343,10 +343,11 @@ def _svg_without(figure, hidden):
 
 
 # ipywidgets gives a slider's handle no accessible name and, for listed values, only
-# their index: copy the visible label and readout. Jupyter takes arrow keys for its own,
-# to go to the next cell or to fold a section. A readout of listed values that can be
-# typed into would say what the picture doesn't show. And on a page that was saved and
-# reopened there is a message of an error where the sliders were.
+# their index: copy the visible label and readout. Nor have a film's buttons names.
+# Jupyter takes arrow keys for its own, to go to the next cell or to fold a section. A
+# readout of listed values that can be typed into would say what the picture doesn't
+# show. And on a page that was saved and reopened there is a message of an error where
+# the sliders were.
 NAME_SLIDERS = """
 if (!window.trpoLiteSliders) {
   const set = (element, attribute, text) => {
@@ -366,6 +367,9 @@ if (!window.trpoLiteSliders) {
     }
     for (const list of document.querySelectorAll('.widget-dropdown select'))
       set(list, 'data-lm-suppress-shortcuts', 'true');
+    for (const player of document.querySelectorAll('.widget-play'))
+      player.querySelectorAll('button').forEach((button, i) =>
+        set(button, 'aria-label', ['play or pause', 'stop', 'repeat'][i]));
     for (const output of document.querySelectorAll('.jupyter-widgets:not(:has(*))'))
       if (output.textContent.startsWith('Error displaying'))
         output.textContent = 'ASLEEP';
