@@ -26,7 +26,7 @@ from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n10, n12
-from trpo_lite.course.data import FOLDER, load
+from trpo_lite.course.data import FOLDER
 from trpo_lite.course.runs import Runs, compact
 from trpo_lite.environments import make_environment
 from trpo_lite.experiment import local_pool, read_grid, run_grid
@@ -61,6 +61,7 @@ ROBOTS = (
     *("Reacher-v5", "InvertedPendulum-v5", "InvertedDoublePendulum-v5"),
 )
 IDENTITY = ("env_id", "algorithm", "seed")  # what a history's settings hold beside
+WAVES = ("features_frequencies", "features_phases")
 
 
 def seconds(function, repeats=7):
@@ -388,11 +389,12 @@ def robots_films(tasks=ROBOTS, length=4.0, episodes=100):
     """Each robot before, half-way through and after its training (page 15).
 
     Trained again is TRPO's seed in the middle of a task's scores (of two the lower).
-    TASK/seed is its number. Keys TASK/WHEN/NAME: the arrays of a `Film`, and of the
-    policy that it shows, which acts by samples at the start and by its mode later;
-    score is then its mean return over fresh episodes.
+    TASK/seed is its number. Keys TASK/WHEN/NAME: the arrays of a `Film`. At the start
+    all weights are zero and it shows samples; later it shows the mode of a policy whose
+    arrays are TASK/WHEN/policy/NAME, those of its fixed waves TASK/waves/NAME; score is
+    its mean return over fresh episodes.
     """
-    stored, arrays = Runs(load("robots")), {}
+    stored, arrays = Runs.stored("robots"), {}
     for env_id in tasks:
         runs = stored.of(env_id, "trpo")
         middle = np.argsort(runs.scores)[(len(runs) - 1) // 2]
@@ -412,10 +414,13 @@ def robots_films(tasks=ROBOTS, length=4.0, episodes=100):
             ("end", policies[-1], None),
         ):
             found = film.record(env_id, policy, length, rng=rng).arrays()
-            for name, array in policy_to_arrays(policy).items():
-                small = array.astype(np.float32) if array.dtype == float else array
-                found[f"policy/{name}"] = small
             if rng is None:
+                for name, array in policy_to_arrays(policy).items():
+                    small = np.float32(array) if array.dtype == float else array
+                    if name in WAVES:
+                        arrays[f"{env_id}/waves/{name}"] = small
+                    else:
+                        found[f"policy/{name}"] = small
                 score = evaluate_policy(env_id, policy, episodes, seed).mean()
                 found["score"] = np.float32(score)
             arrays |= {f"{env_id}/{when}/{k}": array for k, array in found.items()}
@@ -525,33 +530,31 @@ def update_seconds(rows, features, repeats):
     return seconds(lambda: trpo_update(policy, batch, A, 0.05, damping=1e-3), repeats)
 
 
-def robots_linear(seeds=5, tasks=("Pendulum-v1", "Reacher-v5"), **settings):
-    """TRPO with a policy linear in the observation, and in 200 waves (page 15).
+def robots_linear(seeds=5, robots=("HalfCheetah-v5", "Reacher-v5"), **settings):
+    """TRPO with a policy that is linear in the observation (page 15).
 
-    Seeds from 20. Returns `compact` arrays, labels "linear" and "fourier"; and of
-    Pendulum's runs in the middle map/torque [2, angles, speeds], the mode over
+    Seeds from 20. Returns `compact` arrays: Pendulum-v1 with labels "linear" and
+    "fourier" (200 waves), `robots` with "linear"; with waves they are in `robots`. And
+    of Pendulum's runs in the middle map/torque [2, angles, speeds], the mode over
     map/angle and map/speed [degrees from upright, radians a second].
     """
-    runs, middle = [], {}
-    for env_id in tasks:
-        for features in ("linear", "fourier"):
-            group = []
-            for seed in range(20, 20 + seeds):
-                history = train(env_id, seed=seed, progress=False, features=features,
-                                **settings)  # fmt: skip
-                returns = evaluate_policy(env_id, history.policy, 100, seed)
-                group.append(history.with_evaluation(returns))
-            order = np.argsort([x.evaluation.mean() for x in group])
-            middle[env_id, features] = group[order[(seeds - 1) // 2]].policy
-            runs += [(features, history) for history in group]
+    runs, middle = [], []
+    pendulum = [("Pendulum-v1", "linear"), ("Pendulum-v1", "fourier")]
+    for env_id, features in (*pendulum, *((robot, "linear") for robot in robots)):
+        group = []
+        for seed in range(20, 20 + seeds):
+            history = train(env_id, seed=seed, progress=False, features=features,
+                            **settings)  # fmt: skip
+            returns = evaluate_policy(env_id, history.policy, 100, seed)
+            group.append(history.with_evaluation(returns))
+        order = np.argsort([x.evaluation.mean() for x in group])
+        middle.append(group[order[(seeds - 1) // 2]].policy)
+        runs += [(features, history) for history in group]
     angle, speed = np.linspace(-180, 180, 61), np.linspace(-8, 8, 41)
     theta, omega = np.meshgrid(np.radians(angle), speed, indexing="ij")
     seen = np.stack([np.cos(theta), np.sin(theta), omega], -1).reshape(-1, 3)
-    torque = [
-        middle[tasks[0], features].mode(seen).reshape(theta.shape)
-        for features in ("linear", "fourier")
-    ]
-    shown = {"map/angle": angle, "map/speed": speed, "map/torque": np.float32(torque)}
+    torque = np.float32([x.mode(seen).reshape(theta.shape) for x in middle[:2]])
+    shown = {"map/angle": angle, "map/speed": speed, "map/torque": torque}
     return compact(runs) | shown
 
 

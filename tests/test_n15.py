@@ -17,6 +17,7 @@ from trpo_lite.course.data import FOLDER, load
 from trpo_lite.course.runs import Runs
 from trpo_lite.files import policy_from_arrays
 from trpo_lite.train import evaluate_policy
+from trpo_lite.trpo import policy_gradient_update
 
 PAGE = Path(__file__).resolve().parent.parent / "notebooks" / "15_results.ipynb"
 
@@ -156,6 +157,39 @@ def test_how_many_seeds_95_percent_take():
     assert interval(x[:10], 0.95) == (1, 8)
 
 
+def test_how_often_the_bootstrap_of_few_seeds_holds():
+    """Three in four with three seeds, every second time with two, whatever the ten."""
+    page, rng = page_statistics(), np.random.default_rng(1)
+    for ten in (rng.normal(size=10), rng.exponential(size=10), np.arange(10.0)):
+        for n, wanted in ((1, 0.0), (2, 0.5), (3, 0.75), (5, 0.94)):
+            ends = [
+                page["interval"](ten[rng.integers(10, size=n)], page["median"], 400)
+                for _ in range(800)
+            ]
+            low, high = np.transpose(ends)
+            middle = np.median(ten)
+            holds = np.mean((low <= middle) & (middle <= high))
+            assert holds == pytest.approx(wanted, abs=0.06)
+
+
+def test_who_notices_other_units():
+    """Pages cells: PG's step grows a hundredfold, the penalty means something else."""
+    names = {"np": np}
+    for cell in (*cells("imports"), *cells("units-batch"), *cells("units-define")):
+        exec(cell, names)
+    kl = {
+        x: [names["kl_of"](x, c * names["A"]) for c in (0.01, 1, 100)]
+        for x in ("PG", "NPG", "TRPO", "PPO-clip", "PPO-penalty")
+    }
+    for name in ("NPG", "TRPO", "PPO-clip"):
+        np.testing.assert_allclose(kl[name], kl[name][1], rtol=1e-3)
+    policy, batch, A = names["policy"], names["batch"], names["A"]
+    near, far = (policy_gradient_update(policy, batch, c * A, 0.5)[1] for c in (1, 100))
+    assert far.step_norm == pytest.approx(100 * near.step_norm)
+    assert kl["PG"][2] > 100 * kl["PG"][1]
+    assert kl["PPO-penalty"][2] > 10 * kl["PPO-penalty"][1]
+
+
 def test_gamma_of_the_sliders_answer():
     assert pytest.approx(0.04 / (1 - 0.99)) == 0.008 / (1 - 0.998)
     assert pytest.approx(1.6) == 0.008 / (1 - 0.995)
@@ -177,18 +211,17 @@ def test_films_are_those_of_every_task():
 
 
 def stored_policy(env_id, when):
-    prefix = f"{env_id}/{when}/policy/"
-    arrays = {
-        k[len(prefix) :]: v
-        for k, v in lesson.load_films().items()
-        if k.startswith(prefix)
-    }
-    arrays = {k: v.astype(float) if v.dtype == "f4" else v for k, v in arrays.items()}
-    return policy_from_arrays(arrays)
+    found = {}
+    for part in (f"{env_id}/{when}/policy/", f"{env_id}/waves/"):
+        for key, array in lesson.load_films().items():
+            if key.startswith(part):
+                wide = array.astype(float) if array.dtype == "f4" else array
+                found[key[len(part) :]] = wide
+    return policy_from_arrays(found)
 
 
 @pytest.mark.filterwarnings("ignore:.*is out of date")
-@pytest.mark.parametrize("env_id", ["InvertedPendulum-v5", "Swimmer-v5"])
+@pytest.mark.parametrize("env_id", ["InvertedPendulum-v5", "Swimmer-v5", "Reacher-v5"])
 def test_a_film_can_be_taken_again_from_its_policy(env_id):
     shown, _, _ = lesson.film_of(env_id, "end")
     again = film.record(env_id, stored_policy(env_id, "end"), 0.4)
@@ -208,8 +241,8 @@ def test_the_last_frame_stays():
 def test_films_are_measured_again_in_small(monkeypatch):
     stored = lesson.runs_of("robots").of("InvertedPendulum-v5", "trpo")
     settings = [json.dumps(s | {"steps": 2 * s["batch"]}) for s in stored.settings]
-    few = stored.arrays | {"settings": np.array(settings)}
-    monkeypatch.setattr(histories, "load", lambda name: few)
+    few = Runs(stored.arrays | {"settings": np.array(settings)})
+    monkeypatch.setattr(Runs, "stored", lambda name: few)
     found = histories.robots_films(("InvertedPendulum-v5",), 0.5, 2)
     names = {x for x in load("robots_films") if x.startswith("InvertedPendulum")}
     assert found.keys() == names
@@ -229,22 +262,37 @@ def test_a_grid_is_done_and_made_small(tmp_path):
     file = tmp_path / "grid.json"
     file.write_text(json.dumps([block, {**block, "algorithms": ["trpo"]}]))
     arrays = histories.grid(file, tmp_path / "runs", episodes=2)
-    assert arrays.keys() == load("robots").keys()
+    assert arrays.keys() == {x for x in load("robots") if "/" not in x}
     assert arrays["algorithm"].tolist() == ["npg", "trpo"]
     assert Runs(arrays).of("CartPole-v1", "trpo", "x")["updates"].tolist() == [2]
 
 
+@pytest.mark.filterwarnings("ignore:.*is out of date")
+def test_paths_are_kept_of_trpos_swimmers():
+    paths = [x for x in load("robots") if x.startswith("path/")]
+    seeds = lesson.runs_of("robots").of("Swimmer-v5", "trpo")["seed"]
+    assert paths == [f"path//{seed}" for seed in seeds]
+    assert lesson.swimmer_path("", seeds[0])[0].tolist() == [0, 0]
+    run = histories.train("Swimmer-v5", seed=0, steps=400, batch=400, progress=False)
+    other = histories.train("Swimmer-v5", "npg", steps=400, batch=400, progress=False)
+    found = histories.swimmer_paths([("bad", run), ("bad", other)], seconds=4.0)
+    assert [*found] == ["path/bad/0"]
+    whole = film.record("Swimmer-v5", run.policy, 4.0).camera
+    np.testing.assert_allclose(found["path/bad/0"], whole[::4], rtol=1e-6)
+
+
 def test_linear_against_waves_in_small():
     few = dict(steps=400, batch=200, environments=4)
-    found = histories.robots_linear(1, ("Pendulum-v1", "Reacher-v5"), **few)
+    found = histories.robots_linear(1, ("Reacher-v5",), **few)
     assert found.keys() == load("robots_linear").keys()
+    assert found["parameters"][0] == 5 and found["parameters"][1] == 202
     linear, waves = found["map/torque"]
-    assert np.ptp(linear[:, 20]) > 0 and not np.allclose(linear, waves)
-    # linear in (cos, sin, speed): the same at every speed but for a shift
-    np.testing.assert_allclose(
-        linear - linear[:, :1], np.tile((linear - linear[:, :1])[:1], (61, 1)),
-        atol=1e-4,
-    )  # fmt: skip
+    assert not np.allclose(linear, waves)
+    # linear in cosine, sine and speed: the same over the angle but for a shift
+    shift = linear - linear[:1]
+    assert np.ptp(linear[0]) > 0.01
+    np.testing.assert_allclose(shift, np.tile(shift[:, :1], (1, 41)), atol=1e-5)
+    assert not np.allclose(waves - waves[:1], (waves - waves[:1])[:, :1])
 
 
 def test_stored_files_are_small():

@@ -87,7 +87,7 @@ def published(algorithm, source, env_id):
 @cache
 def runs_of(name):
     """Stored runs: robots, robots_break or robots_linear."""
-    return Runs({k: v for k, v in load(name).items() if "/" not in k})
+    return Runs.stored(name)
 
 
 @cache
@@ -521,48 +521,58 @@ def paths_words(groups):
 paths = Picture(draw_paths, paths_words)
 
 
-def draw_linear(runs):
-    """Returns with either kind of features, and Pendulum's torque as maps -> Figure."""
-    figure, cells = plots.figure(2, 2, (7.6, 6.0))
-    torques = load("robots_linear")["map/torque"]
-    for axes, env_id in zip(cells[0], ("Pendulum-v1", "Reacher-v5")):
-        for i, label in enumerate(("linear", "fourier")):
-            _median_and_band(axes, runs.of(env_id, label=label), i)
-        axes.set(xlabel="steps", ylabel="mean return")
-        axes.locator_params(axis="x", nbins=4)
+def draw_linear(pairs):
+    """Returns with either kind of features, and Pendulum's torque -> Figure.
+
+    pairs : {task: (runs of a linear policy, runs of one with waves)}.
+    """
+    figure, cells = plots.figure(2, 3, (9.4, 6.0))
+    for axes, (task, both) in zip(cells[0], pairs.items()):
+        for i, runs in enumerate(both):
+            _median_and_band(axes, runs, i)
+        axes.set(xlabel="steps", title=task)
+        axes.locator_params(axis="x", nbins=3)
         plots._thousands(axes.xaxis)
-        plots.words_above(
-            axes,
-            (f"──  {env_id[:-3]}, linear", style.line(0)["color"]),
-            ("– –  200 waves", style.line(1)["color"]),
-        )
-    for axes, torque, label in zip(cells[1], torques, ("linear", "200 waves")):
+    cells[0][0].set_ylabel("mean return")
+    store = load("robots_linear")
+    angle, torques = store["map/angle"], store["map/torque"].astype(float).clip(-2, 2)
+    titles = "linear: torque [N m]", "200 waves: torque [N m]"
+    for axes, torque, title in zip(cells[1], torques, titles):
         image = axes.imshow(
-            np.clip(torque.T, -2, 2), origin="lower", aspect="auto", cmap="RdBu",
+            torque.T, origin="lower", aspect="auto", cmap="RdBu",
             extent=(-180, 180, -8, 8), vmin=-2, vmax=2,
         )  # fmt: skip
-        axes.set(xlabel="angle from upright [degrees]", ylabel="speed [rad/s]")
-        axes.set_title(f"Pendulum, {label}", fontsize=12)
-        axes.set_xticks((-180, -90, 0, 90, 180))
+        axes.set(xlabel="angle from upright [°]", ylabel="speed [rad/s]", title=title)
+        axes.set_xticks((-180, 0, 180))
         axes.grid(False)
-    bar = figure.colorbar(image, ax=list(cells[1]), shrink=0.9, pad=0.02)
-    bar.set_label("torque [N m]")
+    bar = figure.colorbar(image, ax=cells[1][1], shrink=0.9, pad=0.02)
     bar.outline.set_visible(False)
+    rest = cells[1][2]
+    for i, torque in enumerate(torques):
+        rest.plot(angle, torque[:, torque.shape[1] // 2], **style.line(i))
+    rest.set(xlabel="angle from upright [°]", title="torque at rest [N m]")
+    rest.set_xticks((-180, 0, 180))
+    plots.words_above(
+        cells[0][0],
+        ("──  linear", style.line(0)["color"]),
+        ("– –  200 waves", style.line(1)["color"]),
+        ("", style.INK),
+    )
     return figure
 
 
-def linear_words(runs):
+def linear_words(pairs):
     """What `draw_linear` shows, in words."""
     medians = [
-        f"{env_id[:-3]} {np.median(runs.of(env_id, label='linear').scores):.3g} and "
-        f"{np.median(runs.of(env_id, label='fourier').scores):.3g}"
-        for env_id in ("Pendulum-v1", "Reacher-v5")
+        f"{task} {np.median(one.scores):.4g} and {np.median(other.scores):.4g}"
+        for task, (one, other) in pairs.items()
     ]
     return (
         "Above, returns over steps with a policy linear in the observation and with "
-        f"200 waves; medians at the end: {', '.join(medians)}. Below, the Pendulum's "
-        "torque over angle and speed: straight bands for the linear policy, a winding "
-        "pattern for the waves."
+        f"one linear in 200 waves of it; medians at the end: {', '.join(medians)}. "
+        "Below, the Pendulum's torque over angle and speed: one wave over the angle, "
+        "shifted with the speed, for the linear policy; a winding pattern for the "
+        "waves; and both at rest, over the angle."
     )
 
 
@@ -667,7 +677,7 @@ def draw_which(robot):
     axes.plot(group.scores, np.zeros(len(group)), "|", color=style.BLUE, markersize=16)
     axes.plot(np.median(group.scores), 0, "o", color=style.BLUE, markersize=8)
     axes.axvline(max(floors()[env_id]), color=style.RED, linewidth=1.3, linestyle=":")
-    names = ["this page, linear", *(source for source, *_ in rows)]
+    names = ["this page", *(source for source, *_ in rows)]
     axes.set_yticks(np.arange(len(names)), names)
     axes.set(xlabel=f"{robot}: return", ylabel="source", ylim=(-0.7, 8.5))
     plots.words_above(
@@ -686,7 +696,7 @@ def which_words(robot):
     scores = runs_of("robots").of(env_id, "trpo").scores
     return (
         f"Returns on {robot} that were all published as TRPO. {'; '.join(said)}. The "
-        f"linear policies of this page: median {np.median(scores):.0f}, seeds from "
+        f"policies of this page: median {np.median(scores):.0f}, seeds from "
         f"{scores.min():.0f} to {scores.max():.0f}. Without learning: "
         f"{number(max(floors()[env_id]), '.0f')}."
     )

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from trpo_lite.course.data import load
+
 POINTS = 60  # of a thinned curve
 CURVES = ("return_mean", "kl", "backtracks", "entropy", "explained_variance",
           "max_ratio", "clip_fraction")  # fmt: skip
@@ -111,11 +113,14 @@ def in_units(history):
 def counts(history):
     """What is counted over all updates of a run.
 
-    updates; kept: the policy stayed as it was; shortened: by the line search; over: KL
-    above delta, beyond rounding; worst_share: the largest KL over delta; not_up: a step
-    was made and L on the sample is not above 0; pairs: updates that made a step, with a
-    mean return before it and after; falls: those of them whose return is lower after;
-    hours: of one core, by the training's clock.
+    updates
+    kept : the policy stayed as it was, though not because of `until`
+    shortened : the line search took less than the full step
+    over : KL above delta, beyond rounding ; worst_share : the largest KL over delta
+    not_up : a step was made and L on the sample is not above 0
+    pairs : a step was made and there is a mean return before it and after it
+    falls : those of the pairs whose return is lower after
+    hours : of one core, by the training's clock
     """
     share, R = in_units(history)["kl_share"], history["return_mean"]
     moved = history["step_norm"] > 0
@@ -123,7 +128,7 @@ def counts(history):
     known[[end for end in ends_of_starts(history)[0] if end < len(known)]] = False
     return {
         "updates": len(history),
-        "kept": np.sum(~moved),
+        "kept": np.sum(~moved) - (history.stopped == "until"),
         "shortened": np.sum(moved & (history["backtracks"] > 0)),
         "over": np.sum(share > 1 + 1e-9),
         "worst_share": np.float32(share.max()),
@@ -149,6 +154,11 @@ class Runs:
     """Stored runs: `runs.of("Hopper-v5", "trpo")["kl"]` is [R, P] of those runs."""
 
     arrays: dict
+
+    @classmethod
+    def stored(cls, name):
+        """Those of a stored measurement; what it has beside them is left out."""
+        return cls({k: v for k, v in load(name).items() if "/" not in k})
 
     def __len__(self):
         return len(self.arrays["seed"])
