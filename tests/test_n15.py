@@ -27,6 +27,10 @@ def cells(prefix):
     return ["".join(c["source"]) for c in page["cells"] if c["id"].startswith(prefix)]
 
 
+def test_nothing_is_left_to_be_written():
+    assert "TODO" not in PAGE.read_text(encoding="utf-8")
+
+
 # --- the robots and what is known of them
 
 
