@@ -335,6 +335,7 @@ def test_a_number_is_shown_with_all_its_digits(value):
 
 def test_an_array_says_if_it_is_rounded():
     assert outcome.short(np.array([1.0, -0.25])) == "[ 1. -0.25]"
-    assert outcome.short(np.array([0.12345, np.nan])).endswith("] (rounded)")
+    assert outcome.given("v", np.array([1 / 3, np.nan])) == "v ≈ [0.3333 nan]"
+    assert outcome.given("v", np.array([0.5, np.nan])) == "v=[0.5 nan]"
     assert outcome.short(np.array([np.inf, np.nan])) == "[inf nan]"
     assert outcome.short(-0.0) == "0.0" and outcome.short(np.array([-0.0])) == "[0.]"

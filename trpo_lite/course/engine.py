@@ -227,11 +227,9 @@ class Exercise:
             if one.error or self.tolerance is None
             else difference(one, right, self._close)
         )
-        given = ", ".join(
-            f"{n}={outcome.short(a)}" for n, a in zip(data.names, right.case)
-        )
-        if len(given) > 100:
-            given = given[:100] + "…"
+        given = ", ".join(map(outcome.given, data.names, right.case))
+        if len(given) > 200:
+            given = given[:200] + "…"
         between = ": " if entry.startswith("came") else ", "
         lines = [f"input {k}{between}{entry}"] if entry else []
         lines.append(f"lesson.{self.name}.case({k}) is {given}")

@@ -492,9 +492,16 @@ def short(value):
     if not isinstance(value, np.ndarray):
         named = inspect.isfunction(value) or isinstance(value, type)
         return value.__name__ if named else type(value).__name__
-    shown = np.round(value, 4) + 0.0 if value.dtype.kind == "f" else value
+    rounds = value.dtype.kind in "fc"
+    shown = np.round(value, 4) + 0.0 if rounds else value
     text = " ".join(np.array2string(shown, precision=4, suppress_small=True).split())
     if value.size > 8 or len(text) > 48:
         return f"array of shape {value.shape}"
-    exact = value.dtype.kind != "f" or np.array_equal(shown, value, equal_nan=True)
-    return text if exact else f"{text} (rounded)"
+    exact = not rounds or np.array_equal(shown, value, equal_nan=True)
+    return text if exact else f"≈ {text}"
+
+
+def given(name, value):
+    """'gamma=0.9', 'v ≈ [0.3333 2.]': an argument's name and `short` value."""
+    text = short(value)
+    return f"{name} {text}" if text.startswith("≈") else f"{name}={text}"
