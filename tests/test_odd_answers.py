@@ -322,7 +322,11 @@ def test_a_return_in_the_loop_is_told_also_where_the_loop_has_no_turn():
     assert "a `return` stands inside the loop" in spoken(exercise, first_only)[0]
 
     def no_return(rewards, gamma):
-        rewards.sum()
+        def first():
+            for reward in rewards:
+                return reward
+
+        first()
 
     assert "it returns nothing" in spoken(exercise, no_return)[0]
 

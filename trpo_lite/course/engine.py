@@ -164,7 +164,7 @@ class Exercise:
         # a loop that ends in its first turn returns nothing where it has no turn
         loop = outcome.return_in_loop(tree)
         nothing = [k for k in wrong if came[k].nothing]
-        if nothing and not loop:
+        if nothing and not (loop and len(nothing) < len(came)):
             return nothing[0], self._nothing(nothing, came)
         # an error or a changed argument says more than wrong numbers elsewhere
         for k in wrong:
