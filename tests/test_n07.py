@@ -130,6 +130,51 @@ def test_with_0_at_the_cut_the_slope_is_4_percent_too_small():
     assert slope < 0 and at_the_cut / slope == pytest.approx(0.04, abs=1e-3)
 
 
+def test_nearer_to_v_may_be_more_biased_and_a_common_error_is_harmless():
+    world, pi, old = bold()
+    share = 0.1 * old.visitation[:, None] * pi
+
+    def bias(V, lam):
+        mean = world.R + world.gamma * world.P @ V - V[:, None]  # lambda 0
+        if lam:
+            mean = lesson.expected_gae(world, pi, V, lam)
+        off = lesson.centred(pi, mean) - old.advantage
+        return np.sqrt((share * off**2).sum())
+
+    half = np.array([old.v[0], stale()[1]])
+    assert ((half - old.v) ** 2).sum() < ((stale() - old.v) ** 2).sum()
+    assert bias(stale(), 0) == pytest.approx(0.349, abs=5e-4)
+    assert bias(half, 0) == pytest.approx(1.03, abs=5e-3)
+    for lam in (0, 0.5, 0.9):
+        assert bias(old.v + 100, lam) < 1e-10
+
+
+def test_a_poor_baseline_scatters_more_than_none():
+    world, pi, old = bold()
+    runs = sample_trajectories(world, pi, 20_000, 80, np.random.default_rng(6))
+    s, a = runs.states, runs.actions
+    weights = 0.9 ** np.arange(80)
+    slope = old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]) * 0.09
+    spread = []
+    for V in (old.v, np.zeros(2), stale()):
+        delta = runs.rewards + 0.9 * V[s[:, 1:]] - V[s[:, :-1]]
+        A_hat = discounted_sum_of(delta, 0.9)
+        g = ((a - lesson.FAST) * A_hat) @ weights
+        half = 1.96 * g.std() / np.sqrt(len(g))
+        assert g.mean() == pytest.approx(slope, abs=2 * half)  # no bias
+        spread.append(g.var())
+    good, none, poor = spread
+    assert good < 0.5 * none
+    assert poor / none == pytest.approx(1.7, abs=0.1)
+
+
+def discounted_sum_of(x, factor):  # [n, T], backwards in time
+    found, later = np.zeros_like(x), 0.0
+    for t in reversed(range(x.shape[1])):
+        found[:, t] = later = x[:, t] + factor * later
+    return found
+
+
 def test_the_sign_on_the_road_turns_between_08_and_09():
     world, pi, old = bold()
     assert old.advantage[0, 1] < 0
