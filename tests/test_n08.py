@@ -141,6 +141,16 @@ def test_both_directions_differ_at_third_order():
         assert size(-a) - reverse(-a) == pytest.approx(4 / 3 * a**3, rel=1e-2)
 
 
+def test_at_a_half_both_directions_differ_later_still():
+    def apart(t, p):
+        q = 1 / (1 + (1 - p) / p * np.exp(-t))
+        x, y = np.array([p, 1 - p]), np.array([q, 1 - q])
+        return kl(x, y) - kl(y, x)
+
+    for p, factor in ((0.1, 8), (0.5, 16)):
+        assert apart(0.1, p) / apart(0.05, p) == pytest.approx(factor, rel=0.1)
+
+
 def test_the_42_parameters_have_their_exact_gradient_and_hessian():
     world, policy, g, H = lesson.big_world()
     assert policy.size == 42
