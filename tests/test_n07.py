@@ -316,6 +316,37 @@ def test_better_baselines_scatter_less_and_all_runs_are_truncated(seed):
     assert short < long < parabola
 
 
+def test_what_baselines_save_over_2000_episodes():
+    """The last column, where 200 episodes are too few to know it well."""
+    world, env, policy = lesson.lqr_world(episodes=200, horizon=50)
+    rng, V = np.random.default_rng(100), LinearValue(time_degree=0)
+    batch, state = collect(env, policy, 200 * 51, rng)
+    slopes = []
+    for i in range(13):
+        if i < 3:  # fitted to the first batch
+            y = returns_of(V, batch)[1]
+            V = V.fit(batch.observations, batch.time, y)
+            continue
+        batch, state = collect(env, policy, 200 * 51, rng, state)
+        fitted, y, long, short = returns_of(V, batch)
+        s, u = batch.observations[:, 0], batch.actions[:, 0]
+        score = (u - lesson.GAIN * s) * s / lesson.STD**2
+        v = lqr.value(world, lesson.GAIN, lesson.STD, batch.observations)
+        kinds = (y, y - y.mean(), y - fitted, y - v, long, short)
+        slopes.append([batch.to_grid(score * x, 0.0).sum(0) for x in kinds])
+    spread = np.concatenate(slopes, axis=1).var(axis=1)
+    needs = 1000 * spread[1:] / spread[0]
+    np.testing.assert_allclose(needs, (420, 140, 110, 120, 70), rtol=0.2)
+
+
+def returns_of(V, batch):
+    """V of each state, the returns, and GAE at .9 and 0."""
+    now = V.predict(batch.observations, batch.time)
+    after = V.predict(batch.next_observations, batch.time)
+    long, short = (gae(batch, now, after, 0.9, lam) for lam in (0.9, 0.0))
+    return now, value_targets(batch, now, after, 0.9), long, short
+
+
 def test_a_limit_ignores_scale_and_shift_and_a_price_the_shift():
     rng = np.random.default_rng(4)
     old = evaluate(random_mdp(rng), random_policy(rng, 6, 3))
