@@ -229,6 +229,8 @@ def test_few_states_harm_as_few_actions_do():
         return np.median(found, axis=0)
 
     many, _ = costs(240, 1)
+    fewest, _ = costs(60, 1)
+    assert 20 < fewest < 40
     few, formula = costs(20, 12)
     assert 1.6 < many < 2.4 and 6 < few < 12 and 4.5 < formula < 8
 
