@@ -327,6 +327,7 @@ def test_each_row_of_the_wall_is_shown_by_a_number():
         ],
         "falls, and its KL is logged right": [batch.gain(wrong[2].theta)],
         "all tries used, yet it moves": [
+            np.linalg.norm(wrong[1].theta - THETA) / full,
             np.linalg.norm(log[7].theta - THETA) / full,
             np.linalg.norm(wrong[2].theta - THETA) / full,
         ],
@@ -344,7 +345,10 @@ def test_each_row_of_the_wall_is_shown_by_a_number():
             12,
         ],
         "entropy gone after one update": [np.exp(log[13].theta[2])],
-        "it waits for the time limit": [A[1][2], A[0][2]],
+        "it waits for the time limit, or shuns it where rewards are above 0": [
+            A[1][2],
+            A[0][2],
+        ],
         "the end teaches nothing": [A[2][5], A[0][5]],
         "ratios run away": [p / 0.1 for p in tops],
         "rewards that the world never pays; jumps": [
