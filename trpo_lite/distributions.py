@@ -15,6 +15,7 @@ Gaussian, whose log standard deviations are the same at all rows and so come sum
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class Gaussian:
         """The one with outputs (mean [m, N], log_std [m])."""
         return cls(*outputs)
 
-    @property
+    @cached_property
     def std(self):
         """[m, 1], in the action's units."""
         return np.exp(self.log_std)[:, None]
@@ -129,7 +130,7 @@ class Gaussian:
     def fisher_product(self, change):
         """change of the mean / std^2, [m, N], and 2 N times that of log_std, [m]."""
         mean, log_std = change
-        return mean * self.std**-2, 2 * mean.shape[1] * log_std
+        return mean * (1 / self.std**2), 2 * mean.shape[1] * log_std
 
     def entropy(self):
         """sum of log_std + m/2 log(2 pi e), the same at every row, [N]."""
