@@ -39,12 +39,12 @@ class Categorical:
 
     def log_prob(self, actions):
         """log pi(a_n), [N]."""
-        actions = self._checked(actions)
+        actions = choices(actions, *self.pi.shape)
         return self.log_pi[actions, np.arange(len(actions))]
 
     def score(self, actions, weights):
         """w_n (1[a_n] - pi), [A, N]."""
-        actions = self._checked(actions)
+        actions = choices(actions, *self.pi.shape)
         return weights * ((actions == np.arange(len(self.pi))[:, None]) - self.pi)
 
     def kl(self, new):
@@ -71,13 +71,6 @@ class Categorical:
     def entropy(self):
         """-sum_a p log p, [N]."""
         return -(self.pi * self.log_pi).sum(0)
-
-    def _checked(self, actions):
-        n_actions, n = self.pi.shape
-        actions = integers("actions", actions, n_actions)
-        if len(actions) != n:
-            raise ValueError(f"actions has shape {actions.shape}, expected ({n},)")
-        return actions
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +152,14 @@ def sample_choices(logits, rng):
     """
     sums = np.exp(logits - logits.max(0)).cumsum(0)
     return (rng.random(sums.shape[1]) * sums[-1] >= sums[:-1]).sum(0)
+
+
+def choices(actions, n_actions, n):
+    """`actions` [n] as integers below `n_actions`; TypeError or ValueError if not."""
+    actions = integers("actions", actions, n_actions)
+    if len(actions) != n:
+        raise ValueError(f"actions has shape {actions.shape}, expected ({n},)")
+    return actions
 
 
 def integers(name, values, limit):
