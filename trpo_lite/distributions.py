@@ -45,7 +45,9 @@ class Categorical:
     def score(self, actions, weights):
         """w_n (1[a_n] - pi), [A, N]."""
         actions = choices(actions, *self.pi.shape)
-        return weights * ((actions == np.arange(len(self.pi))[:, None]) - self.pi)
+        score = (actions == np.arange(len(self.pi))[:, None]) - self.pi
+        score *= weights
+        return score
 
     def kl(self, new):
         """sum_a p log(p / q), [N], with all its digits for a tiny change.
@@ -54,7 +56,7 @@ class Categorical:
         don't cancel each other where x is small.
         """
         p, x = self.pi, new.log_pi - self.log_pi
-        tiny = np.abs(x).max(initial=0) < 0.01
+        tiny = -0.01 < x.min(initial=0) and x.max(initial=0) < 0.01
         terms = p * (np.expm1(x) - x) if tiny else -p * x
         return np.maximum(terms.sum(0), 0)
 
@@ -64,9 +66,9 @@ class Categorical:
 
     def fisher_product(self, change):
         """(diag(pi) - pi pi^T) change at each row, [A, N]."""
-        product = change - np.einsum("an,an->n", self.pi, change)
-        product *= self.pi
-        return product
+        change -= np.einsum("an,an->n", self.pi, change)
+        change *= self.pi
+        return change
 
     def entropy(self):
         """-sum_a p log p, [N]."""
@@ -99,14 +101,17 @@ class Gaussian:
     def score(self, actions, weights):
         """w_n (u - mean) / std^2, [m, N], and the sum of w_n (z^2 - 1), [m]."""
         z = self._standardised(actions)
-        return weights * z / self.std, (z * z) @ weights - weights.sum()
+        score = weights * z
+        log_std = np.einsum("mn,mn->m", score, z) - weights.sum()
+        score /= self.std
+        return score, log_std
 
     def kl(self, new):
         """log(std'/std) + (std^2 + (mean - mean')^2) / (2 std'^2) - 1/2, [N].
 
         Summed over the m actions; a prime marks `new`.
         """
-        gap = (new.mean - self.mean) / new.std
+        gap = self._gap(new)
         growth = new.log_std - self.log_std
         spread = (growth + np.expm1(-2 * growth) / 2).sum()
         return spread + np.einsum("mn,mn->n", gap, gap) / 2
@@ -116,14 +121,15 @@ class Gaussian:
 
         1 - (std^2 + (mean - mean')^2) / std'^2.
         """
-        gap = (new.mean - self.mean) / new.std
+        gap = self._gap(new)
         growth = new.log_std - self.log_std
         return gap / new.std, -gap.shape[1] * np.expm1(-2 * growth) - (gap * gap).sum(1)
 
     def fisher_product(self, change):
         """change of the mean / std^2, [m, N], and 2 N times that of log_std, [m]."""
         mean, log_std = change
-        return mean * (1 / self.std**2), 2 * mean.shape[1] * log_std
+        mean *= 1 / self.std**2
+        return mean, 2 * mean.shape[1] * log_std
 
     def entropy(self):
         """sum of log_std + m/2 log(2 pi e), the same at every row, [N]."""
@@ -142,7 +148,15 @@ class Gaussian:
             raise ValueError(
                 f"actions has shape {actions.shape}, expected {self.mean.shape[::-1]}"
             )
-        return (actions.T - self.mean) / self.std
+        z = actions.T - self.mean
+        z /= self.std
+        return z
+
+    def _gap(self, new):
+        """(mean' - mean) / std', [m, N]."""
+        gap = new.mean - self.mean
+        gap /= new.std
+        return gap
 
 
 def sample_choices(logits, rng):
