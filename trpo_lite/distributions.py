@@ -56,7 +56,7 @@ class Categorical:
         don't cancel each other where x is small.
         """
         p, x = self.pi, new.log_pi - self.log_pi
-        tiny = -0.01 < x.min(initial=0) and x.max(initial=0) < 0.01
+        tiny = x.min(initial=0) > -0.01 and x.max(initial=0) < 0.01
         terms = p * (np.expm1(x) - x) if tiny else -p * x
         return np.maximum(terms.sum(0), 0)
 
