@@ -7,7 +7,8 @@ deviations for a Gaussian. Both distributions answer the same questions:
     score(actions, weights)    w_n grad log pi(a_n|s_n) in the outputs
     kl(new)                    KL(pi || new) at each row, old first, [N], nats
     kl_gradient(new)           the gradient of their sum in new's outputs
-    fisher_product(change)     the Fisher matrix of the outputs times a change of them
+    fisher_product(change)     the Fisher matrix of the outputs times a change of them,
+                               which it may overwrite
     entropy()                  [N], nats
 
 Gradients have the form of the outputs: an array [A, N] for the logits, a pair for the

@@ -140,7 +140,7 @@ class TableMap:
         return len(self.states)
 
     def __call__(self, theta):
-        return theta.reshape(self.shape).T.copy()
+        return theta.reshape(self.shape).T.copy()  # theta's own stays as it is
 
     def transpose(self, change):
         """The sums [S*A] over the rows, at each of which its state's change [A, S]."""
