@@ -82,7 +82,7 @@ def by_id(page):
 
 
 def text(cell):
-    """What counts when two cells are compared; how they are shown or folded does not."""
+    """What counts of a cell in comparisons; how it is shown or folded does not."""
     return cell["cell_type"], cell["source"].rstrip()
 
 
@@ -131,7 +131,9 @@ def _paired_by_text(cells, known):
     texts, keys = [*map(text, cells)], [None] * len(cells)
     match = SequenceMatcher(None, known, texts, autojunk=False)
     for tag, i, i_end, j, j_end in match.get_opcodes():
-        kinds = [[kind for kind, _ in part] for part in (known[i:i_end], texts[j:j_end])]
+        kinds = [
+            [kind for kind, _ in part] for part in (known[i:i_end], texts[j:j_end])
+        ]
         if tag == "equal" or kinds[0] == kinds[1]:
             keys[j:j_end] = ids[i:i_end]
             continue
@@ -180,7 +182,7 @@ def noted(cells, key, base, theirs):
         at = sources.index(earlier)
         cells = cells[:at] + cells[at + 1 :]
     cell = {"cell_type": "markdown", "metadata": {}, "source": note}
-    return [*cells[:at], {**cell, "id": f"{key[:50]}-new"}, *cells[at:]]
+    return [*cells[:at], {**cell, "id": f"{key[:50]}-new-version"}, *cells[at:]]
 
 
 def _note(cell):
@@ -195,12 +197,10 @@ def _note(cell):
 
 def named(cells):
     """The cells, each with an id of its own; the course's keep theirs."""
-    result, used = [], {cell.get("id") for cell in cells}
-    seen = set()
+    taken, result = {cell.get("id") for cell in cells}, {}
     for cell in cells:
         id, n = cell.get("id"), 1
-        while id is None or id in seen or (n > 1 and id in used):
+        while id is None or id in result or (n > 1 and id in taken):
             id, n = f"{cell.get('id', 'yours')[:50]}-{n}", n + 1
-        seen.add(id)
-        result.append({**cell, "id": id})
-    return result
+        result[id] = {**cell, "id": id}
+    return [*result.values()]
