@@ -100,10 +100,8 @@ def whole_course(folder):
     """The `Whole` of the copy in `folder`; ValueError if it is none."""
     if not is_copy(folder):
         raise ValueError(f"{folder} is no copy of the course")
-    pages = [
-        page_done(path, Path(folder, path.name))
-        for path in sorted(Path(folder, HANDED_OUT).glob("*.ipynb"))
-    ]
+    given = sorted(Path(folder, HANDED_OUT).glob("*.ipynb"))
+    pages = [page_done(path, Path(folder, path.name)) for path in given]
     pages = tuple(page for page in pages if page.minutes)
     if not pages:
         raise ValueError(
@@ -120,7 +118,7 @@ def page_done(given, mine):
     recall = "\n\n".join(w for w in words if w.startswith("## Recall\n"))
     parts = dict(
         file=given.name,
-        title=words[0].splitlines()[0].lstrip("# "),
+        title=text.partition("\n")[0].lstrip("# "),
         minutes={name: int(minutes) for name, minutes in ANNOUNCED.findall(text)},
         questions=tuple(QUESTION.findall(recall)),
     )
@@ -147,29 +145,27 @@ def resume(pages):
 def recall(pages):
     """Up to three (page, question, answer) to ask again, the oldest page first.
 
-    Of the pages read to their ends: question 3 of the eighth from the end, question 2
-    of the fourth, question 1 of the last but one. So each comes back once, after
-    growing pauses. Where there are fewer pages, the oldest is asked.
+    Of the pages read to their ends: question 3 of the eighth from the last, question 2
+    of the fourth, question 1 of the second. So each comes back once, after growing
+    pauses. Where there are fewer pages, the oldest is asked; the last one never is.
     """
-    ended = [page for page in pages if page.ended and page.questions]
-    if not ended:
+    before = [page for page in pages if page.ended and page.questions][:-1]
+    if not before:
         return []
-    chosen = [(ended[-min(back, len(ended))], number) for back, number in SPACED]
-    return [
-        (p, *p.questions[number - 1])
-        for p, number in chosen
-        if len(p.questions) >= number
-    ]
+    chosen = [(before[-min(back - 1, len(before))], n) for back, n in SPACED]
+    return [(p, *p.questions[n - 1]) for p, n in chosen if len(p.questions) >= n]
 
 
 def show(folder="."):
     """Show what is done in the whole course, in a copy; elsewhere, how to get one."""
-    ipython = sys.modules.get("IPython")
-    display = ipython.display.display if ipython else say
-    if is_copy(folder):
-        display(whole_course(folder))
-    else:
+    if not is_copy(folder):
         print(NO_COPY)
+        return
+    ipython = sys.modules.get("IPython")
+    try:
+        (ipython.display.display if ipython else print)(whole_course(folder))
+    except (OSError, ValueError) as problem:
+        print(f"what is done cannot be read: {problem}")
 
 
 def main(arguments):
