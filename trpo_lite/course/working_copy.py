@@ -48,7 +48,7 @@ def update(folder, course=COURSE):
         _may_become_a_copy(folder)
     (folder / HANDED_OUT).mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / HANDED_OUT):
-        check_writable(place / pages[0].name)
+        check_writable(place / "a new page")
     in_jupyter = cache(partial(jupyter.open_pages, folder))  # asked only if it matters
     news = []
     for path in pages:
