@@ -217,6 +217,26 @@ def test_a_page_whose_ids_a_tool_has_dropped_is_matched_by_its_text():
     assert [c["source"] for c in merge(BASE, mine, theirs).page["cells"]] == sources
 
 
+def test_of_two_similar_cells_without_ids_one_is_the_courses_and_both_stay():
+    mine = edited({"exercise": ANSWER})
+    second = ANSWER.replace("mean", "sum")
+    mine["cells"].append(code("own", second))
+    merged = merge(BASE, without_ids(mine), edited({"title": "# 03 · New"})).page
+    sources = [cell["source"] for cell in merged["cells"]]
+    assert sources[-2:] == [ANSWER, second] and len(sources) == 6
+    assert merged["nbformat_minor"] == 5 and ids(merged)[:5] == ids(BASE)
+
+
+def test_what_editors_change_unasked_is_no_change():
+    """Blank lines at a cell's end; which kernel the page ran in, which stays."""
+    mine = edited({"title": "# 03 · Sample\n", "run": "print(1)\n\n"})
+    mine["metadata"] = {"kernelspec": {"name": "mine"}, "language_info": {}}
+    merged = merge(BASE, mine, edited({"title": "# 03 · New"}))
+    assert merged.news == "1 changed" and merged.questions == ()
+    assert of(merged.page, "title")["source"] == "# 03 · New"
+    assert merged.page["metadata"] == mine["metadata"]
+
+
 def test_a_page_that_is_not_the_courses_is_refused():
     own = page(code("mine", "import this"))
     for mine in (own, without_ids(own), page()):
