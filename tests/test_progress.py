@@ -163,22 +163,37 @@ def test_a_notebook_shows_the_answers_folded(folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "IPython", type(sys)("IPython"))
     sys.modules["IPython"].display = display
     monkeypatch.chdir(folder)
-    show()
+    show({})
     assert repr(shown[0]) == plain and capsys.readouterr().out == ""
+
+
+def test_the_page_that_asks_knows_more_than_is_saved(folder, capsys):
+    course = folder.parent / "notebooks"
+    (course / "04_s.ipynb").write_bytes(dump(sample("04", "h", "i")))
+    update(folder, course)
+    save(folder, "04", "[ok] i: right.\n")
+    show({"h": False, "i": False}, folder)
+    assert (
+        "[-] 04 · Sample                    1 of 2, open: h" in capsys.readouterr().out
+    )
+    show({"h": True, "i": False}, folder)
+    out = capsys.readouterr().out
+    assert "[x] 04 · Sample                    2 of 2" in out
+    assert "[ ] 01 · Sample                    0 of 2" in out
 
 
 def test_on_the_courses_own_pages_it_says_how_to_have_a_copy(monkeypatch, capsys):
     monkeypatch.chdir(COURSE)
-    show()
+    show({})
     assert capsys.readouterr().out == progress.NO_COPY + "\n"
-    assert max(map(len, progress.NO_COPY.splitlines())) <= 75
+    assert len(progress.NO_COPY) <= 75
 
 
 def test_a_broken_base_stops_no_cell(folder, capsys):
     (folder / HANDED_OUT / "01_s.ipynb").write_text("{")
     with pytest.raises(ValueError):
         whole_course(folder)
-    show(folder)
+    show({}, folder)
     assert capsys.readouterr().out.startswith("what is done cannot be read: ")
 
 

@@ -8,7 +8,7 @@ elsewhere: clear a page's outputs, and it is to be done once more.
 import re
 import sys
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trpo_lite._terminal import Parser, say
@@ -25,10 +25,7 @@ QUESTION = re.compile(
 )
 # how many pages back a recall question is from, and which of the three there
 SPACED = ((8, 3), (4, 2), (2, 1))
-NO_COPY = (
-    "These are the course's own pages. python -m trpo_lite.course makes\n"
-    "a copy of your own, which keeps what you have done on all pages."
-)
+NO_COPY = "the whole course: in a copy of your own, python -m trpo_lite.course"
 
 
 @dataclass(frozen=True)
@@ -156,14 +153,24 @@ def recall(pages):
     return [(p, *p.questions[n - 1]) for p, n in chosen if len(p.questions) >= n]
 
 
-def show(folder="."):
-    """Show what is done in the whole course, in a copy; elsewhere, how to get one."""
+def show(now, folder="."):
+    """Show what is done in the whole course, in a copy; elsewhere, how to get one.
+
+    now : {name: done} of the exercises of the page that asks, which may not be saved.
+    """
     if not is_copy(folder):
         print(NO_COPY)
         return
     ipython = sys.modules.get("IPython")
+    done = frozenset(name for name in now if now[name])
     try:
-        (ipython.display.display if ipython else print)(whole_course(folder))
+        pages = tuple(
+            replace(page, done=page.done | done, begun=True)
+            if page.minutes.keys() == now.keys()
+            else page
+            for page in whole_course(folder).pages
+        )
+        (ipython.display.display if ipython else print)(Whole(pages))
     except (OSError, ValueError) as problem:
         print(f"what is done cannot be read: {problem}")
 
