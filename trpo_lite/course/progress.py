@@ -156,7 +156,8 @@ def recall(pages):
 def show(now, folder="."):
     """Show what is done in the whole course, in a copy; elsewhere, how to get one.
 
-    now : {name: done} of the exercises of the page that asks, which may not be saved.
+    now : {name: done} of the exercises of the page that asks with its last cell: what
+        its kernel knows counts, too, for it may not be saved.
     """
     if not is_copy(folder):
         print(NO_COPY)
@@ -165,7 +166,7 @@ def show(now, folder="."):
     done = frozenset(name for name in now if now[name])
     try:
         pages = tuple(
-            replace(page, done=page.done | done, begun=True)
+            replace(page, done=page.done | done, begun=True, ended=True)
             if page.minutes.keys() == now.keys()
             else page
             for page in whole_course(folder).pages
