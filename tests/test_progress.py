@@ -169,13 +169,14 @@ def test_a_notebook_shows_the_answers_folded(folder, monkeypatch, capsys):
 
 def test_the_page_that_asks_knows_more_than_is_saved(folder, capsys):
     course = folder.parent / "notebooks"
-    (course / "04_s.ipynb").write_bytes(dump(sample("04", "h", "i")))
+    for number, names in (("04", "hi"), ("05", "fg")):
+        (course / f"{number}_s.ipynb").write_bytes(dump(sample(number, *names)))
     update(folder, course)
     save(folder, "04", "[ok] i: right.\n")
     show({"h": False, "i": False}, folder)
-    assert (
-        "[-] 04 · Sample                    1 of 2, open: h" in capsys.readouterr().out
-    )
+    out = capsys.readouterr().out
+    assert "[-] 04 · Sample                    1 of 2, open: h" in out
+    assert "go on with 05_s.ipynb" in out  # it asks with its last cell
     show({"h": True, "i": False}, folder)
     out = capsys.readouterr().out
     assert "[x] 04 · Sample                    2 of 2" in out
