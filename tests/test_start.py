@@ -165,7 +165,7 @@ def test_pages_that_had_to_be_left_are_told_and_counted(course):
     (course / "notebooks" / ONE).write_bytes(dump(given))
     status, out, err = command(course, "copy", "--no-open")
     assert status == 1 and out == "your pages are in copy\n"
-    assert f"{ONE}: the new version waits, it is no notebook" in err
+    assert f"{ONE}: left as it is: it is no notebook" in err
     assert len(err.splitlines()) == 1
     status, out, _ = command(course, "progress", "copy")
     assert status == 0 and "0 of 3, not counted: it is no notebook" in out

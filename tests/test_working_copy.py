@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import nbformat
 import pytest
 
-from tests.test_merge import ANSWER, BASE, STUB, code, edited, of, page
+from tests.test_merge import ANSWER, BASE, STUB, code, edited, of, page, without_ids
 from tests.test_pages import Page, links_resolve
 from trpo_lite.course import jupyter
 from trpo_lite.course.page import dump, read
@@ -130,7 +130,9 @@ def test_a_broken_page_of_the_course_is_told_and_nothing_touched(course, mine):
     assert kinds(update(mine, course)) == [(ONE, "left")] and files(mine) == before
 
 
-@pytest.mark.parametrize("content", [None, b"broken"])
+@pytest.mark.parametrize(
+    "content", [None, b"broken", dump(page()), dump(without_ids(edited({})))]
+)
 def test_a_lost_base_loses_no_answer(course, mine, content):
     base = mine / HANDED_OUT / ONE
     base.unlink() if content is None else base.write_bytes(content)

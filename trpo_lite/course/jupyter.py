@@ -25,7 +25,7 @@ def open_pages(folder):
     pages = set()
     for server in servers():
         for session in _sessions(server):
-            path = Path(server["root_dir"], session.get("path", ""))
+            path = Path(server.get("root_dir", ""), session.get("path", ""))
             with contextlib.suppress(OSError):
                 if path.parent.samefile(folder):
                     pages.add(path.name)
@@ -52,7 +52,7 @@ def show(folder, page):
     """
     folder = Path(folder).resolve()
     for server in servers():
-        if Path(server["root_dir"]) == folder:
+        if Path(server.get("root_dir", "")) == folder:
             address = f"{server['url']}lab/tree/{quote(page)}"
             webbrowser.open(f"{address}?token={server['token']}")
             return address

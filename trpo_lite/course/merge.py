@@ -78,6 +78,9 @@ def merge(base, mine, theirs):
 
 
 def by_id(page):
+    """The cells by their ids; ValueError if one has none."""
+    if not all(cell.get("id") for cell in page["cells"]):
+        raise ValueError("a cell of the course's page has no id")
     return {cell["id"]: cell for cell in page["cells"]}
 
 

@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from trpo_lite.course import jupyter
-from trpo_lite.course.merge import merge
+from trpo_lite.course.merge import by_id, merge
 from trpo_lite.course.page import bare, dump, parse, read
 from trpo_lite.files import check_writable, write
 
@@ -95,13 +95,13 @@ def _brought(path, folder, in_jupyter):
         merged = merge(_page(base), page, theirs)
         if merged.page != page:
             if path.name in in_jupyter():
-                raise ValueError("it is open in Jupyter: shut it down there, go again")
+                raise ValueError("open in Jupyter; shut it down there, then go again")
             if mine.read_bytes() != content:
-                raise ValueError("it was saved this very moment: go again")
+                raise ValueError("saved this very moment; go again")
             write(mine, dump(merged.page))
         write(handed_out, given)
     except (OSError, ValueError) as problem:
-        return [News(path.name, "left", f"the new version waits, {problem}")]
+        return [News(path.name, "left", f"left as it is: {problem}")]
     changed = [News(path.name, "changed", merged.news)] if merged.news else []
     return changed + [News(path.name, "question", said) for said in merged.questions]
 
@@ -109,6 +109,7 @@ def _brought(path, folder, in_jupyter):
 def _page(content):
     """The page that was handed out, or None if that is lost."""
     try:
-        return parse(content)
+        page = parse(content)
+        return page if by_id(page) else None
     except ValueError:
         return None
