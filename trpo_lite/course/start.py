@@ -12,12 +12,12 @@ PROG = "python -m trpo_lite.course"
 
 
 def told(news):
-    """What came, as lines to print."""
+    """What came, as lines to print; what could not come is for standard error."""
     new = [one.page for one in news if one.kind == "new"]
     lines = [f"{len(new)} new pages"] if len(new) > 3 else [f"{p}: new" for p in new]
     lines += [f"{one.page}: {one.text}" for one in news if one.kind == "changed"]
     lines += [f"{one.page}, {one.text}" for one in news if one.kind == "question"]
-    return lines or ["nothing new"]
+    return lines if news else ["nothing new"]
 
 
 def main(arguments, commands):
@@ -42,7 +42,7 @@ def main(arguments, commands):
     options = parser.parse_args(arguments)
     news = update(options.folder)
     left = [f"{one.page}: {one.text}" for one in news if one.kind == "left"]
-    for line in told(news) if len(left) < len(news) or not left else []:
+    for line in told(news):
         say(line)
     for line in left:
         say(f"{PROG}: {line}", sys.stderr)
