@@ -1,10 +1,14 @@
 """The reader's folder: made and brought up to date, no word of the reader lost."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -112,6 +116,7 @@ def test_a_page_that_left_the_course_stays_and_is_told_once(course, mine):
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"cells": 3}', dump(page())])
 def test_a_broken_page_is_told_and_left_while_others_come(course, mine, content):
     (mine / ONE).write_bytes(content)
+    assert update(mine, course) == []  # nothing is to be done to it
     for name in (ONE, TWO):
         (course / name).write_bytes(dump(NEWER))
     for _ in range(2):  # it is told until it is mended
@@ -162,6 +167,46 @@ def test_a_read_only_page_is_left_and_a_folder_instead_of_one_too(course, mine):
     assert "read-only" in told[0].text
     assert of(read(mine / ONE), "title")["source"] == "# 03 · Sample"
     (mine / ONE).chmod(0o644)
+
+
+def test_a_page_that_has_the_news_already_is_not_touched(course, mine):
+    (course / ONE).write_bytes(dump(NEWER))
+    content = json.dumps(NEWER).encode()  # another tool's hand
+    (mine / ONE).write_bytes(content)
+    assert update(mine, course) == [] and (mine / ONE).read_bytes() == content
+
+
+@contextlib.contextmanager
+def open_folder():
+    """A folder of somebody to whom not all is open, as it is to root."""
+    root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as folder:
+        if root:
+            os.chown(folder, 65534, -1)
+            os.seteuid(65534)
+        try:
+            yield Path(folder)
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_a_folder_that_is_closed_is_refused_whole():
+    with open_folder() as place:
+        course, mine = place / "course", place / "mine"
+        course.mkdir()
+        (course / ONE).write_bytes(dump(RUN))
+        update(mine, course)
+        (course / ONE).write_bytes(dump(NEWER))
+        for closed in (mine, mine / HANDED_OUT):
+            before = files(mine)
+            closed.chmod(0o555)
+            with pytest.raises(OSError, match="its folder cannot be written to"):
+                update(mine, course)
+            closed.chmod(0o755)
+            assert files(mine) == before
+        assert kinds(update(mine, course)) == [(ONE, "changed")]
 
 
 def test_folders_that_are_refused(course, tmp_path):
