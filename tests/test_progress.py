@@ -183,11 +183,10 @@ def test_the_page_that_asks_knows_more_than_is_saved(folder, capsys):
     assert "[ ] 01 · Sample                    0 of 2" in out
 
 
-def test_on_the_courses_own_pages_it_says_how_to_have_a_copy(monkeypatch, capsys):
+def test_the_courses_own_pages_show_nobodys_progress(monkeypatch, capsys):
     monkeypatch.chdir(COURSE)
     show({})
-    assert capsys.readouterr().out == progress.NO_COPY + "\n"
-    assert len(progress.NO_COPY) <= 75
+    assert capsys.readouterr().out == ""
 
 
 def test_a_broken_base_stops_no_cell(folder, capsys):

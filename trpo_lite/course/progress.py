@@ -25,7 +25,6 @@ QUESTION = re.compile(
 )
 # how many pages back a recall question is from, and which of the three there
 SPACED = ((8, 3), (4, 2), (2, 1))
-NO_COPY = "the whole course: in a copy of your own, python -m trpo_lite.course"
 
 
 @dataclass(frozen=True)
@@ -154,14 +153,13 @@ def recall(pages):
 
 
 def show(now, folder="."):
-    """Show what is done in the whole course, in a copy; elsewhere, how to get one.
+    """Show what is done in the whole course, if `folder` is a copy of it.
 
     now : {name: done} of the exercises of the page that asks with its last cell: what
         its kernel knows counts, too, for it may not be saved.
     """
     if not is_copy(folder):
-        print(NO_COPY)
-        return
+        return  # the course's own pages: nobody's work
     ipython = sys.modules.get("IPython")
     done = frozenset(name for name in now if now[name])
     try:
