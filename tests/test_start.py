@@ -55,7 +55,12 @@ def answered(cell, function):
 def run(path, *ids):
     """Run these cells of a page in a kernel of its own, and save the page."""
     page = nbformat.read(path, as_version=4)
-    client = NotebookClient(page, kernel_manager_class=ThisEnvironment, timeout=60)
+    client = NotebookClient(
+        page,
+        kernel_manager_class=ThisEnvironment,
+        timeout=60,
+        resources={"metadata": {"path": str(path.parent)}},  # as Jupyter starts it
+    )
     client.reset_execution_trackers()
     with client.setup_kernel():
         for index, cell in enumerate(page.cells):
