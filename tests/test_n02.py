@@ -133,6 +133,16 @@ def test_a_cut_path_with_its_tail_is_t_steps_of_pi_and_then_pi_old():
     assert J - OLD.performance < 0.1 * 1.106  # without the tail: "hardly better"
 
 
+def test_without_its_tail_a_driver_of_negative_values_beats_himself():
+    bold = evaluate(WORLD, shared_policy(0.9))
+    at, J = WORLD.start.copy(), 0.0
+    for t in range(5):
+        J += 0.9**t * (at[:, None] * bold.pi * WORLD.R).sum()
+        at = np.einsum("s,sa,sax->x", at, bold.pi, WORLD.P)
+    assert (bold.v < 0).all()
+    assert J - bold.performance == pytest.approx(1.8, abs=0.05)
+
+
 def test_lqr_advantage_is_the_mean_td_error():
     """E[delta | s, u] with v = -(P s^2 + h), then its mean by summing in time."""
     k, std, g = -0.2, 0.3, 0.9

@@ -130,6 +130,51 @@ def test_with_0_at_the_cut_the_slope_is_4_percent_too_small():
     assert slope < 0 and at_the_cut / slope == pytest.approx(0.04, abs=1e-3)
 
 
+def test_nearer_to_v_may_be_more_biased_and_a_common_error_is_harmless():
+    world, pi, old = bold()
+    share = 0.1 * old.visitation[:, None] * pi
+
+    def bias(V, lam):
+        mean = world.R + world.gamma * world.P @ V - V[:, None]  # lambda 0
+        if lam:
+            mean = lesson.expected_gae(world, pi, V, lam)
+        off = lesson.centred(pi, mean) - old.advantage
+        return np.sqrt((share * off**2).sum())
+
+    half = np.array([old.v[0], stale()[1]])
+    assert ((half - old.v) ** 2).sum() < ((stale() - old.v) ** 2).sum()
+    assert bias(stale(), 0) == pytest.approx(0.349, abs=5e-4)
+    assert bias(half, 0) == pytest.approx(1.03, abs=5e-3)
+    for lam in (0, 0.5, 0.9):
+        assert bias(old.v + 100, lam) < 1e-10
+
+
+def test_a_poor_baseline_scatters_more_than_none():
+    world, pi, old = bold()
+    runs = sample_trajectories(world, pi, 20_000, 80, np.random.default_rng(6))
+    s, a = runs.states, runs.actions
+    weights = 0.9 ** np.arange(80)
+    slope = old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]) * 0.09
+    spread = []
+    for V in (old.v, np.zeros(2), stale()):
+        delta = runs.rewards + 0.9 * V[s[:, 1:]] - V[s[:, :-1]]
+        A_hat = discounted_sum_of(delta, 0.9)
+        g = ((a - lesson.FAST) * A_hat) @ weights
+        half = 1.96 * g.std() / np.sqrt(len(g))
+        assert g.mean() == pytest.approx(slope, abs=2 * half)  # no bias
+        spread.append(g.var())
+    good, none, poor = spread
+    assert good < 0.5 * none
+    assert poor / none == pytest.approx(1.7, abs=0.1)
+
+
+def discounted_sum_of(x, factor):  # [n, T], backwards in time
+    found, later = np.zeros_like(x), 0.0
+    for t in reversed(range(x.shape[1])):
+        found[:, t] = later = x[:, t] + factor * later
+    return found
+
+
 def test_the_sign_on_the_road_turns_between_08_and_09():
     world, pi, old = bold()
     assert old.advantage[0, 1] < 0
@@ -269,6 +314,37 @@ def test_better_baselines_scatter_less_and_all_runs_are_truncated(seed):
     constant, parabola, long, short = np.divide(spread[1:], spread[0])
     assert 0.3 < constant < 0.58 and 0.08 < parabola < 0.2
     assert short < long < parabola
+
+
+def test_what_baselines_save_over_2000_episodes():
+    """The last column, where 200 episodes are too few to know it well."""
+    world, env, policy = lesson.lqr_world(episodes=200, horizon=50)
+    rng, V = np.random.default_rng(100), LinearValue(time_degree=0)
+    batch, state = collect(env, policy, 200 * 51, rng)
+    slopes = []
+    for i in range(13):
+        if i < 3:  # fitted to the first batch
+            y = returns_of(V, batch)[1]
+            V = V.fit(batch.observations, batch.time, y)
+            continue
+        batch, state = collect(env, policy, 200 * 51, rng, state)
+        fitted, y, long, short = returns_of(V, batch)
+        s, u = batch.observations[:, 0], batch.actions[:, 0]
+        score = (u - lesson.GAIN * s) * s / lesson.STD**2
+        v = lqr.value(world, lesson.GAIN, lesson.STD, batch.observations)
+        kinds = (y, y - y.mean(), y - fitted, y - v, long, short)
+        slopes.append([batch.to_grid(score * x, 0.0).sum(0) for x in kinds])
+    spread = np.concatenate(slopes, axis=1).var(axis=1)
+    needs = 1000 * spread[1:] / spread[0]
+    np.testing.assert_allclose(needs, (420, 140, 110, 120, 70), rtol=0.2)
+
+
+def returns_of(V, batch):
+    """V of each state, the returns, and GAE at .9 and 0."""
+    now = V.predict(batch.observations, batch.time)
+    after = V.predict(batch.next_observations, batch.time)
+    long, short = (gae(batch, now, after, 0.9, lam) for lam in (0.9, 0.0))
+    return now, value_targets(batch, now, after, 0.9), long, short
 
 
 def test_a_limit_ignores_scale_and_shift_and_a_price_the_shift():

@@ -141,6 +141,16 @@ def test_both_directions_differ_at_third_order():
         assert size(-a) - reverse(-a) == pytest.approx(4 / 3 * a**3, rel=1e-2)
 
 
+def test_at_a_half_both_directions_differ_later_still():
+    def apart(t, p):
+        q = 1 / (1 + (1 - p) / p * np.exp(-t))
+        x, y = np.array([p, 1 - p]), np.array([q, 1 - q])
+        return kl(x, y) - kl(y, x)
+
+    for p, factor in ((0.1, 8), (0.5, 16)):
+        assert apart(0.1, p) / apart(0.05, p) == pytest.approx(factor, rel=0.1)
+
+
 def test_the_42_parameters_have_their_exact_gradient_and_hessian():
     world, policy, g, H = lesson.big_world()
     assert policy.size == 42
@@ -196,6 +206,42 @@ def test_few_samples_put_the_step_where_they_underrate_the_cost():
     assert more > 0.28 and less < 0.45
     enough, rest = cheapest(1000, seed=10, analytic=False)
     assert enough > 0.4 and rest < 0.35
+
+
+def test_few_states_harm_as_few_actions_do():
+    """Both Fishers by their formulas, with z of several actions in a state."""
+    world, policy, g, H = lesson.big_world()
+    rng = np.random.default_rng(7)
+
+    def costs(n_states, n_actions):  # (empirical, analytic), medians of 30
+        found = []
+        for _ in range(30):
+            s, _ = lesson.visits(world, policy, n_states, rng)
+            rows, pair = np.repeat(s, n_actions, axis=0), []
+            u = policy.mode(rows) + policy.std * rng.normal(size=(len(rows), 3))
+            at = [policy.at(rows[[n]]) for n in range(len(rows))]
+            scores = np.array([x.score_sum(u[[n]], [1.0]) for n, x in enumerate(at)])
+            exact = [policy.at(s).fisher_product(v) for v in np.eye(42)]
+            for F in (scores.T @ scores / len(rows), np.array(exact)):
+                x = np.linalg.solve(F, g)
+                pair.append(x @ H @ x / (g @ x))
+            found.append(pair)
+        return np.median(found, axis=0)
+
+    many, _ = costs(240, 1)
+    fewest, _ = costs(60, 1)
+    assert 20 < fewest < 40
+    few, formula = costs(20, 12)
+    assert 1.6 < many < 2.4 and 6 < few < 12 and 4.5 < formula < 8
+
+
+def test_half_the_spread_makes_k_dearer():
+    world, k, std = lesson.WORLD, lesson.GAIN, lesson.STD
+    cost = [lqr.mean_kl(world, (k, x), (k + 0.01, x)) for x in (std, std / 2)]
+    assert cost[1] / cost[0] == pytest.approx(2.66, abs=0.01)  # with its own visits
+    s2 = (1 - world.gamma) * lqr.evaluate(world, k, std).state_moment.item()
+    same_visits = 0.01**2 * s2 / (2 * (std / 2) ** 2)
+    assert same_visits / cost[0] == pytest.approx(4)
 
 
 def test_full_rank_is_not_good_yet():

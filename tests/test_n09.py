@@ -47,6 +47,39 @@ def test_the_gaps_of_the_picture():
     assert gap(0.5, True, False) == pytest.approx(0.0314, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "start, end, sooner, gaps",
+    [(0.3, 0.1, "std", (0.3135, 0.0004)), (3.0, 1.0, "log_std", (0.003, 0.078))],
+)
+def test_which_parameter_loses_exploration_sooner_turns_round_at_1(
+    start, end, sooner, gaps
+):
+    best, found = lqr.optimal_gain(lqr.scalar_lqr()).item(), {}
+    for parameter in ("std", "log_std"):
+        k, s, h = -0.1, start, (end - start) / 20_000
+        for _ in range(20_000):  # Euler, sigma as the clock
+            dk, d = lesson.velocity(0.9, k, s, False, parameter == "log_std")
+            k, s = k + h * dk / d, s + h
+        found[parameter] = abs(k - best)
+    assert [*found.values()] == pytest.approx(gaps, abs=6e-4)
+    assert max(found, key=found.get) == sooner
+    natural = lesson.flow(0.9, (-0.1, start), end, True, False, 600)[-1][0]
+    assert abs(natural - best) == pytest.approx(0.0435, abs=1e-4)
+
+
+def test_vanilla_s_push_falls_with_a_rare_action_and_natural_s_does_not():
+    world, pushes = mdp.chain(5), []
+    for right in (0.2, 0.02):
+        pi = np.tile([0.8, 0.2], (5, 1))
+        pi[4] = 1 - right, right
+        e = mdp.evaluate(world, pi)
+        g = e.visitation[4] * pi[4] * e.advantage[4]
+        natural = np.diff(e.advantage[4]).item() / (1 - world.gamma)
+        pushes.append((e.visitation[4], np.diff(g).item(), natural))
+    expected = [[0.0539, 0.0198, 11.4746], [0.0464, 0.0018, 9.8900]]
+    np.testing.assert_allclose(pushes, expected, atol=6e-5)
+
+
 def test_the_words_of_the_fields_tell_their_numbers():
     words = lesson.fields.words(gamma=0.5, parameter="log σ")
     assert "0.0000" in words and "0.0314" in words and "log σ" in words
@@ -321,9 +354,11 @@ def test_runs_needed_grow_without_a_baseline_or_with_noise():
     assert 0.8 < need(0, 0.03, True) / need(0, 0.3, True) < 1.7
     assert 20 < need(0.1, 0.03, True) / need(0.1, 0.3, True) < 60
     assert 7 < need(0.1, 0.01, True) / need(0.1, 0.03, True) < 11  # 1 / sigma^2
+    assert 8 < need(0, 0.03, 0.9) / need(0, 0.3, 0.9) < 16  # V's own error
+    assert 7 < need(0, 0.01, 0.9) / need(0, 0.03, 0.9) < 11
 
 
-@pytest.mark.parametrize("baseline, most", [(False, 0.4), (True, 0.1)])
+@pytest.mark.parametrize("baseline, most", [(0, 0.4), (1, 0.1), (0.9, 0.1)])
 def test_one_runs_estimate_is_right_on_average(baseline, most):
     world, rng = lqr.scalar_lqr(noise=0.1), np.random.default_rng(5)
     one = lesson.slope_estimates(world, -0.3, 0.2, baseline, rng)

@@ -195,6 +195,15 @@ def test_the_papers_rule_reaches_the_best_and_does_not_stay():
         assert median / lesson.DELTA == pytest.approx(targets, abs=0.01)
 
 
+def test_near_the_best_p_a_tiny_gradient_makes_tiny_steps_at_usual_prices_only():
+    p = 0.38999 + 1e-3
+    sizes = []
+    for beta in (3, 0.3, 0.003, 0.0003):
+        new = lesson.priced_p(p, beta)
+        sizes.append(kl([1 - p, p], [1 - new, new]))
+    assert max(sizes[:2]) < 1e-4 and sizes[2:] == pytest.approx([0.065, 0.61], abs=0.01)
+
+
 def test_the_limit_stays():
     run = lesson.road_run(None, 0.3, 200)
     assert run[:, 2].max() <= lesson.DELTA * (1 + 1e-9)

@@ -139,6 +139,17 @@ def test_half_of_the_movement_is_in_the_first_epoch_and_the_third_comes_back():
     assert far[1] < far[2] > 1.2 * far[3]
 
 
+def test_inside_the_interval_what_has_improved_is_included_too():
+    A, r = lesson.first_batch()[2], lesson.cloud("min, as on the slide")
+    improved = (r[-1] - 1) * A > 0
+    included = ~clip_active(r[-1], A, 0.2)
+    assert improved.mean() == pytest.approx(0.61, abs=0.02)
+    assert (improved & included).mean() == pytest.approx(0.42, abs=0.02)
+    # flat after the second epoch, and pulled back by others in the third
+    flat, later = (clip_active(r[epoch], A, 0.2) for epoch in (2, 3))
+    assert 0.2 < (~later[flat]).mean() < 0.4
+
+
 def test_the_masks_are_the_slopes_of_their_objectives():
     rng = np.random.default_rng(0)
     r, A, h = rng.uniform(0, 2, 4000), rng.normal(size=4000), 1e-7

@@ -1,5 +1,6 @@
 """Whole runs: they learn, repeat themselves, survive Ctrl-C, come back from disk."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -434,20 +435,36 @@ def test_command_line_takes_every_setting(tmp_path):
 
 
 @pytest.fixture
-def sigint():
-    """Not ignored, as it is by a shell's background jobs and all that they start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals():
+    """Not ignored, as SIGINT is by background jobs and SIGHUP under nohup."""
+    normal = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
+    before = {
+        number: signal.signal(number, handler)
+        for name, handler in normal.items()
+        if (number := getattr(signal, name, None))
+    }
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to the whole console")
-def test_ctrl_c_saves_what_is_done(tmp_path, sigint):
+@contextlib.contextmanager
+def endless(folder):
+    """A training run that saves run.npz in `folder`, a process, killed at last."""
     command = [sys.executable, "-m", "trpo_lite", "train", "CartPole-v1"]
     options = ["--until", "inf", "--steps", "1e9", "--out", "run.npz"]
     with subprocess.Popen(
-        command + options, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command + options, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to the whole console")
+def test_ctrl_c_saves_what_is_done(tmp_path, signals):
+    with endless(tmp_path) as running:
         while b"return" not in running.stderr.read1():
             pass  # until the bar shows the first update
         running.send_signal(signal.SIGINT)

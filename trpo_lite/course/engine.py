@@ -161,8 +161,10 @@ class Exercise:
         for name, mistake in self.mistakes.items():
             if same(came, self._outcomes(mistake), self._close):
                 return wrong[0], f"{name}."
+        # a loop that ends in its first turn returns nothing where it has no turn
+        loop = outcome.return_in_loop(tree)
         nothing = [k for k in wrong if came[k].nothing]
-        if nothing:
+        if nothing and not (loop and len(nothing) < len(came)):
             return nothing[0], self._nothing(nothing, came)
         # an error or a changed argument says more than wrong numbers elsewhere
         for k in wrong:
@@ -173,7 +175,7 @@ class Exercise:
                 return k, f"it changes its argument {name} in place: work on a copy."
         if same(came, self._outcomes(self.stub), self._close):
             return wrong[0], "it still gives what the untouched stub gives."
-        if outcome.return_in_loop(tree):
+        if loop:
             text = "a `return` stands inside the loop, which so ends in its first turn."
             return wrong[0], text
         return self._numbers(tree, wrong, data)
@@ -225,11 +227,9 @@ class Exercise:
             if one.error or self.tolerance is None
             else difference(one, right, self._close)
         )
-        given = ", ".join(
-            f"{n}={outcome.short(a)}" for n, a in zip(data.names, right.case)
-        )
-        if len(given) > 100:
-            given = given[:100] + "…"
+        given = ", ".join(map(outcome.given, data.names, right.case))
+        if len(given) > 200:
+            given = given[:200] + "…"
         between = ": " if entry.startswith("came") else ", "
         lines = [f"input {k}{between}{entry}"] if entry else []
         lines.append(f"lesson.{self.name}.case({k}) is {given}")
