@@ -1,0 +1,55 @@
+"""Make the reader's own copy of the course, or bring what is new, and open it."""
+
+import sys
+from pathlib import Path
+
+from trpo_lite._terminal import Parser, say
+from trpo_lite.course import jupyter
+from trpo_lite.course.progress import resume, whole_course
+from trpo_lite.course.working_copy import MINE, update
+
+PROG = "python -m trpo_lite.course"
+
+
+def told(news):
+    """What came, as lines to print; what could not come is for standard error."""
+    new = [one.page for one in news if one.kind == "new"]
+    lines = [f"{len(new)} new pages"] if len(new) > 3 else [f"{p}: new" for p in new]
+    lines += [f"{one.page}: {one.text}" for one in news if one.kind == "changed"]
+    lines += [f"{one.page}, {one.text}" for one in news if one.kind == "question"]
+    return lines if news else ["nothing new"]
+
+
+def main(arguments, commands):
+    """The exit status; `commands` are the others, with a line of help for each."""
+    parser = Parser(
+        PROG,
+        description="Make a copy of the course of your own, without outputs, or bring "
+        "what is new in the course into it, and open it in JupyterLab. What you wrote "
+        "stays. Delete a page, and it comes again, fresh.",
+        epilog="Beside this: "
+        + "; ".join(f"{PROG} {name}, {what}" for name, what in commands.items()),
+    )
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        default=MINE,
+        type=Path,
+        metavar="FOLDER",
+        help=f"[{MINE.name}, beside the folder of the course's own pages]",
+    )
+    parser.add_argument("--no-open", action="store_true", help="only bring the pages")
+    options = parser.parse_args(arguments)
+    news = update(options.folder)
+    left = [f"{one.page}: {one.text}" for one in news if one.kind == "left"]
+    for line in told(news):
+        say(line)
+    for line in left:
+        say(f"{PROG}: {line}", sys.stderr)
+    say(f"your pages are in {options.folder}")
+    if not options.no_open:
+        page = resume(whole_course(options.folder).pages).file
+        address = jupyter.show(options.folder, page)
+        if address:
+            say(f"they are open already: {address}")
+    return 1 if left else 0
