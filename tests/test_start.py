@@ -124,6 +124,10 @@ def test_two_wrong_answers_and_a_right_one_outlast_a_newer_course(course, tmp_pa
     assert "\n  [-] 01 · The RL problem" in out
     assert "1 of 3, open: action_values, count_visits\n" in out
     assert "go on with 02_advantage_identity.ipynb" in out
+    # the page itself shows the same, and what its kernel knows
+    assert printed(of(saved, "progress")).startswith("exercises done: 1 of 3")
+    whole = "".join(of(saved, "progress")["outputs"][1]["data"]["text/markdown"])
+    assert "[-] 01 · The RL problem" in whole and "go on with 01_" in whole
     # and the page goes on where it was, with the newer course
     run(mine / ONE, "imports", *exercises)
     assert [printed(of(read(mine / ONE), id)) for id in exercises] == verdicts

@@ -28,6 +28,7 @@ from trpo_lite.course.compare import (
     pattern,
     same,
 )
+from trpo_lite.course.progress import show
 
 
 @dataclass(frozen=True)
@@ -288,7 +289,10 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Progress:
-    """Called at a page's end: prints what is done, what is left and for how long."""
+    """Called at a page's end: prints what is done, what is left and for how long.
+
+    In the reader's copy of the course it shows that of all pages, too.
+    """
 
     exercises: tuple[Exercise, ...]
 
@@ -302,6 +306,7 @@ class Progress:
             box = "[x]" if e.done else "[ ]"
             print(f"  {box} {e.name:{width}}  {stars}  {e.minutes} min")
         print(f"left: about {left} minutes" if left else "all done")
+        show({e.name: e.done for e in self.exercises})
 
 
 @dataclass(frozen=True)
