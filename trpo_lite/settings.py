@@ -46,6 +46,12 @@ class Settings:
     """
 
     steps: int = _setting(200_000, "environment steps in all", _check.count)
+    starts: int = _setting(
+        1, "short runs, as many as fit, the best of which goes on", _check.count
+    )
+    start_steps: int = _setting(
+        100_000, "environment steps of each start, if there are several", _check.count
+    )
     batch: int = _setting(4096, "steps in one batch, so in one update", _check.count)
     environments: int = _setting(16, "environments stepped side by side", _check.count)
     decay: float = _setting(
