@@ -180,7 +180,15 @@ PRESETS = {
         features="linear",
         normalize_observations=False,
     ),
-    "Hopper": ROBOT | dict(steps=800_000, bandwidth=5.0, log_std=-0.5, decay=0.9),
+    "Hopper": ROBOT
+    | dict(
+        steps=900_000,
+        starts=3,
+        start_steps=120_000,
+        bandwidth=5.0,
+        log_std=-0.5,
+        decay=0.5,
+    ),
     "HalfCheetah": ROBOT
     | dict(
         steps=800_000,
@@ -216,8 +224,8 @@ PRESETS = {
     | dict(
         steps=500_000,
         bandwidth=10.0,
-        damping=0.3,
-        decay=0.9,
+        damping=0.1,
+        decay=0.5,
         until=9200.0,
     ),
     "Ant": ROBOT
