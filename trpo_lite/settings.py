@@ -170,7 +170,7 @@ PRESETS = {
     ),
     "Swimmer": ROBOT
     | dict(
-        steps=700_000,
+        steps=900_000,
         starts=4,
         start_steps=64_000,
         batch=8000,
@@ -226,7 +226,7 @@ PRESETS = {
         bandwidth=10.0,
         damping=0.1,
         decay=0.5,
-        until=9200.0,
+        until=9300.0,
     ),
     "Ant": ROBOT
     | dict(
