@@ -45,7 +45,8 @@ def train(
 
     Returns
     -------
-    History
+    History; of several `starts` with the rows of all, one start after another, whose
+    steps are all counted
 
     Raises
     ------
