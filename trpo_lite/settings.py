@@ -180,15 +180,7 @@ PRESETS = {
         features="linear",
         normalize_observations=False,
     ),
-    "Hopper": ROBOT
-    | dict(
-        steps=900_000,
-        starts=3,
-        start_steps=120_000,
-        bandwidth=5.0,
-        log_std=-0.5,
-        decay=0.5,
-    ),
+    "Hopper": ROBOT | dict(steps=800_000, features="linear", delta=0.05, decay=0.9),
     "HalfCheetah": ROBOT
     | dict(
         steps=800_000,
