@@ -66,6 +66,19 @@ def test_every_grid_of_the_package_can_be_read():
         assert read_grid(path.stem)
 
 
+def test_the_robots_grid_is_eight_tasks_and_five_algorithms():
+    runs = read_grid("robots")
+    for algorithm, tasks, seeds in (
+        ("trpo", 8, range(20, 30)),
+        *((a, 7, range(20, 25)) for a in ("npg", "pg", "ppo-clip", "ppo-penalty")),
+    ):
+        its = [run for run in runs if run.algorithm == algorithm]
+        assert len(its) == tasks * len(seeds)
+        assert len({run.env_id for run in its}) == tasks
+        assert {run.seed for run in its} == set(seeds)
+    assert not any(run.settings for run in runs)  # the presets as they stand
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -127,11 +127,11 @@ def vectorize(env):
             "expected AutoresetMode.NEXT_STEP or AutoresetMode.SAME_STEP"
         )
     if isinstance(env.unwrapped, SyncVectorEnv):
-        _refuse_shared(env.unwrapped.envs)
+        refuse_shared(env.unwrapped.envs)
     return env
 
 
-def _refuse_shared(envs):
+def refuse_shared(envs):
     """ValueError if two of the single environments are one, perhaps wrapped twice."""
     distinct = len({id(env.unwrapped) for env in envs})
     if distinct < len(envs):
