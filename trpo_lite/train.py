@@ -14,7 +14,6 @@ from trpo_lite.advantage import (
     explained_variance,
     gae,
     normalize,
-    value_targets,
 )
 from trpo_lite.diagnostics import Diagnostics
 from trpo_lite.environments import make_environment
@@ -225,12 +224,13 @@ def _estimate(batch, value, settings):
 
     v, next_v = values(value)
     unfitted = value.weights is None
-    targets = value_targets(batch, v, next_v, gamma, 1.0 if unfitted else lam)
+    advantages = gae(batch, v, next_v, gamma, 1.0 if unfitted else lam)
+    targets = v + advantages  # `value_targets`
     explained = explained_variance(v, targets)
     refitted = value.fit(batch.observations, batch.time, targets)
     if unfitted:
-        v, next_v = values(refitted)
-    return gae(batch, v, next_v, gamma, lam), refitted, explained
+        advantages = gae(batch, *values(refitted), gamma, lam)
+    return advantages, refitted, explained
 
 
 def _updater(algorithm, s, rng):
