@@ -432,6 +432,15 @@ def test_progress_seed_and_an_older_file(tmp_path, capsys):
             grade.main([*arguments, "--overwrite", *wrong])
 
 
+def test_in_an_exam_a_solution_only_says_whom_to_ask(monkeypatch, capsys):
+    monkeypatch.setenv("TRPO_LITE_ASK", "Ms Kim")
+    ONE.solution()
+    assert capsys.readouterr().out == f"{ONE.name}: ask Ms Kim for the solution.\n"
+    monkeypatch.delenv("TRPO_LITE_ASK")
+    ONE.solution()
+    assert capsys.readouterr().out.startswith(f"def {ONE.name}(")
+
+
 # what of a page runs
 
 
