@@ -9,7 +9,10 @@ from trpo_lite._terminal import run
 
 PROG = "python -m trpo_lite.course"
 # each is a module beside this one: its main(arguments) returns the exit status
-COMMANDS = {"progress": "what is done in the whole course"}
+COMMANDS = {
+    "progress": "what is done in the whole course",
+    "grade": "points for a class",
+}
 
 
 def main():
