@@ -332,7 +332,7 @@ def test_guessed_advantages_harm_a_good_policy_more_than_a_poor_one():
                 if fell:  # by the identity
                     assert (pi * old.advantage).sum(-1).min() < 0
         found.append(falls / 150)
-    pages = np.array([[3.4, 10.4, 27.3], [3.4, 3.4, 5.0]]) / 40
+    pages = np.array([[3.4, 10.4, 27.3], [3.4, 3.4, 3.8]]) / 40
     np.testing.assert_allclose(found, pages, rtol=0, atol=0.1)
     assert found[0][2] > 4 * found[1][2]
 

@@ -149,6 +149,22 @@ def test_nearer_to_v_may_be_more_biased_and_a_common_error_is_harmless():
         assert bias(old.v + 100, lam) < 1e-10
 
 
+def test_a_common_error_does_harm_where_an_action_ends_the_world():
+    """The end has value 0 and so lacks the error: from -5 on, ending looks good."""
+    world, pi = lesson.ride(off=0.2)
+    old = evaluate(world, pi)
+    alive = np.arange(world.n_states) < world.n_states - 1
+
+    def off(error, lam):
+        A = lesson.expected_gae(world, pi, old.v + error * alive, lam)
+        return lesson.centred(pi, A)[0, 2]
+
+    assert old.advantage[0, 2] == pytest.approx(off(0, 0))
+    assert off(0, 0) == pytest.approx(-2.86, abs=5e-3)
+    assert off(-5, 0) == pytest.approx(0.74, abs=5e-3)
+    assert off(-5, 1) == pytest.approx(old.advantage[0, 2])
+
+
 def test_a_poor_baseline_scatters_more_than_none():
     world, pi, old = bold()
     runs = sample_trajectories(world, pi, 20_000, 80, np.random.default_rng(6))

@@ -1,7 +1,6 @@
 """What page 08 claims and its cells do not assert."""
 
 import io
-import time
 
 import numpy as np
 import pytest
@@ -213,9 +212,9 @@ def test_few_states_harm_as_few_actions_do():
     world, policy, g, H = lesson.big_world()
     rng = np.random.default_rng(7)
 
-    def costs(n_states, n_actions):  # (empirical, analytic), medians of 30
+    def costs(n_states, n_actions):  # (empirical, analytic), medians of 60
         found = []
-        for _ in range(30):
+        for _ in range(60):
             s, _ = lesson.visits(world, policy, n_states, rng)
             rows, pair = np.repeat(s, n_actions, axis=0), []
             u = policy.mode(rows) + policy.std * rng.normal(size=(len(rows), 3))
@@ -232,7 +231,7 @@ def test_few_states_harm_as_few_actions_do():
     fewest, _ = costs(60, 1)
     assert 20 < fewest < 40
     few, formula = costs(20, 12)
-    assert 1.6 < many < 2.4 and 6 < few < 12 and 4.5 < formula < 8
+    assert 1.6 < many < 2.4 and 8.5 < few < 12 and 4.5 < formula < 8
 
 
 def test_half_the_spread_makes_k_dearer():
@@ -268,7 +267,7 @@ def test_an_old_side_that_moves_along_is_named():
 
 
 @pytest.mark.parametrize("widget", lesson.widgets)
-def test_every_control_changes_the_picture_and_draws_fast(widget):
+def test_every_control_changes_the_picture(widget):
     def picture(settings):
         text = io.StringIO()
         widget.draw(**settings).savefig(text, format="svg", metadata={"Date": None})
@@ -276,12 +275,6 @@ def test_every_control_changes_the_picture_and_draws_fast(widget):
 
     pictures = [picture(s) for s in widget.settings()]
     assert len(set(pictures)) >= len(pictures) - 1  # a default may stand at an end
-    times = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        widget.draw(**widget.defaults)
-        times.append(time.perf_counter() - begin)
-    assert min(times) < 0.1
 
 
 def test_the_page_uses_the_same_worlds_as_page_05():
