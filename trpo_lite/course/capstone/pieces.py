@@ -77,13 +77,15 @@ HELPERS = ("log_softmax", "mean_and_sigma", "value_features")
 
 def source_of(names):
     """The solution's functions as text, after the helpers that they call."""
-    functions = [getattr(solution, name) for name in names]
-    called = {name for f in functions for name in f.__code__.co_names}
-    called |= {
-        name for f in functions for code in inner(f.__code__) for name in code.co_names
-    }
-    helpers = [getattr(solution, name) for name in HELPERS if name in called]
-    return "\n\n\n".join(inspect.getsource(f).rstrip() for f in (*helpers, *functions))
+    functions = [getattr(solution, name) for name in (*helpers_of(names), *names)]
+    return "\n\n\n".join(inspect.getsource(f).rstrip() for f in functions)
+
+
+def helpers_of(names):
+    """The names of the helpers that the solution's functions call."""
+    codes = [getattr(solution, name).__code__ for name in names]
+    called = {x for c in codes for code in (c, *inner(c)) for x in code.co_names}
+    return [name for name in HELPERS if name in called]
 
 
 def inner(code):
@@ -299,8 +301,12 @@ def draw_cases(kind):
         made = (softmax_cases if kind == "softmax" else gaussian_cases)(
             lambda theta, phi, k, rng: (theta, phi[:3])
         )(rng)
-        if kind == "softmax":
-            made = made[:4]
+        if kind == "softmax":  # in place of huge logits, large ones that are alike
+            theta, phi = (x.copy() for x in made[0])
+            theta[-4:] += 900.0
+            phi[:, -1] = 1.0
+            phi[1] *= 400.0  # here only one action is left
+            made = [*made[:4], (theta, phi)]
         return [(*case, int(rng.integers(1000))) for case in made]
 
     return cases
@@ -983,6 +989,8 @@ def cg_cases(rng):
         cases.append((Products(positive(rng, n), k), rng.standard_normal(n), k))
     b = np.array([3.0, -1.0, 2.0])
     cases.append((Products(2 * np.eye(3), 10), b, 10))  # done after one
+    for size in (1e-13, 1e7):
+        cases.append((Products(positive(rng, 4), 3), size * rng.standard_normal(4), 3))
     return [*cases, (Products(positive(rng, 3), 10), np.zeros(3), 10)]
 
 
@@ -1203,8 +1211,13 @@ def update_cases(rng):
         sample = getattr(solution, f"{kind}_sample")
         A = 6 * rng.standard_normal(N) + shift
         cases.append((kind, theta, phi, sample(theta, phi, rng), A, delta))
+    for _ in range(8):  # so far that L and KL have the last word
+        theta, phi = 0.5 * rng.standard_normal(2), rng.standard_normal((20, 1))
+        actions = solution.gaussian_sample(theta, phi, rng)
+        A = 6 * rng.standard_normal(20)
+        cases.append(("gaussian", theta, phi, actions, A, 6.0))
     kind, theta, phi, actions, A, delta = cases[0]
-    equal = np.where(A.mean() < A, 0.1 * 3, 0.3)  # but for rounding
+    equal = np.where(A.mean() < A, -3e4, -1e5 * (0.1 * 3))  # but for rounding
     return [*cases, (kind, theta, phi, actions, equal, delta)]
 
 

@@ -170,7 +170,8 @@ def update(policy, theta, phi, actions, advantages, delta):
     policy : policy.log_prob, .score, .kl and .fisher are the functions above of one
         kind, softmax or Gaussian
     Give the advantages mean 0 and deviation 1 first. If they are equal, but for
-    rounding (1e-12 of the largest), there is nothing to learn. The gradient is a mean over the rows; F gets a damping of 1e-3.
+    rounding (1e-12 of the largest), there is nothing to learn. The gradient is a mean
+    over the rows; F gets a damping of 1e-3.
     """
     ...
 
