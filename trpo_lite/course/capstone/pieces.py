@@ -305,7 +305,7 @@ def draw_cases(kind):
             theta, phi = (x.copy() for x in made[0])
             theta[-4:] += 900.0
             phi[:, -1] = 1.0
-            phi[1] *= 400.0  # here only one action is left
+            phi[1:] *= np.array([[400.0], [-400.0]])  # here only one action is left
             made = [*made[:4], (theta, phi)]
         return [(*case, int(rng.integers(1000))) for case in made]
 
