@@ -6,3 +6,7 @@
 
 The same from a terminal: `python -m trpo_lite.course.capstone my_trpo.py`.
 """
+
+from trpo_lite.course.capstone.run import check, main, start
+
+__all__ = ["check", "main", "start"]

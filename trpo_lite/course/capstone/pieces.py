@@ -38,12 +38,13 @@ class Piece:
 
     def judge(self, functions):
         """(kind, text, details) as an exercise's, of {name: function}."""
+        missing = [name for name in self.names if untouched(functions, name)]
+        if missing:
+            some = len(missing) < len(self.names)
+            text = f"{missing[0]} is missing" if some else "not attempted yet"
+            return "todo", f"{text}.", ()
         for name in self.names:
-            function = functions.get(name, ...)
-            if function is ... or same_code(function, getattr(starter, name)):
-                also = f": {name} is missing" if len(self.names) > 1 else ""
-                return "todo", f"not attempted yet{also}.", ()
-            if not callable(function):
+            if not callable(functions[name]):
                 return "retry", f"{name} is no function.", ()
         kind, text, details = self.exercise.judge(self.answer(functions))
         return kind, text, [line.replace("lesson.", "pieces.") for line in details]
@@ -70,6 +71,12 @@ class Piece:
         adapted.__signature__ = inspect.signature(adapted)
         adapted.__wrapped__ = functions[self.name]
         return functools.partial(adapted)  # whose own code is nobody's stub
+
+
+def untouched(functions, name):
+    """Is a function not there, or still the starter's?"""
+    function = functions.get(name, ...)
+    return function is ... or same_code(function, getattr(starter, name))
 
 
 HELPERS = ("log_softmax", "mean_and_sigma", "value_features")
