@@ -24,9 +24,9 @@ TASKS = {
              delta=0.05, until=np.inf, features="linear"),
     ),
     "Pendulum-v1": (
-        range(1000, 1002),
-        dict(steps=122_880, batch=4096, environments=16, gamma=0.98, lam=0.95,
-             delta=0.05, features="fourier", fourier_count=100, bandwidth=2.0),
+        range(1000, 1003),
+        dict(steps=245_760, batch=4096, environments=16, gamma=0.98, lam=0.95,
+             delta=0.03, features="fourier", fourier_count=100, bandwidth=2.0),
     ),
 }  # fmt: skip
 FOURIER = dict(features="fourier", fourier_count=100, bandwidth=2.0)
@@ -43,7 +43,7 @@ CHOICES = {
     "Pendulum-v1": (
         *(("gamma", x, dict(gamma=x)) for x in (0.8, 0.9, 0.98, 0.995)),
         *(("lambda", x, dict(lam=x)) for x in (0.0, 0.5, 0.95, 1.0)),
-        *(("delta", x, dict(delta=x)) for x in (0.005, 0.05, 0.2)),
+        *(("delta", x, dict(delta=x)) for x in (0.003, 0.03, 0.2)),
         *(("batch", x, dict(batch=x)) for x in (2048, 4096, 16384)),
         ("features", 0.0, dict(features="linear")),
         *(("features", x, {**FOURIER, "fourier_count": x}) for x in (20, 100, 300)),

@@ -1,4 +1,4 @@
-"""Changes of page 18's solution that leave it the same function, each with its reason."""
+"""Changes of page 18's solution that leave it the same function, with reasons."""
 
 ANY = "NumPy takes any negative length for the unknown one"
 HELD = "nothing varies between 9e-9 and 1.1e-8: a threshold between rounding and data"

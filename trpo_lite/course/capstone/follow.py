@@ -157,7 +157,7 @@ def _cycles(trace):
             open_ = []
         open_.append(call)
         if call.name == "update":
-            cycles.append(open_)
+            cycles.append([*open_])
     return cycles
 
 

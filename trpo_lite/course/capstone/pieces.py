@@ -144,8 +144,8 @@ def softmax_world(rng, N, F, A, scale=1.0):
 SOFTMAX_SIZES = ((5, 3, 4), (7, 4, 3), (6, 2, 5), (1, 3, 2))
 
 
-def softmax_cases(more):
-    """rng -> cases (theta, phi, ...), the last one with huge logits."""
+def softmax_cases(more, huge=True):
+    """rng -> cases (theta, phi, ...); the last ones have huge logits."""
 
     def cases(rng):
         found = []
@@ -153,9 +153,20 @@ def softmax_cases(more):
             theta, phi = softmax_world(rng, N, F, A)
             found.append(more(theta, phi, A, rng))
         theta, phi = softmax_world(rng, 4, 3, 5, 800.0)
-        return [*found, more(theta, phi, 5, rng)]
+        found += [more(theta, phi, 5, rng)] * huge
+        return [*found, more(*lifted(*softmax_world(rng, 5, 3, 4), 4), 4, rng)]
 
     return cases
+
+
+def lifted(theta, phi, A):
+    """Logits near 900, the last one near -800; rows 1 and 2 have one action left."""
+    theta, phi = theta.copy(), phi.copy()
+    theta[-A:] += 900.0
+    theta[-1] -= 1700.0
+    phi[:, -1] = 1.0
+    phi[1:3] *= np.array([[400.0], [-400.0]])
+    return theta, phi
 
 
 def with_actions(theta, phi, A, rng):
@@ -305,16 +316,12 @@ def told(case, text):
 
 def draw_cases(kind):
     def cases(rng):
-        made = (softmax_cases if kind == "softmax" else gaussian_cases)(
-            lambda theta, phi, k, rng: (theta, phi[:3])
-        )(rng)
-        if kind == "softmax":  # in place of huge logits, large ones that are alike
-            theta, phi = (x.copy() for x in made[0])
-            theta[-4:] += 900.0
-            phi[:, -1] = 1.0
-            phi[1:] *= np.array([[400.0], [-400.0]])  # here only one action is left
-            made = [*made[:4], (theta, phi)]
-        return [(*case, int(rng.integers(1000))) for case in made]
+        def few(theta, phi, _, rng):
+            return theta, phi[:3], int(rng.integers(1000))
+
+        if kind == "softmax":
+            return softmax_cases(few, huge=False)(rng)
+        return gaussian_cases(few)(rng)
 
     return cases
 
@@ -413,7 +420,7 @@ softmax_kl = piece(
 
 softmax_fisher = piece(
     "softmax_fisher",
-    softmax_cases(with_vector),
+    softmax_cases(with_vector, huge=False),
     {
         WRONG_ORDER: [
             (
