@@ -243,10 +243,16 @@ def what_is_drawn(kind, sample, theta, phi, seed):
     if not np.array_equal(drawn, again):
         return "the same rng gives other actions: draw from the rng that is given"
     if np.array_equal(drawn, other):
+        if kind == "softmax" and np.array_equal(drawn, likeliest(theta, rows)):
+            return "the likeliest action is always taken"
         return "another rng gives the same actions: nothing is drawn at random"
     if kind == "softmax":
         return _choices(drawn, theta, phi)
     return _moves(drawn.reshape(N, DRAWS, m), theta, phi)
+
+
+def likeliest(theta, phi):
+    return solution.log_softmax(theta, phi).argmax(1)
 
 
 def _choices(drawn, theta, phi):
@@ -263,8 +269,6 @@ def _choices(drawn, theta, phi):
     wrong = np.abs(counts - p) > 5 * np.sqrt(p * (1 - p) / DRAWS) + 2 / DRAWS
     if not wrong.any():
         return ""
-    if np.array_equal(counts[:, ::-1] > 0.5, p[:, ::-1] == p.max(1, keepdims=True)):
-        return "the likeliest action is always taken"
     n, a = np.argwhere(wrong)[0]
     return (
         f"action {a} is drawn in {counts[n, a]:.1%} of row {n}, its probability is "
