@@ -55,18 +55,17 @@ def samples():
 
 
 @cache
-def random_waves(count, bandwidth):
-    """(frequencies [count, 1], phases [count])."""
-    rng = np.random.default_rng(3)
+def random_waves(count, bandwidth, draw=3):
+    """(frequencies [count, 1], phases [count]); another draw is other waves."""
+    rng = np.random.default_rng(draw)
     frequencies = rng.standard_normal((count, 1)) / bandwidth
     return frequencies, rng.uniform(-np.pi, np.pi, count)
 
 
-def wave_features(x, count, bandwidth):
+def wave_features(x, count, bandwidth, draw=3):
     """phi [N, count + 1] of numbers x [N]."""
-    return solution.features(
-        x[:, None], np.zeros(1), np.ones(1), random_waves(count, bandwidth)
-    )
+    found = random_waves(count, bandwidth, draw)
+    return solution.features(x[:, None], np.zeros(1), np.ones(1), found)
 
 
 def ridge_fit(phi, y, ridge=1e-3):
@@ -89,9 +88,9 @@ def wave_fit(count, bandwidth):
     return grid, fit, line, errors
 
 
-def likeness(d, count, bandwidth):
+def likeness(d, count, bandwidth, draw=3):
     """(2/K) w(0) . w(d) of K waves, and what it tends to, exp(-d^2 / 2 b^2), [N]."""
-    w = wave_features(np.append(0.0, d), count, bandwidth)[:, :-1]
+    w = wave_features(np.append(0.0, d), count, bandwidth, draw)[:, :-1]
     return 2 / count * w[1:] @ w[0], np.exp(-(d**2) / (2 * bandwidth**2))
 
 
@@ -210,13 +209,13 @@ waves = Widget(
 
 
 def discount_for_stub(steps, share):
-    """The gamma at which a reward so many steps later counts by this share."""
+    """The gamma at which a reward so many steps later has this share."""
     gamma = ...  # your line
     return gamma
 
 
 def discount_for_reference(steps, share):
-    """The gamma at which a reward so many steps later counts by this share."""
+    """The gamma at which a reward so many steps later has this share."""
     gamma = share ** (1 / steps)
     return gamma
 
@@ -266,8 +265,8 @@ discount_for = Exercise(
 def real_steps_stub(terminated, truncated, resets_first):
     """Which rows [T, N] of a NEXT_STEP environment are steps, [T, N] bool.
 
-    terminated, truncated [T, N] bool; resets_first [N] bool: the environments
-    whose first row only resets, since their episode ended in the last batch.
+    terminated, truncated [T, N] bool; resets_first [N] bool: environments
+    whose first row only resets, as their run ended in the last batch.
     """
     done = terminated | truncated
     return ~done
@@ -276,8 +275,8 @@ def real_steps_stub(terminated, truncated, resets_first):
 def real_steps_reference(terminated, truncated, resets_first):
     """Which rows [T, N] of a NEXT_STEP environment are steps, [T, N] bool.
 
-    terminated, truncated [T, N] bool; resets_first [N] bool: the environments
-    whose first row only resets, since their episode ended in the last batch.
+    terminated, truncated [T, N] bool; resets_first [N] bool: environments
+    whose first row only resets, as their run ended in the last batch.
     """
     done = terminated | truncated
     return ~np.vstack([resets_first, done[:-1]])
@@ -341,8 +340,8 @@ real_steps = Exercise(
 def same_policy_stub(weights, mean, std, new_mean, new_std):
     """New weights with which the policy on the new scale acts as before.
 
-    weights [D + 1, k] for the features [z, 1], z = (s - mean) / std; mean, std,
-    new_mean, new_std [D]. The last row of weights belongs to the 1.
+    weights [D + 1, k] for the features [z, 1], z = (s - mean) / std; their
+    last row belongs to the 1. mean, std, new_mean, new_std [D].
     """
     ...  # your code
 
@@ -350,8 +349,8 @@ def same_policy_stub(weights, mean, std, new_mean, new_std):
 def same_policy_reference(weights, mean, std, new_mean, new_std):
     """New weights with which the policy on the new scale acts as before.
 
-    weights [D + 1, k] for the features [z, 1], z = (s - mean) / std; mean, std,
-    new_mean, new_std [D]. The last row of weights belongs to the 1.
+    weights [D + 1, k] for the features [z, 1], z = (s - mean) / std; their
+    last row belongs to the 1. mean, std, new_mean, new_std [D].
     """
     slope = weights[:-1] / std[:, None]  # on the observations as they are
     bias = weights[-1] + (new_mean - mean) @ slope

@@ -133,12 +133,17 @@ def events(request, target, errors):
 
 
 def check(path, *, only=(), tasks=False, seed=0):
-    """Print what is done, what is wrong and what is missing in a file; all done?"""
+    """Print what is done, what is wrong and what is missing in a file."""
     path = Path(path)
     problem = unfit(path)
     if problem:
         say(f"[todo] {problem}")
-        return False
+    else:
+        checked(path, only, tasks, seed)
+
+
+def checked(path, only, tasks, seed):
+    """Print it; is all done?"""
     found = []
     for verdict in judge(path, only, seed=seed):
         if verdict.name == READING:
@@ -170,8 +175,8 @@ def unfit(path):
         return f"{path}: give it a name that ends in .py."
     if not path.exists():
         return (
-            f'there is no {path.name} yet: capstone.start("{path.name}"), or '
-            f"`{PROG} {path.name}`, writes one to begin with."
+            f"there is no {path.name} yet.\n"
+            f'    capstone.start("{path.name}") writes one to begin with.'
         )
     return ""
 
@@ -235,5 +240,5 @@ def main(arguments=None):
         return 0
     if path.suffix != ".py" or path.is_dir():
         parser.error(unfit(path))
-    whole = check(path, only=options.only, tasks=options.tasks, seed=options.seed)
+    whole = checked(path, options.only, options.tasks, options.seed)
     return 0 if whole else 1
