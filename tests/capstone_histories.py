@@ -63,7 +63,7 @@ def scores(history):
     )
 
 
-def choices(tasks=TASKS, report=lambda text: None):
+def capstone_choices(tasks=TASKS, report=lambda text: None):
     """For each task its names and values of settings, late and whole [C, seeds]."""
     found = {}
     for task, (seeds, base) in tasks.items():
@@ -92,7 +92,7 @@ def choices(tasks=TASKS, report=lambda text: None):
 def main():
     from tests.histories import save
 
-    say(save("capstone_choices", choices(report=say)))
+    say(save("capstone_choices", capstone_choices(report=say)))
     return 0
 
 
