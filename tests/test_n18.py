@@ -94,7 +94,7 @@ def test_the_guides_numbers(key, text):
 def test_what_is_said_of_the_choices():
     CartPole, Pendulum = "CartPole", "Pendulum"
     ends = [late(CartPole, "delta", x)[0] for x in (0.003, 0.01, 0.05, 0.2)]
-    assert 459 < min(ends) and max(ends) < 500.5
+    assert min(ends) > 459 and max(ends) < 500.5
     assert late(CartPole, "delta", 0.001)[1] == pytest.approx(174, abs=0.5)
     assert late(CartPole, "batch", 16384)[1] == pytest.approx(227, abs=0.5)
     assert late(CartPole, "batch", 4096)[1] == pytest.approx(360, abs=0.5)
@@ -155,9 +155,10 @@ def test_a_scale_that_moves_is_a_few_percent_of_delta():
 
 
 def test_what_the_first_baseline_is_worth_on_cartpole():
-    noise, found = n12.noise_promise(0.05, 5, 4096), {"own": [], "none": []}
+    found = {"own": [], "none": []}
     for seed in range(4):
         _, _, policy, batch, _, A = first_update(seed)
+        noise = n12.noise_promise(0.05, 5, len(batch))
         for name in found:
             _, said = trpo_update(policy, batch, normalize(A[name]), 0.05, damping=1e-3)
             found[name].append(said.predicted_surrogate / noise)

@@ -89,6 +89,6 @@ def fourier(D, count, bandwidth, rng):
 
 TASKS = (
     Task("CartPole-v1", 475.0, 16, 256, 24, 0.99, 0.97, 0.01),
-    Task("InvertedPendulum-v5", 950.0, 16, 256, 30, 0.99, 0.97, 0.05, needs="mujoco"),
+    Task("InvertedPendulum-v5", 950.0, 16, 256, 50, 0.99, 0.97, 0.01, needs="mujoco"),
     Task("Pendulum-v1", -200.0, 16, 250, 60, 0.98, 0.95, 0.03, waves=(200, 2.0)),
 )
