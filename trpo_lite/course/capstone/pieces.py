@@ -68,8 +68,8 @@ class Piece:
         if adapted is functions[self.name]:
             return adapted
         # what is read of the code, and the line of an error, are the reader's own
-        adapted.__signature__ = inspect.signature(adapted)
-        adapted.__wrapped__ = functions[self.name]
+        own = dict(__signature__=inspect.signature(adapted))
+        vars(adapted).update(own, __wrapped__=functions[self.name])
         return functools.partial(adapted)  # whose own code is nobody's stub
 
 
