@@ -137,7 +137,8 @@ def draw_choices(task):
         axes.plot(at, late.mean(1), **style.line(0))
         for seed in late.T:
             axes.plot(at, seed, "o", color=style.GREY, markersize=3.5)
-        axes.set_xticks(at, [f"{v:g}" for v in values], fontsize=9.5)
+        ticks = [f"{v:g}".removeprefix("0") or "0" for v in values]
+        axes.set_xticks(at, ticks, fontsize=9)
         axes.set_xlabel(LABELS[name])
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
