@@ -3,7 +3,7 @@
     python -m tests.capstone_mutants [NAME ...]      the mutants that a check accepts
 
 The changes are those of `tests.reference_mutants`, in a piece's functions and in the
-helpers that they call. `tests/answers/capstone.py` declares those that are the same
+helpers that they call. `tests.capstone_same.py` declares those that are the same
 function, as EQUIVALENT.
 """
 
@@ -44,7 +44,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser("python -m tests.capstone_mutants")
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     names = parser.parse_args(arguments).names
-    from tests.answers.capstone import EQUIVALENT
+    from tests.capstone_same import EQUIVALENT
 
     total = 0
     for piece in pieces:

@@ -13,7 +13,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from tests import capstone_loops
-from tests.answers.capstone import EQUIVALENT
+from tests.capstone_same import EQUIVALENT
 from tests.capstone_mutants import accepted, changed
 from trpo_lite import advantage, conjugate_gradient, rollout, trpo
 from trpo_lite.course import capstone
@@ -209,6 +209,14 @@ def test_odd_answers_are_told_and_none_raises(piece):
         assert not any(text == f"{m}." for m in piece.exercise.mistakes)
     kind, text, _ = piece.judge({name: 3 for name in piece.names})
     assert (kind, text) == ("retry", f"{piece.name} is no function.")
+
+
+def test_each_piece_can_be_had_by_its_name():
+    from trpo_lite.course.capstone import pieces as module
+
+    for piece in pieces:
+        assert getattr(module, piece.name) is piece
+        assert len(piece.case(0)) > 1
 
 
 def test_half_of_a_pair_is_told():

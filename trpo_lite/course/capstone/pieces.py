@@ -716,7 +716,7 @@ def baseline_cases(rng):
     return [tuple(case) for case in cases]
 
 
-baseline = piece(
+fit_value = piece(
     ("fit_value", "predict_value"),
     baseline_cases,
     {
@@ -1332,6 +1332,6 @@ train = piece(
 pieces = (
     softmax_log_prob, softmax_score, softmax_kl, softmax_fisher, softmax_sample,
     gaussian_log_prob, gaussian_score, gaussian_kl, gaussian_fisher, gaussian_sample,
-    moments, features, baseline, collect, gae, cg, natural_step, line_search, update,
+    moments, features, fit_value, collect, gae, cg, natural_step, line_search, update,
     train,
 )  # fmt: skip
