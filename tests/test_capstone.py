@@ -1,10 +1,12 @@
 """Page 18's file: the solution, the checks of its pieces, and how files are judged."""
 
 import ast
-import importlib
 import inspect
 import io
+import re
+import time
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -13,11 +15,11 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from tests import capstone_loops
-from tests.capstone_same import EQUIVALENT
 from tests.capstone_mutants import accepted, changed
+from tests.capstone_same import EQUIVALENT
 from trpo_lite import advantage, conjugate_gradient, rollout, trpo
 from trpo_lite.course import capstone
-from trpo_lite.course.capstone import run, solution, starter
+from trpo_lite.course.capstone import run, solution, starter, worker
 from trpo_lite.course.capstone.follow import complaint, policy_of
 from trpo_lite.course.capstone.pieces import pieces, slip, source_of, what_is_drawn
 from trpo_lite.course.capstone.tasks import TASKS
@@ -217,6 +219,26 @@ def test_each_piece_can_be_had_by_its_name():
     for piece in pieces:
         assert getattr(module, piece.name) is piece
         assert len(piece.case(0)) > 1
+
+
+@pytest.mark.parametrize("kind", ["softmax", "gaussian"])
+def test_common_slips_that_the_engine_knows_by_itself(kind):
+    def told(name, function):
+        piece = next(p for p in pieces if p.name == f"{kind}_{name}")
+        return piece.judge({piece.name: function})[1]
+
+    right = policy_of(kind)
+    text = told("kl", lambda theta, new, phi: right.kl(new, theta, phi))
+    assert text == "the arguments theta and new are exchanged."
+    text = told(
+        "score",
+        lambda theta, phi, actions, weights: (
+            right.score(theta, phi, actions, weights) / len(phi)
+        ),
+    )
+    assert text == "1/N of the right answer: a mean where a sum was meant."
+    text = told("log_prob", lambda *case: print(right.log_prob(*case)))
+    assert text.startswith("it prints, but returns nothing")
 
 
 def test_half_of_a_pair_is_told():
@@ -529,6 +551,35 @@ def test_the_solution_beats_cartpole():
     assert TASKS[0].run(vars(solution), seed=1) >= TASKS[0].goal
 
 
+def test_a_task_tells_its_score_its_seeds_and_its_errors(tmp_path):
+    short = replace(TASKS[0], T=8, updates=1)
+    kind, text, _ = worker.played(short, vars(solution), tmp_path, 4)
+    assert kind == "retry"
+    assert re.fullmatch(
+        r"mean return [\d.]+ of 100 episodes, 475 to beat \(seed 4 [\d.]+, "
+        r"seed 5 [\d.]+, seed 6 [\d.]+\)\.",
+        text,
+    )
+    easy = replace(short, goal=5.0)
+    kind, text, _ = worker.played(easy, vars(solution), tmp_path, 4)
+    assert kind == "ok" and "seed" not in text
+
+    def broken(*arguments):
+        print("begun")
+        raise ValueError("no")
+
+    functions = {**vars(solution), "train": broken}
+    kind, text, heard = worker.played(short, functions, tmp_path, 0)
+    assert (kind, text, heard) == ("retry", "it stops: ValueError: no.", ["begun"])
+    absent = replace(short, needs="no_such_package")
+    assert worker.played(absent, {}, tmp_path, 0)[0] == "skip"
+
+
+def test_continuous_actions_and_waves_in_a_task():
+    short = replace(TASKS[-1], T=8, updates=2)
+    assert -2000 < short.run(vars(solution)) < 0
+
+
 def test_no_page_before_uses_the_last_task():
     notebooks = Path(__file__).resolve().parent.parent / "notebooks"
     for path in notebooks.glob("*.ipynb"):
@@ -536,5 +587,15 @@ def test_no_page_before_uses_the_last_task():
             assert TASKS[-1].env_id not in path.read_text(encoding="utf-8")
 
 
-def test_the_worker_is_a_module_of_its_own():
-    assert importlib.util.find_spec("trpo_lite.course.capstone.worker")
+def test_one_who_listens_no_more_ends_the_worker(tmp_path):
+    path = written(tmp_path, "import time\ntime.sleep(60)\n")
+    before = time.perf_counter()
+    events = run.events(
+        dict(path=str(path), target=str(tmp_path / "e"), only=[], tasks=False, seed=0,
+             limits=run.LIMITS, verdicts={}),
+        tmp_path / "e", tmp_path / "errors",
+    )  # fmt: skip
+    (tmp_path / "e").write_text("")
+    assert next(events) == {"begin": run.READING}
+    events.close()
+    assert time.perf_counter() - before < 50

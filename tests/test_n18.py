@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.capstone_histories import capstone_choices
 from trpo_lite.advantage import LinearValue, gae, normalize
 from trpo_lite.course import n12
 from trpo_lite.course import n18 as lesson
 from trpo_lite.course.capstone import solution, starter
 from trpo_lite.course.capstone.pieces import pieces, slip
 from trpo_lite.course.capstone.tasks import TASKS
+from trpo_lite.course.data import load
 from trpo_lite.environments import make_environment
 from trpo_lite.features import linear_features
 from trpo_lite.rollout import collect
@@ -69,6 +71,16 @@ def late(task, name, value):
     values, end, whole = lesson.choices(task)[name]
     k = int(np.flatnonzero(values == value)[0])
     return float(end[k].mean()), float(whole[k].mean())
+
+
+def test_the_measurement_runs_and_has_the_stored_form():
+    base = dict(steps=256, batch=128, environments=4)
+    found = capstone_choices({"Pendulum-v1": (range(2), base)})
+    stored = load("capstone_choices")
+    assert set(found) == {key for key in stored if key.startswith("pendulum")}
+    for key in ("pendulum_name", "pendulum_value"):
+        assert np.array_equal(found[key], stored[key])
+    assert found["pendulum_late"].shape == (21, 2)
 
 
 SAID = {

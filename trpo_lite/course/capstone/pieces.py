@@ -821,7 +821,8 @@ def collected(collect, script, actions, same_step, T):
                     "beginning"
                 )
         grid = np.concatenate([batch[key] for batch in found])
-        result[key] = grid if key == "valid" else grid[real]
+        grid = grid if key == "valid" else grid[real]
+        result[key] = grid.astype(float) if key == "t" else grid
     return {**result, "sent": np.array(env.sent)[real]}
 
 
