@@ -349,6 +349,13 @@ softmax_log_prob = piece(
     {
         **ORDER,
         **OVERFLOW,
+        "the log of a softmax: exp overflows or vanishes; take the logs by hand": [
+            ("    z -= z.max(1, keepdims=True)\n", ""),
+            (
+                "return z - np.log(np.exp(z).sum(1, keepdims=True))",
+                "return np.log(np.exp(z) / np.exp(z).sum(1, keepdims=True))",
+            ),
+        ],
         "these are probabilities: take their log": [
             (
                 "return log_softmax(theta, phi)",
@@ -1045,6 +1052,9 @@ cg = piece(
         ],
         "the residual grows: r - alpha Ap": [
             ("r - rr / (p @ Ap) * Ap", "r + rr / (p @ Ap) * Ap"),
+        ],
+        "it goes on when it is done and divides 0 by 0: stop when r.r is tiny": [
+            ("        if rr <= 1e-20 * (b @ b):\n            break\n", ""),
         ],
         "b = 0 divides 0 by 0: test the residual before the first step": [
             ("if rr <= 1e-20 * (b @ b):", "if rr < 1e-20 * (b @ b):"),
