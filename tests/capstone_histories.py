@@ -1,0 +1,100 @@
+"""The measurement of page 18: `python -m tests.capstone_histories`.
+
+One setting at a time is moved away from a base, on two tasks. What is stored is plain
+numbers, in trpo_lite/course/data/capstone_choices.npz.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import sys
+
+import numpy as np
+
+from trpo_lite._terminal import say
+from trpo_lite.train import train
+
+#: {task: (seeds, base settings)}
+TASKS = {
+    "CartPole-v1": (
+        range(1000, 1004),
+        dict(steps=81_920, batch=4096, environments=16, gamma=0.99, lam=0.97,
+             delta=0.05, until=np.inf, features="linear"),
+    ),
+    "Pendulum-v1": (
+        range(1000, 1003),
+        dict(steps=245_760, batch=4096, environments=16, gamma=0.98, lam=0.95,
+             delta=0.03, features="fourier", fourier_count=100, bandwidth=2.0),
+    ),
+}  # fmt: skip
+FOURIER = dict(features="fourier", fourier_count=100, bandwidth=2.0)
+#: {task: what is moved: (name of the setting, value shown, what `train` is told)}
+CHOICES = {
+    "CartPole-v1": (
+        *(("gamma", x, dict(gamma=x)) for x in (0.8, 0.9, 0.95, 0.99, 0.995, 0.999)),
+        *(("lambda", x, dict(lam=x)) for x in (0.0, 0.5, 0.8, 0.97, 1.0)),
+        *(("delta", x, dict(delta=x)) for x in (0.001, 0.003, 0.01, 0.05, 0.2, 1.0)),
+        *(("batch", x, dict(batch=x)) for x in (512, 1024, 4096, 16384)),
+        *(("environments", x, dict(environments=x)) for x in (4, 16, 64, 256)),
+        ("scaling", 0.0, dict(normalize_observations=False)),
+    ),
+    "Pendulum-v1": (
+        *(("gamma", x, dict(gamma=x)) for x in (0.8, 0.9, 0.98, 0.995)),
+        *(("lambda", x, dict(lam=x)) for x in (0.0, 0.5, 0.95, 1.0)),
+        *(("delta", x, dict(delta=x)) for x in (0.003, 0.03, 0.2)),
+        *(("batch", x, dict(batch=x)) for x in (2048, 4096, 16384)),
+        ("features", 0.0, dict(features="linear")),
+        *(("features", x, {**FOURIER, "fourier_count": x}) for x in (20, 100, 300)),
+        *(("bandwidth", x, {**FOURIER, "bandwidth": x}) for x in (0.5, 2.0, 8.0)),
+    ),
+}
+
+
+def scores(history):
+    """(mean return over the last fifth of the steps, over all of them)."""
+    steps = np.diff(history["steps"], prepend=0)
+    returns, late = history["return_mean"], history["steps"] > 0.8 * steps.sum()
+    known = np.isfinite(returns)
+    return tuple(
+        float(np.average(returns[x], weights=steps[x])) if x.any() else np.nan
+        for x in (known & late, known)
+    )
+
+
+def capstone_choices(tasks=TASKS, report=lambda text: None):
+    """For each task its names and values of settings, late and whole [C, seeds]."""
+    found = {}
+    for task, (seeds, base) in tasks.items():
+        rows, known = [], {}
+        for name, value, change in CHOICES[task]:
+            settings = {**base, **change}
+            key = repr(sorted(settings.items()))
+            if key not in known:
+                known[key] = [
+                    scores(train(task, seed=seed, progress=False, **settings))
+                    for seed in seeds
+                ]
+            rows.append(known[key])
+            report(f"{task} {name} {value}: {np.mean(rows[-1], 0).round(1)}")
+        label = task.split("-")[0].lower()
+        late, whole = np.moveaxis(np.array(rows, np.float32), 2, 0)
+        found |= {
+            f"{label}_name": np.array([name for name, _, _ in CHOICES[task]]),
+            f"{label}_value": np.array([float(x) for _, x, _ in CHOICES[task]]),
+            f"{label}_late": late,
+            f"{label}_whole": whole,
+        }
+    return found
+
+
+def main():
+    from tests.histories import save
+
+    say(save("capstone_choices", capstone_choices(report=say)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
