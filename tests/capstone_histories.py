@@ -1,19 +1,11 @@
-"""The measurement of page 18: `python -m tests.capstone_histories`.
+"""The measurement of page 18: `python -m tests.histories capstone_choices`.
 
 One setting at a time is moved away from a base, on two tasks. What is stored is plain
 numbers, in trpo_lite/course/data/capstone_choices.npz.
 """
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-import sys
-
 import numpy as np
 
-from trpo_lite._terminal import say
 from trpo_lite.train import train
 
 #: {task: (seeds, base settings)}
@@ -63,12 +55,12 @@ def scores(history):
     )
 
 
-def capstone_choices(tasks=TASKS, report=lambda text: None):
+def capstone_choices(tasks=TASKS):
     """For each task its names and values of settings, late and whole [C, seeds]."""
     found = {}
     for task, (seeds, base) in tasks.items():
         rows, known = [], {}
-        for name, value, change in CHOICES[task]:
+        for _, _, change in CHOICES[task]:
             settings = {**base, **change}
             key = repr(sorted(settings.items()))
             if key not in known:
@@ -77,7 +69,6 @@ def capstone_choices(tasks=TASKS, report=lambda text: None):
                     for seed in seeds
                 ]
             rows.append(known[key])
-            report(f"{task} {name} {value}: {np.mean(rows[-1], 0).round(1)}")
         label = task.split("-")[0].lower()
         late, whole = np.moveaxis(np.array(rows, np.float32), 2, 0)
         found |= {
@@ -87,14 +78,3 @@ def capstone_choices(tasks=TASKS, report=lambda text: None):
             f"{label}_whole": whole,
         }
     return found
-
-
-def main():
-    from tests.histories import save
-
-    say(save("capstone_choices", capstone_choices(report=say)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

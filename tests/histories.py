@@ -16,6 +16,7 @@ import time
 
 import numpy as np
 
+from tests.capstone_histories import capstone_choices
 from trpo_lite import lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
@@ -305,6 +306,7 @@ MEASUREMENTS = {
         trpo_mass,
         trpo_guard,
         penalty_runs,
+        capstone_choices,
     )
 }
 

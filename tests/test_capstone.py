@@ -494,7 +494,7 @@ def test_the_command_writes_a_file_once_and_checks_it(tmp_path):
     path = tmp_path / "mine.py"
     status, text = printed(capstone.main, [str(path)])
     assert status == 0 and "is written" in text
-    assert "python -m trpo_lite.course.capstone mine.py" in path.read_text()
+    assert "python -m trpo_lite.course capstone mine.py" in path.read_text()
     mine = path.read_text() + "# mine\n"
     path.write_text(mine)
     assert capstone.start(path) is False and path.read_text() == mine

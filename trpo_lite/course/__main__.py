@@ -11,6 +11,7 @@ PROG = "python -m trpo_lite.course"
 # each is a module beside this one: its main(arguments) returns the exit status
 COMMANDS = {
     "progress": "what is done in the whole course",
+    "capstone": "check the file of page 18",
     "grade": "points for a class",
 }
 

@@ -4,7 +4,7 @@
     capstone.start("my_trpo.py")
     capstone.check("my_trpo.py")
 
-The same from a terminal: `python -m trpo_lite.course.capstone my_trpo.py`.
+The same from a terminal: `python -m trpo_lite.course capstone my_trpo.py`.
 """
 
 from trpo_lite.course.capstone.run import check, main, start

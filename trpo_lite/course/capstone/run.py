@@ -1,4 +1,4 @@
-"""Check a file of one's own: `python -m trpo_lite.course.capstone my_trpo.py`."""
+"""Check a file of one's own: `python -m trpo_lite.course capstone my_trpo.py`."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trpo_lite._terminal import Parser, say
 
-PROG = "python -m trpo_lite.course.capstone"
+PROG = "python -m trpo_lite.course capstone"
 LIMITS = {"read": 20.0, "piece": 20.0, "task": 600.0}  # seconds of processor
 READING = "reading the file"
 STARTER = Path(__file__).with_name("starter.py")

@@ -3,7 +3,7 @@
 Write the pieces below in any order, with helpers of your own. NumPy is enough.
 See how far you are, as often as you like:
 
-    python -m trpo_lite.course.capstone THIS_FILE.py
+    python -m trpo_lite.course capstone THIS_FILE.py
 
 A piece that isn't written yet is borrowed from the solution while the others are
 checked, so call the pieces by their names. All arrays are float64 unless they say so.
