@@ -111,6 +111,16 @@ def test_wrong_lengths_may_be_too_long_but_for_one():
     assert g_h_g.min() < 1e-2 and g_h_g.max() == pytest.approx(89.1, abs=0.1)
 
 
+@pytest.mark.parametrize("sigma", [0.3, 0.1, 0.02, 0.001])
+def test_vanilla_in_sigma_does_not_come_to_rest_at_a_fixed_stepsize(sigma):
+    best = lesson.best_gain(0.9)
+    g, F = slope_and_fisher(best, sigma)
+    kl = 0.01**2 * np.array([g @ F @ g, g @ np.linalg.solve(F, g)]) / 2
+    assert kl[0] == pytest.approx(0.236, abs=5e-4)
+    assert 0.01 * g[1] / sigma == pytest.approx(-0.486, abs=5e-4)  # the same share
+    assert kl[1] == pytest.approx(0.059 * sigma**4, rel=0.01)  # natural comes to rest
+
+
 def test_large_damping_turns_to_the_own_vanilla_gradient():
     turns = []
     for parameter, scale in (("std", 1), ("log_std", 0.3)):
