@@ -180,7 +180,8 @@ PRESETS = {
         features="linear",
         normalize_observations=False,
     ),
-    "Hopper": ROBOT | dict(steps=800_000, features="linear", delta=0.05, decay=0.9),
+    "Hopper": ROBOT
+    | dict(steps=800_000, bandwidth=5.0, log_std=-0.5, decay=0.9, cg_iterations=5),
     "HalfCheetah": ROBOT
     | dict(
         steps=800_000,
@@ -190,7 +191,16 @@ PRESETS = {
         log_std=-0.5,
         decay=0.5,
     ),
-    "Walker2d": ROBOT | dict(steps=1_000_000, bandwidth=6.0, log_std=-0.5, decay=0.5),
+    "Walker2d": ROBOT
+    | dict(
+        steps=1_000_000,
+        starts=3,
+        start_steps=180_000,
+        bandwidth=6.0,
+        log_std=-0.5,
+        decay=0.5,
+        cg_iterations=2,
+    ),
     "Reacher": ROBOT
     | {
         "gamma": 0.95,
