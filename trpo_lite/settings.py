@@ -230,6 +230,7 @@ PRESETS = {
         bandwidth=15.0,
         log_std=-1.5,
         decay=0.5,
+        cg_iterations=3,
     ),
 }
 
