@@ -181,7 +181,7 @@ PRESETS = {
         normalize_observations=False,
     ),
     "Hopper": ROBOT
-    | dict(steps=1_000_000, bandwidth=5.0, log_std=-0.5, decay=0.7, cg_iterations=5),
+    | dict(steps=1_000_000, bandwidth=5.0, decay=0.9, cg_iterations=3),
     "HalfCheetah": ROBOT
     | dict(
         steps=800_000,
