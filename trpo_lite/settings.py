@@ -180,8 +180,7 @@ PRESETS = {
         features="linear",
         normalize_observations=False,
     ),
-    "Hopper": ROBOT
-    | dict(steps=1_000_000, bandwidth=5.0, decay=0.9, cg_iterations=3),
+    "Hopper": ROBOT | dict(steps=1_000_000, bandwidth=5.0, decay=0.9, cg_iterations=3),
     "HalfCheetah": ROBOT
     | dict(
         steps=800_000,
