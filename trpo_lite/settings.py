@@ -191,13 +191,7 @@ PRESETS = {
         decay=0.5,
     ),
     "Walker2d": ROBOT
-    | dict(
-        steps=1_000_000,
-        bandwidth=10.0,
-        log_std=-0.5,
-        decay=0.9,
-        cg_iterations=3,
-    ),
+    | dict(steps=1_000_000, bandwidth=6.0, decay=0.9, cg_iterations=3),
     "Reacher": ROBOT
     | {
         "gamma": 0.95,
