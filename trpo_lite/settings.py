@@ -180,7 +180,7 @@ PRESETS = {
         features="linear",
         normalize_observations=False,
     ),
-    "Hopper": ROBOT | dict(steps=800_000, features="linear", delta=0.05, decay=0.9),
+    "Hopper": ROBOT | dict(steps=1_000_000, bandwidth=5.0, decay=0.9, cg_iterations=3),
     "HalfCheetah": ROBOT
     | dict(
         steps=800_000,
@@ -190,7 +190,8 @@ PRESETS = {
         log_std=-0.5,
         decay=0.5,
     ),
-    "Walker2d": ROBOT | dict(steps=1_000_000, bandwidth=6.0, log_std=-0.5, decay=0.5),
+    "Walker2d": ROBOT
+    | dict(steps=1_000_000, bandwidth=6.0, decay=0.9, cg_iterations=3),
     "Reacher": ROBOT
     | {
         "gamma": 0.95,
@@ -228,6 +229,7 @@ PRESETS = {
         bandwidth=15.0,
         log_std=-1.5,
         decay=0.5,
+        cg_iterations=3,
     ),
 }
 
