@@ -11,12 +11,18 @@ from trpo_lite.course.working_copy import MINE, update
 PROG = "python -m trpo_lite.course"
 
 
-def told(news):
-    """What came, as lines to print; what could not come is for standard error."""
+def told(one):
+    """Print what became of a page; new ones are counted at the end."""
+    if one.kind == "left":
+        say(f"{PROG}: {one.page}: {one.text}", sys.stderr)
+    elif one.kind in ("changed", "question"):
+        say(f"{one.page}{':' if one.kind == 'changed' else ','} {one.text}")
+
+
+def summary(news):
+    """What is said of all pages together, as lines."""
     new = [one.page for one in news if one.kind == "new"]
     lines = [f"{len(new)} new pages"] if len(new) > 3 else [f"{p}: new" for p in new]
-    lines += [f"{one.page}: {one.text}" for one in news if one.kind == "changed"]
-    lines += [f"{one.page}, {one.text}" for one in news if one.kind == "question"]
     return lines if news else ["nothing new"]
 
 
@@ -40,16 +46,20 @@ def main(arguments, commands):
     )
     parser.add_argument("--no-open", action="store_true", help="only bring the pages")
     options = parser.parse_args(arguments)
-    news = update(options.folder)
-    left = [f"{one.page}: {one.text}" for one in news if one.kind == "left"]
-    for line in told(news):
+    news = update(options.folder, tell=told)
+    for line in summary(news):
         say(line)
-    for line in left:
-        say(f"{PROG}: {line}", sys.stderr)
+    kinds = [one.kind for one in news]
+    if "full" in kinds:
+        say(
+            f"{PROG}: {options.folder} is full: {kinds.count('full')} pages could not "
+            "be brought; yours are untouched",
+            sys.stderr,
+        )
     say(f"your pages are in {options.folder}")
     if not options.no_open:
         page = resume(whole_course(options.folder).pages).file
         address = jupyter.show(options.folder, page)
         if address:
             say(f"they are open already: {address}")
-    return 1 if left else 0
+    return 1 if {*kinds} & {"left", "full"} else 0
