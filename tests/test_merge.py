@@ -252,7 +252,14 @@ def test_a_lost_base_loses_no_answer():
     mine = edited({"exercise": ANSWER})
     merged = merge(None, mine, edited({"title": "# 03 · New"}))
     assert of(merged.page, "exercise")["source"] == ANSWER
-    assert [q.split(":")[0] for q in merged.questions] == ["title", "exercise"]
+    # a blank that is filled in is an answer; that the stub was another, nobody knows
+    assert [q.split(":")[0] for q in merged.questions] == ["title"]
+    theirs = edited({"exercise": STUB.replace("count(states)", "count(states, n)")})
+    merged = merge(None, mine, theirs)
+    assert [q.split(":")[0] for q in merged.questions] == ["exercise"]
+    # nor does the base, if it is there, allow to pass over what the course changed
+    theirs = edited({"exercise": STUB.replace("your line", "one line: a mean")})
+    assert merge(BASE, mine, theirs).questions
 
 
 def test_an_id_used_twice_names_the_first_cell():

@@ -132,6 +132,7 @@ def test_a_broken_page_is_told_and_left_while_others_come(course, mine, content)
     for _ in range(2):  # it is told until it is mended
         told = update(mine, course)
         assert (ONE, "left") in kinds(told)
+        assert "repair it, or take .ipynb_checkpoints/01_one-" in told[0].text
         assert (mine / ONE).read_bytes() == content
     assert of(read(mine / TWO), "title")["source"] == "# 03 · A newer sample"
     (mine / ONE).write_bytes(dump(edited({"exercise": ANSWER})))
@@ -235,6 +236,19 @@ def test_folders_that_are_refused(course, tmp_path):
         update(tmp_path / "copy", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     assert len(update(tmp_path / "empty", course)) == 2
+
+
+def test_a_copy_that_lost_its_hidden_folder_is_one_again(course, mine, tmp_path):
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    page = stamped(edited({"exercise": ANSWER}), dump(edited({})))
+    (moved / ONE).write_bytes(page)
+    (moved / "notes.txt").write_text("mine")
+    assert kinds(update(moved, course)) == [(TWO, "new")]
+    assert (moved / ONE).read_bytes() == page
+    (course / ONE).write_bytes(dump(NEWER))
+    assert update(moved, course) == [News(ONE, "changed", "1 changed")]
+    assert of(read(moved / ONE), "exercise")["source"] == ANSWER
 
 
 # --- an older page comes back
@@ -504,7 +518,7 @@ def test_a_page_open_in_jupyter_waits(course, mine, server):
     before = (mine / ONE).read_bytes()
     told = update(mine, course)
     assert kinds(told) == [(ONE, "left"), (TWO, "changed")]
-    assert "open in Jupyter" in told[0].text
+    assert "close its tab and shut down its kernel there" in told[0].text
     assert (mine / ONE).read_bytes() == before
 
 

@@ -4,7 +4,8 @@
 page as the course has it now. Of each cell of the course:
 
     one of them changed it         that one's version stands
-    both did                       the reader's stands, the course's in a note below it
+    both did                       the reader's stands, the course's in a note below it;
+                                   if the base is lost, not if only a blank is filled in
     the reader removed it          it stays away
     the course removed it          it goes, unless the reader changed it
 
@@ -19,6 +20,7 @@ nbdime merges pages, too, but line by line: an answer and a new version of its c
 become code that neither side has written, and it does not say so.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -103,7 +105,16 @@ def decide(base, mine, theirs):
         return "", mine | metadata
     if base and text(mine) == text(base):
         return "changed", theirs | _results(mine, theirs) | metadata
+    if base is None and _filled_in(mine, theirs):
+        return "", mine | metadata
     return "both", mine | metadata
+
+
+def _filled_in(mine, theirs):
+    """Is the reader's the course's cell but for the lines with a blank, `...`?"""
+    around = re.split(r"\.\.\..*", text(theirs)[1])
+    pattern = ".*".join(map(re.escape, around))
+    return re.fullmatch(pattern, text(mine)[1], re.S) is not None
 
 
 def _metadata(base, mine, theirs):

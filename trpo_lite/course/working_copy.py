@@ -64,7 +64,7 @@ def update(folder, course=COURSE, tell=lambda news: None):
     if not pages:
         raise ValueError(f"{course} has no pages: is the course complete?")
     if not is_copy(folder):
-        _may_become_a_copy(folder)
+        _may_become_a_copy(folder, pages)
     (folder / HANDED_OUT).mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / HANDED_OUT):
         check_writable(place / "a new page")
@@ -85,15 +85,25 @@ def update(folder, course=COURSE, tell=lambda news: None):
     return news
 
 
-def _may_become_a_copy(folder):
+def _may_become_a_copy(folder, pages):
+    """ValueError unless it is empty or has a page of a copy whose bases are lost."""
     if not folder.absolute().parent.is_dir():
         raise ValueError(f"{folder}: the folder that it would be in does not exist")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file, expected a folder")
-    if folder.exists() and any(not p.name.startswith(".") for p in folder.iterdir()):
+    names = [p.name for p in folder.glob("*") if not p.name.startswith(".")]
+    if names and not any(_is_stamped(folder / page.name) for page in pages):
         raise ValueError(
             f"{folder} is not empty and no copy of the course: name a new folder"
         )
+
+
+def _is_stamped(path):
+    """Is this file a page of a copy? The course's own pages have no stamp."""
+    try:
+        return _stamp(path.read_bytes()) is not None
+    except OSError:
+        return False
 
 
 def _brought(path, folder, in_jupyter):
@@ -116,9 +126,16 @@ def _brought(path, folder, in_jupyter):
         stamp = _stamp(content)
         if newest == given and stamp in (None, version(given)):
             return
-        page = parse(content)
         base, older = _base(stamp, newest, given, handed_out)
-        merged = merge(base, page, theirs)
+        try:
+            page = parse(content)
+            merged = merge(base, page, theirs)
+        except ValueError as problem:
+            saved = f".ipynb_checkpoints/{path.stem}-checkpoint.ipynb"
+            raise ValueError(
+                f"{problem}; repair it, or take {saved}, or move it away and start "
+                "again: it comes fresh"
+            ) from None
         check_writable(handed_out)
         if newest not in (b"", given):
             _keep(newest, handed_out)
