@@ -141,6 +141,7 @@ def test_two_wrong_answers_and_a_right_one_outlast_a_newer_course(course, tmp_pa
         (["the course ü/notebooks", "--no-open"], "is not empty and no copy"),
         (["letter.txt"], "letter.txt is a file, expected a folder"),
         (["progres"], "no command progres: progress? For a folder of that name: ./pro"),
+        (["--no-open", "progres"], "no command progres: progress?"),
         (["progress", "the course ü"], "the course ü is no copy of the course"),
         (["progress", "nowhere"], "nowhere is no copy of the course"),
         (["progress"], "my_course is no copy of the course"),

@@ -463,6 +463,17 @@ def test_several_at_once_end_with_what_one_ends_with(course, mine):
     assert not [*mine.rglob("*.part")]
 
 
+def test_what_a_killed_update_left_goes_after_an_hour(course, mine):
+    old, new = mine / f"{ONE}-12345678.part", mine / f"{TWO}-12345678.part"
+    own = mine / "my book.part"
+    for path in (old, new, own):
+        path.write_text("{")
+    for path in (old, own):
+        os.utime(path, (0, 0))
+    update(mine, course)
+    assert not old.exists() and new.exists() and own.exists()
+
+
 def test_a_page_saved_while_it_is_merged_is_not_written_over(course, mine, monkeypatch):
     saved = dump(edited({"exercise": ANSWER, "seen": "my own words"}))
 
@@ -539,6 +550,41 @@ def test_a_server_that_runs_in_the_copy_is_used_again(mine, server, monkeypatch)
     address = jupyter.show(mine, ONE)
     assert address == f"{server['url']}lab/tree/{ONE}"
     assert opened == [f"{address}?token=secret"]
+
+
+def test_servers_are_read_from_jupyters_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    assert jupyter.servers() == []
+    known = {"url": "http://127.0.0.1:1/", "token": "t", "root_dir": "/no"}
+    contents = [json.dumps(known), "{", "[]", "{}"]
+    for n, content in enumerate(contents):
+        (tmp_path / f"jpserver-{n}.json").write_text(content)
+    assert jupyter.servers() == [known]
+
+
+def test_a_server_that_is_gone_is_not_opened_and_root_is_told_a_command(
+    mine, server, monkeypatch
+):
+    from jupyterlab.labapp import LabApp
+
+    def refuse(arguments):
+        raise SystemExit(1)
+
+    monkeypatch.setattr(LabApp, "launch_instance", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    server.update(root_dir=str(mine), url="http://127.0.0.1:1/")
+    with pytest.raises(ValueError, match="jupyter lab --allow-root "):
+        jupyter.show(mine, ONE)
+
+
+def test_a_server_that_another_start_brought_up_meanwhile_is_used(
+    mine, server, monkeypatch
+):
+    monkeypatch.setattr(jupyter.webbrowser, "open", lambda address: None)
+    server["root_dir"] = str(mine)
+    answers = iter([[], [server]])
+    monkeypatch.setattr(jupyter, "servers", lambda: next(answers))
+    assert jupyter.show(mine, ONE) == f"{server['url']}lab/tree/{ONE}"
 
 
 def test_jupyterlab_starts_with_the_copy_as_its_root(mine, monkeypatch):

@@ -14,6 +14,7 @@ saves over a newer page, is merged with the version it was made from.
 import errno
 import hashlib
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -68,6 +69,7 @@ def update(folder, course=COURSE, tell=lambda news: None):
     (folder / HANDED_OUT).mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / HANDED_OUT):
         check_writable(place / "a new page")
+        _swept(place)
     in_jupyter = cache(partial(jupyter.open_pages, folder))  # asked only if it matters
     news = []
     for path in pages:
@@ -83,6 +85,14 @@ def update(folder, course=COURSE, tell=lambda news: None):
                 tell(news[-1])
             path.unlink(missing_ok=True)
     return news
+
+
+def _swept(folder):
+    """Without what killed updates have left of `write`, unless one runs just now."""
+    for part in folder.glob("*-????????.part"):
+        with suppress(OSError):
+            if part.stat().st_mtime < time.time() - 3600:
+                part.unlink()
 
 
 def _may_become_a_copy(folder, pages):
