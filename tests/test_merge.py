@@ -221,6 +221,18 @@ def test_a_page_whose_ids_a_tool_has_dropped_is_matched_by_its_text():
     assert [c["source"] for c in merge(BASE, mine, theirs).page["cells"]] == sources
 
 
+@pytest.mark.parametrize("answer", [STUB, ANSWER])
+@pytest.mark.parametrize("order", [(4, 0, 1, 2, 3), (1, 2, 3, 4, 0), (0, 3, 4, 1, 2)])
+def test_a_cell_that_was_moved_where_ids_are_dropped_was_not_removed(order, answer):
+    mine = edited({"exercise": answer, "seen": "**What you see.** One. So it is."})
+    mine = page(*(mine["cells"][n] for n in order))
+    theirs = edited({name: of(BASE, name)["source"] + " New." for name in ids(BASE)})
+    merged = merge(BASE, without_ids(mine), theirs)
+    assert ids(merged.page) == ids(merge(BASE, mine, theirs).page)
+    assert merged.questions == merge(BASE, mine, theirs).questions
+    assert not any("you removed it" in said for said in merged.questions)
+
+
 def test_of_two_similar_cells_without_ids_one_is_the_courses_and_both_stay():
     mine = edited({"exercise": ANSWER})
     second = ANSWER.replace("mean", "sum")
@@ -252,7 +264,14 @@ def test_a_lost_base_loses_no_answer():
     mine = edited({"exercise": ANSWER})
     merged = merge(None, mine, edited({"title": "# 03 · New"}))
     assert of(merged.page, "exercise")["source"] == ANSWER
-    assert [q.split(":")[0] for q in merged.questions] == ["title", "exercise"]
+    # a blank that is filled in is an answer; that the stub was another, nobody knows
+    assert [q.split(":")[0] for q in merged.questions] == ["title"]
+    theirs = edited({"exercise": STUB.replace("count(states)", "count(states, n)")})
+    merged = merge(None, mine, theirs)
+    assert [q.split(":")[0] for q in merged.questions] == ["exercise"]
+    # nor does the base, if it is there, allow to pass over what the course changed
+    theirs = edited({"exercise": STUB.replace("your line", "one line: a mean")})
+    assert merge(BASE, mine, theirs).questions
 
 
 def test_an_id_used_twice_names_the_first_cell():

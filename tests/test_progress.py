@@ -189,12 +189,36 @@ def test_the_courses_own_pages_show_nobodys_progress(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_broken_base_stops_no_cell(folder, capsys):
-    (folder / HANDED_OUT / "01_s.ipynb").write_text("{")
-    with pytest.raises(ValueError):
-        whole_course(folder)
+@pytest.mark.parametrize("kind", ["a file", "a folder"])
+def test_a_broken_base_is_named_and_hides_no_other_page(folder, kind):
+    save(folder, "02", "[ok] f: right.\n")
+    base = folder / HANDED_OUT / "03_s.ipynb"
+    base.unlink()
+    base.write_text("{") if kind == "a file" else base.mkdir()
+    lines = repr(whole_course(folder)).splitlines()
+    assert lines[0].startswith("exercises done, as saved: 1 of 4")
+    assert lines[2] == "  [-] 02 · Sample                    1 of 2, open: g"
+    assert lines[3].startswith("  [ ] 03_s") and str(base) in lines[3]
+    assert lines[3].endswith("start the course once, that mends it")
+    assert lines[-1] == "go on with 02_s.ipynb"
+    told = update(folder, folder.parent / "notebooks")
+    if kind == "a file":
+        assert told == [] and "of 6" in repr(whole_course(folder))
+    else:
+        assert [one.kind for one in told] == ["left"] and str(base) in told[0].text
+
+
+def test_bases_that_are_gone_stop_no_cell(folder, capsys):
+    for base in (folder / HANDED_OUT).glob("*.ipynb"):
+        base.unlink()
     show({}, folder)
     assert capsys.readouterr().out.startswith("what is done cannot be read: ")
+
+
+def test_a_page_that_breaks_is_the_page_to_go_on_with(folder):
+    save(folder, "01", ended=True)
+    (folder / "02_s.ipynb").write_text("{")
+    assert repr(whole_course(folder)).endswith("go on with 02_s.ipynb")
 
 
 def test_the_real_course_is_read_whole(tmp_path):

@@ -1,5 +1,6 @@
 """As a new reader would: a copy, answers, all closed, a newer course, and go on."""
 
+import errno
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from nbclient import NotebookClient
 
 from tests.execute import ThisEnvironment
 from tests.test_merge import of
-from trpo_lite.course import n01
+from trpo_lite.course import n01, start, working_copy
 from trpo_lite.course.page import dump, printed, read
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,12 +106,10 @@ def test_two_wrong_answers_and_a_right_one_outlast_a_newer_course(course, tmp_pa
         if again:
             assert lines[0] == "nothing new"
         else:
-            assert lines[:2] == [
-                "02_advantage_identity.ipynb: new",
-                f"{ONE}: 1 changed",
-            ]
+            assert lines[0] == f"{ONE}: 1 changed"
             said = f"{ONE}, exercise-count-visits: you and the course changed it; yours"
-            assert lines[2].startswith(said) and len(lines) == 5
+            assert lines[1].startswith(said) and len(lines) == 5
+            assert lines[3] == "02_advantage_identity.ipynb: new"
         page = read(mine / ONE)
         assert of(page, "title")["source"].endswith("A new sentence.")
         for id in [*exercises, "recall", "imports", "progress"]:
@@ -142,6 +141,7 @@ def test_two_wrong_answers_and_a_right_one_outlast_a_newer_course(course, tmp_pa
         (["the course ü/notebooks", "--no-open"], "is not empty and no copy"),
         (["letter.txt"], "letter.txt is a file, expected a folder"),
         (["progres"], "no command progres: progress? For a folder of that name: ./pro"),
+        (["--no-open", "progres"], "no command progres: progress?"),
         (["progress", "the course ü"], "the course ü is no copy of the course"),
         (["progress", "nowhere"], "nowhere is no copy of the course"),
         (["progress"], "my_course is no copy of the course"),
@@ -178,6 +178,27 @@ def test_pages_that_had_to_be_left_are_told_and_counted(course):
     assert len(err.splitlines()) == 1
     status, out, _ = command(course, "progress", "copy")
     assert status == 0 and "0 of 3, not counted: it is no notebook" in out
+
+
+def test_a_full_disk_is_told_in_one_line_and_what_is_there_opens(
+    tmp_path, monkeypatch, capsys
+):
+    opened = []
+    monkeypatch.setattr(start.jupyter, "show", lambda *place: opened.append(place))
+    start.main([str(tmp_path / "copy"), "--no-open"], {})
+    for name in ("02_advantage_identity.ipynb", "03_surrogate.ipynb"):
+        (tmp_path / "copy" / name).unlink()
+
+    def write(file, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(working_copy, "write", write)
+    capsys.readouterr()
+    assert start.main([str(tmp_path / "copy")], {}) == 1
+    out, err = capsys.readouterr()
+    assert "copy is full: 2 pages could not be brought; yours are untouched" in err
+    assert len(err.splitlines()) == 1 and "nothing new" not in out
+    assert opened == [(tmp_path / "copy", "00_start_here.ipynb")]
 
 
 def test_help_names_every_command(course):

@@ -1,6 +1,7 @@
 """The reader's folder: made and brought up to date, no word of the reader lost."""
 
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -15,9 +16,18 @@ import pytest
 
 from tests.test_merge import ANSWER, BASE, STUB, code, edited, of, page, without_ids
 from tests.test_pages import Page, links_resolve
-from trpo_lite.course import jupyter
+from trpo_lite.course import jupyter, working_copy
 from trpo_lite.course.page import dump, read
-from trpo_lite.course.working_copy import COURSE, HANDED_OUT, News, is_copy, update
+from trpo_lite.course.working_copy import (
+    COURSE,
+    HANDED_OUT,
+    KEPT,
+    OLDER,
+    News,
+    is_copy,
+    stamped,
+    update,
+)
 
 ONE, TWO = "01_one.ipynb", "02_two.ipynb"
 RUN = edited({})
@@ -122,6 +132,7 @@ def test_a_broken_page_is_told_and_left_while_others_come(course, mine, content)
     for _ in range(2):  # it is told until it is mended
         told = update(mine, course)
         assert (ONE, "left") in kinds(told)
+        assert "repair it, or take .ipynb_checkpoints/01_one-" in told[0].text
         assert (mine / ONE).read_bytes() == content
     assert of(read(mine / TWO), "title")["source"] == "# 03 · A newer sample"
     (mine / ONE).write_bytes(dump(edited({"exercise": ANSWER})))
@@ -227,6 +238,145 @@ def test_folders_that_are_refused(course, tmp_path):
     assert len(update(tmp_path / "empty", course)) == 2
 
 
+def test_a_copy_that_lost_its_hidden_folder_is_one_again(course, mine, tmp_path):
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    page = stamped(edited({"exercise": ANSWER}), dump(edited({})))
+    (moved / ONE).write_bytes(page)
+    (moved / "notes.txt").write_text("mine")
+    assert kinds(update(moved, course)) == [(TWO, "new")]
+    assert (moved / ONE).read_bytes() == page
+    (course / ONE).write_bytes(dump(NEWER))
+    assert update(moved, course) == [News(ONE, "changed", "1 changed")]
+    assert of(read(moved / ONE), "exercise")["source"] == ANSWER
+
+
+# --- an older page comes back
+
+
+OLD_NEWS = edited({"title": "# 03 · A newer sample", "exercise": STUB + "  # new"})
+OLD_NEWS["cells"].insert(3, code("brand-new", "x = 2"))
+
+
+def test_a_backup_put_back_is_merged_with_the_version_it_was_made_from(course, mine):
+    """It lacks the newer cells because it is older, not because the reader chose so."""
+    (mine / ONE).write_bytes(stamped(edited({"exercise": ANSWER}), dump(edited({}))))
+    backup = (mine / ONE).read_bytes()
+    (course / ONE).write_bytes(dump(OLD_NEWS))
+    first = update(mine, course)
+    expected = (mine / ONE).read_bytes()
+    assert kinds(first) == [(ONE, "changed"), (ONE, "question")]
+    (mine / ONE).write_bytes(backup)
+    again = update(mine, course)
+    assert again[0].text == f"an older copy of it stood here: {first[0].text}"
+    assert again[1:] == first[1:] and (mine / ONE).read_bytes() == expected
+    assert update(mine, course) == []
+    # and while the course goes on
+    (mine / ONE).write_bytes(backup)
+    newer = edited({"run": "print(3)"}, OLD_NEWS)
+    (course / ONE).write_bytes(dump(newer))
+    update(mine, course)
+    page = read(mine / ONE)
+    assert of(page, "brand-new") and of(page, "exercise")["source"] == ANSWER
+    assert of(page, "run")["source"] == "print(3)"
+    assert update(mine, course) == []
+
+
+def test_what_the_reader_removes_from_a_newer_page_stays_away(course, mine):
+    (course / ONE).write_bytes(dump(OLD_NEWS))
+    update(mine, course)
+    page = read(mine / ONE)
+    page["cells"] = [cell for cell in page["cells"] if cell["id"] != "brand-new"]
+    (mine / ONE).write_bytes(dump(page))
+    assert update(mine, course) == []
+    (course / ONE).write_bytes(dump(edited({"seen": "Two."}, OLD_NEWS)))
+    assert update(mine, course) == [News(ONE, "changed", "1 changed")]
+    assert "brand-new" not in [cell["id"] for cell in read(mine / ONE)["cells"]]
+
+
+def test_a_page_older_than_all_that_is_kept_loses_no_answer(course, mine):
+    backup = stamped(edited({"exercise": ANSWER}), dump(edited({})))
+    for n in range(KEPT + 2):
+        (course / ONE).write_bytes(dump(edited({"title": f"# 03 · {n}"}, OLD_NEWS)))
+        update(mine, course)
+    assert len([*(mine / HANDED_OUT / OLDER).iterdir()]) == KEPT
+    (mine / ONE).write_bytes(backup)
+    update(mine, course)
+    page = read(mine / ONE)
+    assert of(page, "brand-new") and of(page, "exercise")["source"] == ANSWER
+    assert update(mine, course) == []
+
+
+# --- a full disk, a closed base
+
+
+def full(monkeypatch, *names):
+    """A disk on which these files find no room."""
+
+    def write(file, content):
+        if Path(file).name in names:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        files_write(file, content)
+
+    files_write = working_copy.write
+    monkeypatch.setattr(working_copy, "write", write)
+
+
+def test_a_full_disk_stops_no_other_page_and_news_are_told(course, mine, monkeypatch):
+    (course / ONE).write_bytes(dump(edited({"exercise": STUB + "  # new"})))
+    (course / TWO).write_bytes(dump(NEWER))
+    (course / "03_three.ipynb").write_bytes(dump(RUN))
+    before = (mine / TWO).read_bytes()
+    with monkeypatch.context() as patch:
+        full(patch, TWO, "03_three.ipynb")
+        expected = [(ONE, "question"), (TWO, "full"), ("03_three.ipynb", "full")]
+        assert kinds(update(mine, course)) == expected
+    assert (mine / TWO).read_bytes() == before
+    assert kinds(update(mine, course)) == [(TWO, "changed"), ("03_three.ipynb", "new")]
+
+
+def test_news_are_told_before_the_base_is_written_and_again_if_that_fails(course, mine):
+    (course / ONE).write_bytes(dump(edited({"exercise": STUB + "  # new"})))
+
+    def stop(one):
+        told.append(one)
+        raise KeyboardInterrupt
+
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        update(mine, course, tell=stop)
+    page = (mine / ONE).read_bytes()
+    assert kinds(told) == [(ONE, "question")] and b"exercise-new-version" in page
+    assert update(mine, course) == told and (mine / ONE).read_bytes() == page
+    assert update(mine, course) == []
+
+
+def test_a_base_that_is_read_only_leaves_the_page_as_it_is(course, mine):
+    before = (mine / ONE).read_bytes()
+    (course / ONE).write_bytes(dump(NEWER))
+    (mine / HANDED_OUT / ONE).chmod(0o444)
+    told = update(mine, course)
+    assert kinds(told) == [(ONE, "left")]
+    assert told[0].text.startswith("left as it is") and HANDED_OUT in told[0].text
+    assert (mine / ONE).read_bytes() == before
+
+
+def test_a_base_that_fails_after_the_page_is_named(course, mine, monkeypatch):
+    (course / ONE).write_bytes(dump(NEWER))
+    bases = iter([None, OSError("a broken disk")])  # the page, then its base
+
+    def write(file, content):
+        if Path(file).parent.name != OLDER and (problem := next(bases)):
+            raise problem
+        files_write(file, content)
+
+    files_write = working_copy.write
+    monkeypatch.setattr(working_copy, "write", write)
+    told = update(mine, course)
+    assert kinds(told) == [(ONE, "changed"), (ONE, "left")]
+    assert told[1].text == "its hidden copy could not be written: a broken disk"
+
+
 # --- killed, and two at once
 
 # without a look for open pages: importing Jupyter takes longer than all the rest
@@ -258,7 +408,7 @@ update()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", [1, 2, 3, 4])
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6])
 def test_killed_at_any_write_nothing_is_lost_and_the_next_run_ends_it(
     course, mine, at, when
 ):
@@ -294,8 +444,9 @@ def test_killed_at_the_first_time_it_ends_with_all_pages(course, tmp_path, at):
         path.write_bytes(answered)
     assert {one.kind for one in update(folder, course)} <= {"new"}
     assert update(folder, course) == []
+    fresh = stamped(edited({}), dump(edited({})))
     for path in (folder / ONE, folder / TWO):
-        assert path.read_bytes() == (answered if path in there else dump(edited({})))
+        assert path.read_bytes() == (answered if path in there else fresh)
 
 
 def test_several_at_once_end_with_what_one_ends_with(course, mine):
@@ -310,6 +461,17 @@ def test_several_at_once_end_with_what_one_ends_with(course, mine):
     assert [c["id"] for c in cells].count("exercise-new-version") == 1
     assert of({"cells": cells}, "exercise")["source"] == ANSWER
     assert not [*mine.rglob("*.part")]
+
+
+def test_what_a_killed_update_left_goes_after_an_hour(course, mine):
+    old, new = mine / f"{ONE}-12345678.part", mine / f"{TWO}-12345678.part"
+    own = mine / "my book.part"
+    for path in (old, new, own):
+        path.write_text("{")
+    for path in (old, own):
+        os.utime(path, (0, 0))
+    update(mine, course)
+    assert not old.exists() and new.exists() and own.exists()
 
 
 def test_a_page_saved_while_it_is_merged_is_not_written_over(course, mine, monkeypatch):
@@ -367,7 +529,7 @@ def test_a_page_open_in_jupyter_waits(course, mine, server):
     before = (mine / ONE).read_bytes()
     told = update(mine, course)
     assert kinds(told) == [(ONE, "left"), (TWO, "changed")]
-    assert "open in Jupyter" in told[0].text
+    assert "close its tab and shut down its kernel there" in told[0].text
     assert (mine / ONE).read_bytes() == before
 
 
@@ -388,6 +550,41 @@ def test_a_server_that_runs_in_the_copy_is_used_again(mine, server, monkeypatch)
     address = jupyter.show(mine, ONE)
     assert address == f"{server['url']}lab/tree/{ONE}"
     assert opened == [f"{address}?token=secret"]
+
+
+def test_servers_are_read_from_jupyters_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    assert jupyter.servers() == []
+    known = {"url": "http://127.0.0.1:1/", "token": "t", "root_dir": "/no"}
+    contents = [json.dumps(known), "{", "[]", "{}"]
+    for n, content in enumerate(contents):
+        (tmp_path / f"jpserver-{n}.json").write_text(content)
+    assert jupyter.servers() == [known]
+
+
+def test_a_server_that_is_gone_is_not_opened_and_root_is_told_a_command(
+    mine, server, monkeypatch
+):
+    from jupyterlab.labapp import LabApp
+
+    def refuse(arguments):
+        raise SystemExit(1)
+
+    monkeypatch.setattr(LabApp, "launch_instance", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    server.update(root_dir=str(mine), url="http://127.0.0.1:1/")
+    with pytest.raises(ValueError, match="jupyter lab --allow-root "):
+        jupyter.show(mine, ONE)
+
+
+def test_a_server_that_another_start_brought_up_meanwhile_is_used(
+    mine, server, monkeypatch
+):
+    monkeypatch.setattr(jupyter.webbrowser, "open", lambda address: None)
+    server["root_dir"] = str(mine)
+    answers = iter([[], [server]])
+    monkeypatch.setattr(jupyter, "servers", lambda: next(answers))
+    assert jupyter.show(mine, ONE) == f"{server['url']}lab/tree/{ONE}"
 
 
 def test_jupyterlab_starts_with_the_copy_as_its_root(mine, monkeypatch):

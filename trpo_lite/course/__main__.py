@@ -1,9 +1,7 @@
 """`python -m trpo_lite.course [FOLDER]`, and the commands beside it."""
 
 import importlib
-import os
 import sys
-from difflib import get_close_matches
 
 from trpo_lite._terminal import run
 
@@ -20,11 +18,6 @@ def main():
     first, *rest = sys.argv[1:] or [""]
     if first in COMMANDS:
         return importlib.import_module(f"trpo_lite.course.{first}").main(rest)
-    meant = get_close_matches(first, COMMANDS)
-    if meant and not os.path.exists(first):
-        raise ValueError(
-            f"no command {first}: {meant[0]}? For a folder of that name: ./{first}"
-        )
     from trpo_lite.course import start
 
     return start.main(sys.argv[1:], COMMANDS)

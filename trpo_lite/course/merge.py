@@ -4,7 +4,8 @@
 page as the course has it now. Of each cell of the course:
 
     one of them changed it         that one's version stands
-    both did                       the reader's stands, the course's in a note below it
+    both did                       the reader's stands, the course's in a note below it;
+                                   if the base is lost, not if only a blank is filled in
     the reader removed it          it stays away
     the course removed it          it goes, unless the reader changed it
 
@@ -13,15 +14,17 @@ order is the reader's, unless the course moved cells. The same merge done again 
 nothing, so one that was killed half-way, or two at once, end with the same page.
 
 Cells are known by their ids. If a tool has dropped all of these, text counts: equal
-text, then the place between equal texts, then similar text.
+text, then the place between equal texts, then similar text, there and elsewhere.
 
 nbdime merges pages, too, but line by line: an answer and a new version of its cell
 become code that neither side has written, and it does not say so.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from operator import eq
 
 NEWS = (
     "**New in the course.** You changed the cell above, so it stays as it is. "
@@ -103,7 +106,16 @@ def decide(base, mine, theirs):
         return "", mine | metadata
     if base and text(mine) == text(base):
         return "changed", theirs | _results(mine, theirs) | metadata
+    if base is None and _filled_in(mine, theirs):
+        return "", mine | metadata
     return "both", mine | metadata
+
+
+def _filled_in(mine, theirs):
+    """Is the reader's the course's cell but for the lines with a blank, `...`?"""
+    around = re.split(r"\.\.\..*", text(theirs)[1])
+    pattern = ".*".join(map(re.escape, around))
+    return re.fullmatch(pattern, text(mine)[1], re.S) is not None
 
 
 def _metadata(base, mine, theirs):
@@ -131,21 +143,32 @@ def paired(cells, old, new):
 
 def _paired_by_text(cells, known):
     ids, known = [*known], [*map(text, known.values())]
-    texts, keys = [*map(text, cells)], [None] * len(cells)
+    texts, found = [*map(text, cells)], {}  # a cell's number: its number in `known`
+
+    def pair(here, there, alike):
+        """Each free cell of `here` with the first free one of `there` that is alike."""
+        free = [k for k in there if k not in found.values()]
+        for n in here:
+            near = (k for k in free if alike(known[k], texts[n]))
+            if n not in found and (k := next(near, None)) is not None:
+                found[n] = k
+                free.remove(k)
+
     match = SequenceMatcher(None, known, texts, autojunk=False)
-    for tag, i, i_end, j, j_end in match.get_opcodes():
-        kinds = [
-            [kind for kind, _ in part] for part in (known[i:i_end], texts[j:j_end])
-        ]
-        if tag == "equal" or kinds[0] == kinds[1]:
-            keys[j:j_end] = ids[i:i_end]
-            continue
-        for n in range(j, j_end):
-            near = (k for k in range(i, i_end) if _similar(known[k], texts[n]))
-            k = next(near, None)
-            if k is not None:
-                keys[n], i = ids[k], k + 1
-    return keys
+    blocks = [(range(*b[1:3]), range(*b[3:])) for b in match.get_opcodes()]
+    everywhere = range(len(texts)), range(len(known))
+    for there, here in blocks:
+        if [known[k] for k in there] == [texts[n] for n in here]:
+            found.update(zip(here, there, strict=True))
+    pair(*everywhere, eq)  # the reader has moved it
+    for there, here in blocks:
+        there = [k for k in there if k not in found.values()]
+        here = [n for n in here if n not in found]
+        if [known[k][0] for k in there] == [texts[n][0] for n in here]:
+            found.update(zip(here, there, strict=True))
+        pair(here, there, _similar)
+    pair(*everywhere, _similar)
+    return [ids[found[n]] if n in found else None for n in range(len(cells))]
 
 
 def _similar(one, other):

@@ -49,7 +49,8 @@ class PageDone:
         return [name for name in self.minutes if name not in self.done]
 
     def __str__(self):
-        box = "x" if not self.open else "-" if self.begun else " "
+        ended = self.minutes and not self.open
+        box = "x" if ended else "-" if self.begun else " "
         line = f"[{box}] {self.title:30} {len(self.minutes) - len(self.open)} of "
         names = f", open: {', '.join(self.open)}" if self.open and self.done else ""
         problem = f", not counted: {self.problem}" if self.problem else ""
@@ -98,7 +99,7 @@ def whole_course(folder):
         raise ValueError(f"{folder} is no copy of the course")
     given = sorted(Path(folder, HANDED_OUT).glob("*.ipynb"))
     pages = [page_done(path, Path(folder, path.name)) for path in given]
-    pages = tuple(page for page in pages if page.minutes)
+    pages = tuple(page for page in pages if page.minutes or page.problem)
     if not pages:
         raise ValueError(
             f"{folder} has no pages: python -m trpo_lite.course brings them"
@@ -108,7 +109,11 @@ def whole_course(folder):
 
 def page_done(given, mine):
     """What the page in the file `given` asks, and what of it is done in `mine`."""
-    page = read(given)
+    try:
+        page = read(given)
+    except (OSError, ValueError):
+        problem = f"{given} is broken; start the course once, that mends it"
+        return PageDone(given.name, given.stem, {}, (), problem=problem)
     words = [c["source"] for c in page["cells"] if c["cell_type"] == "markdown"]
     text = "\n\n".join(words)
     recall = "\n\n".join(w for w in words if w.startswith("## Recall\n"))
@@ -123,7 +128,7 @@ def page_done(given, mine):
     except FileNotFoundError:
         return PageDone(**parts)
     except (OSError, ValueError) as problem:
-        return PageDone(**parts, problem=str(problem))
+        return PageDone(**parts, begun=True, problem=str(problem))
     run = [c["source"] for c in cells if c.get("outputs") or c.get("execution_count")]
     *_, last = "", *(c["source"] for c in page["cells"] if c["cell_type"] == "code")
     passed = frozenset(PASSED.findall("\n".join(map(printed, cells))))
