@@ -370,3 +370,12 @@ def test_figures_of_the_page_draw():
     assert lesson.draw_paths(F, g, paths).axes
     assert lesson.draw_cost(load("cg_cost")).axes
     assert len(lesson.draw_cells({"x": np.ones(16)}, 0.5).axes) == 1
+
+
+def test_the_share_of_the_visits_that_holes_and_the_goal_have():
+    world, old = lesson.lake()
+    ends = np.isclose(world.P[np.arange(16), :, np.arange(16)], 1).all(1)
+    assert ends.sum() == 5
+    assert old.visitation[ends].sum() / old.visitation.sum() == pytest.approx(
+        0.70, abs=5e-3
+    )

@@ -289,3 +289,18 @@ def test_the_resting_place_is_a_top_of_the_objective(p_old, A):
 
 def test_on_the_road_the_climb_ends_as_with_one_state():
     assert lesson.resting_place.reference(0.1, (-1, 1), 0.2) == pytest.approx(0.28)
+
+
+def test_the_less_noisy_estimate_of_kl_is_noisier_where_an_action_was_rare():
+    """The page's own policies: today's p and the top that the clip lets it reach."""
+
+    def spreads(p_old, p):
+        w = np.array([1 - p_old, p_old])
+        r = np.array([1 - p, p]) / w
+        z = np.array([-np.log(r), r - 1 - np.log(r)])
+        return np.sqrt(w @ (z.T - z @ w) ** 2)
+
+    plain, other = spreads(0.1, 0.28)
+    assert other < plain
+    plain, other = spreads(0.005, 0.204)
+    assert other > 8 * plain
