@@ -219,7 +219,7 @@ def test_ablations_say_what_the_page_says():
     for i, name in enumerate(names):
         first, _ = lesson.first_then_lowest(store["return_mean"][i])
         reached[name] = np.sum(first >= 0)
-        late[name] = np.nanmean(store["return_mean"][i][:, -10:])
+        late[name] = np.nanmean(store["return_mean"][i][:, -10:], 1).mean()
         over[name] = store["kl"][i] / store["delta"][i]
     assert reached["TRPO"] == reached["one CG iteration"] == 10
     assert reached["raw, one CG iteration"] == 0 and reached["raw inputs"] == 8
@@ -280,6 +280,11 @@ def test_what_the_line_search_saves():
         lost[name] = unstable[..., -1].sum(1).tolist()
         early.extend(unstable[unstable[..., -1]].argmax(-1))
     assert sum(below["trpo"]) == 27 and sum(below["npg"]) == 45
+    ever = [
+        sum(np.sum(lesson.deepest_gaps(store, x, n, 1) > 1) for n in store["episodes"])
+        for x in below
+    ]
+    assert ever == [52, 60]
     assert lost == {"trpo": [4, 6, 2, 1], "npg": [11, 5, 4, 1]}
     assert np.mean(np.array(early) <= 4) > 0.8
     shares = {"trpo": [], "npg": []}  # of updates that lower J, run by run

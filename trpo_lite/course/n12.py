@@ -331,7 +331,8 @@ def mass_search_words(store, episodes):
     """What `draw_mass_search` shows, in words."""
     searched, free = (deepest_gaps(store, x, episodes) for x in ("trpo", "npg"))
     return (
-        f"The deepest gap of each of 30 runs with {episodes} episodes a batch, sorted. "
+        f"The deepest gap after update 5 of each of 30 runs with {episodes} episodes a "
+        "batch, sorted. "
         f"With line search {np.sum(searched > 1)} lie above the start's level, "
         f"{np.sum(np.isinf(searched))} of them lost. Without it {np.sum(free > 1)} do, "
         f"{np.sum(np.isinf(free))} of them lost."
