@@ -178,7 +178,7 @@ def test_a_wrong_v_can_promise_several_times_what_noise_does():
 
 
 def test_updates_until_cartpole_is_solved():
-    """Six to eight with raw inputs, "mostly"; fewer with scaled ones."""
+    """Batches: six to eight with raw inputs, "mostly"; fewer with scaled ones."""
     raw, scaled = (
         [
             len(train("CartPole-v1", seed=seed, until=475, progress=False, **options))
