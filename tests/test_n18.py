@@ -178,6 +178,14 @@ def test_what_the_first_baseline_is_worth_on_cartpole():
     assert np.mean(found["none"]) == pytest.approx(4.3, abs=0.1)
 
 
+def test_an_end_by_both_flags_is_an_end():
+    def only_one(terminated, truncated, resets_first):
+        done = terminated ^ truncated
+        return ~np.vstack([resets_first, done[:-1]])
+
+    assert not lesson.real_steps.accepts(only_one)
+
+
 def test_what_is_said_of_the_waves():
     error = {
         (count, b): lesson.wave_fit(count, b)[3][0]
