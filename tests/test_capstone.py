@@ -399,7 +399,9 @@ LOOPS = {
     "train never calls moments": [
         ("moments(seen, s)", "(len(s), s.mean(0), s.var(0))"),
     ],
-    "act never calls policy.sample": [(SAMPLE, "return np.zeros(len(s), int)")],
+    "act never calls policy.sample": [
+        (SAMPLE, "return np.array([env.single_action_space.sample() for _ in s])"),
+    ],
     "made anew with a seed it gives the same": [
         (SAMPLE, SAMPLE.replace("rng)", "np.random.default_rng(0))")),
     ],

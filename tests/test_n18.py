@@ -213,6 +213,8 @@ def test_the_likeness_is_right_on_average():
         error = np.std(draws, 0) / np.sqrt(len(draws))
         limit = lesson.likeness(d, 200, b)[1]
         assert (np.abs(np.mean(draws, 0) - limit) < 4.5 * error + 1e-12).all()
+        at_b, at_3b = lesson.likeness(np.array([b, 3 * b]), 5, b)[1]
+        assert 0.6 < at_b < 0.61 and at_3b == pytest.approx(0.011, abs=5e-4)
 
 
 def test_the_scale_moves_and_the_policy_does_not():
