@@ -106,7 +106,7 @@ def choices(task):
 
 
 def choice_rows(task, settings):
-    """Rows for a table: setting, value, mean return late and over all, worst seed."""
+    """Rows for a table: setting, value, mean return at the end, over all, worst seed."""
     found = choices(task)
     return [
         (name if k == 0 else "", float(value), one.mean(), all_.mean(), one.min())
@@ -126,7 +126,7 @@ LABELS = {
 
 
 def draw_choices(task):
-    """Return over the last fifth of a run against each setting, others at the base."""
+    """Return of a run's last policy against each setting, others at the base."""
     found = choices(task)
     shown = [name for name in PANELS if name in found]
     figure, panels = plots.figure(2, -(-len(shown) // 2), (7.5, 4.6), sharey=True)
@@ -156,7 +156,7 @@ def choices_words(task):
                 f"{LABELS[name]} {values[k]:g} ({number(late[k].mean(), '.0f')})"
             )
     return (
-        f"{task}: mean return late in a run against each setting alone, a dot a seed. "
+        f"{task}: mean return of the last policy against each setting alone, a dot a seed. "
         f"Best: {', '.join(parts)}."
     )
 
