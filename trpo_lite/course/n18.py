@@ -106,7 +106,7 @@ def choices(task):
 
 
 def choice_rows(task, settings):
-    """Rows for a table: setting, value, mean return at the end, over all, worst seed."""
+    """Rows for a table: setting, value, mean return at the end, of the whole run, worst."""
     found = choices(task)
     return [
         (name if k == 0 else "", float(value), one.mean(), all_.mean(), one.min())
@@ -156,8 +156,8 @@ def choices_words(task):
                 f"{LABELS[name]} {values[k]:g} ({number(late[k].mean(), '.0f')})"
             )
     return (
-        f"{task}: mean return of the last policy against each setting alone, a dot a seed. "
-        f"Best: {', '.join(parts)}."
+        f"{task}: mean return of the last policy against each setting alone, a dot a "
+        f"seed. Best: {', '.join(parts)}."
     )
 
 
