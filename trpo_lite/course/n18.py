@@ -106,7 +106,7 @@ def choices(task):
 
 
 def choice_rows(task, settings):
-    """Rows for a table: setting, value, mean return at the end, of the whole run, worst."""
+    """Rows for a table: setting, value, mean return at the end, over all, worst."""
     found = choices(task)
     return [
         (name if k == 0 else "", float(value), one.mean(), all_.mean(), one.min())
