@@ -4,8 +4,11 @@ One setting at a time is moved away from a base, on two tasks. What is stored is
 numbers, in trpo_lite/course/data/capstone_choices.npz.
 """
 
+import gymnasium
 import numpy as np
 
+from trpo_lite.environments import make_environment
+from trpo_lite.rollout import collect
 from trpo_lite.train import train
 
 #: {task: (seeds, base settings)}
@@ -44,15 +47,29 @@ CHOICES = {
 }
 
 
-def scores(history):
-    """(mean return over the last fifth of the steps, over all of them)."""
+def scores(task, history):
+    """(mean return of the last policy, mean return over all steps of the run)."""
     steps = np.diff(history["steps"], prepend=0)
-    returns, late = history["return_mean"], history["steps"] > 0.8 * steps.sum()
+    returns = history["return_mean"]
     known = np.isfinite(returns)
-    return tuple(
-        float(np.average(returns[x], weights=steps[x])) if x.any() else np.nan
-        for x in (known & late, known)
-    )
+    whole = np.average(returns[known], weights=steps[known]) if known.any() else np.nan
+    return float(sampled_returns(task, history.policy).mean()), float(whole)
+
+
+def sampled_returns(task, policy, episodes=100, seed=0):
+    """Returns [episodes] of fresh episodes with the policy's noise, one an environment.
+
+    Every episode counts, however long: of a run's own only those count that end in it,
+    and where each environment has few steps these are the short ones.
+    """
+    env = make_environment(task, episodes)
+    rng = np.random.default_rng([seed, 1])  # no training's
+    T = gymnasium.spec(task).max_episode_steps
+    batch, _ = collect(env, policy, T * episodes, rng)
+    env.close()
+    ended = batch.to_grid(batch.terminated | batch.truncated, fill=False)
+    so_far = np.cumsum(batch.to_grid(batch.rewards, fill=0.0), axis=0)
+    return so_far[ended.argmax(0), np.arange(episodes)]
 
 
 def capstone_choices(tasks=TASKS):
@@ -65,7 +82,7 @@ def capstone_choices(tasks=TASKS):
             key = repr(sorted(settings.items()))
             if key not in known:
                 known[key] = [
-                    scores(train(task, seed=seed, progress=False, **settings))
+                    scores(task, train(task, seed=seed, progress=False, **settings))
                     for seed in seeds
                 ]
             rows.append(known[key])

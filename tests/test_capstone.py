@@ -325,6 +325,7 @@ def test_wrong_draws_are_told(kind, words):
 FIRST = "            scale = seen[1], np.sqrt(seen[2])\n            value"
 UPDATE = 'update(policy, theta, phi, batch["a"][ok], A[ok], delta)'
 ADVANTAGES = 'gae(r, v, V(batch["next_s"], batch["t"] + 1), *ends, gamma, lam)'
+SAMPLE = "return policy.sample(theta, features(s, *scale, waves), rng)"
 LOOPS = {
     "state is not handed on": [("(env, act, T, state)", "(env, act, T, None)")],
     "does not start at the theta that update 0 gave": [
@@ -397,6 +398,18 @@ LOOPS = {
     "returns something else": [("return theta, *used", "return theta")],
     "train never calls moments": [
         ("moments(seen, s)", "(len(s), s.mean(0), s.var(0))"),
+    ],
+    "act never calls policy.sample": [
+        (SAMPLE, "return np.array([env.single_action_space.sample() for _ in s])"),
+    ],
+    "made anew with a seed it gives the same": [
+        (SAMPLE, SAMPLE.replace("rng)", "np.random.default_rng(0))")),
+    ],
+    "without one no run comes back": [
+        (SAMPLE, SAMPLE.replace("rng)", "np.random.default_rng())")),
+    ],
+    "act gives other actions than policy.sample drew": [
+        (SAMPLE, SAMPLE.replace("return", "return 0 *")),
     ],
 }  # fmt: skip
 

@@ -106,7 +106,7 @@ def choices(task):
 
 
 def choice_rows(task, settings):
-    """Rows for a table: setting, value, mean return late and over all, worst seed."""
+    """Rows for a table: setting, value, mean return at the end, over all, worst."""
     found = choices(task)
     return [
         (name if k == 0 else "", float(value), one.mean(), all_.mean(), one.min())
@@ -126,7 +126,7 @@ LABELS = {
 
 
 def draw_choices(task):
-    """Return over the last fifth of a run against each setting, others at the base."""
+    """Return of a run's last policy against each setting, others at the base."""
     found = choices(task)
     shown = [name for name in PANELS if name in found]
     figure, panels = plots.figure(2, -(-len(shown) // 2), (7.5, 4.6), sharey=True)
@@ -156,8 +156,8 @@ def choices_words(task):
                 f"{LABELS[name]} {values[k]:g} ({number(late[k].mean(), '.0f')})"
             )
     return (
-        f"{task}: mean return late in a run against each setting alone, a dot a seed. "
-        f"Best: {', '.join(parts)}."
+        f"{task}: mean return of the last policy against each setting alone, a dot a "
+        f"seed. Best: {', '.join(parts)}."
     )
 
 
@@ -303,7 +303,8 @@ def real_steps_cases(rng):
     for T, N in ((6, 3), (5, 4), (7, 2), (1, 3)):
         ended, which = rng.random((T, N)) < 0.3, rng.random((T, N)) < 0.5
         terminated, truncated = ended & which, ended & ~which
-        truncated[T // 2, 0] = terminated[0, 1] = True
+        truncated[T // 2, 0] = True
+        terminated[0, 1] = truncated[0, 1] = True  # both at once
         first = rng.random(N) < 0.5
         first[:2] = True, False
         # a row that only resets ends nothing
@@ -327,7 +328,7 @@ real_steps = Exercise(
             first_row_forgotten
         ),
         "a truncated episode is followed by a reset as well": only_terminated,
-        "the row after the end resets, not the one before": row_before,
+        "it is the row after the end that resets, not the one before": row_before,
     },
     hints=(
         "The row that ends an episode is a step. The one after it is not.",
@@ -397,9 +398,7 @@ same_policy = Exercise(
         "the row of the 1 must take up what the mean has moved": bias_kept,
         "the ratio of the deviations is upside down": ratio_upside_down,
         "the mean's move has the wrong sign": shift_turned,
-        "the mean's move is divided by the old std, not by the new one": (
-            shift_on_new_scale
-        ),
+        "the mean's move must be divided by the old std": (shift_on_new_scale),
     },
     hints=(
         "Write the outputs as slope . s + constant, on the observations as they are.",

@@ -92,9 +92,9 @@ def complaint(train, kind, same_step, waves, settings):
         names.update(before)
     given = SimpleNamespace(
         env=env, theta=theta, waves=waves, updates=updates, T=T, gamma=gamma, lam=lam,
-        delta=delta,
+        delta=delta, rng=rng,
     )  # fmt: skip
-    for part in (_calls, _loop, _scales, _baselines, _updates, _end):
+    for part in (_calls, _loop, _acting, _scales, _baselines, _updates, _end):
         found = part(trace, given, result)
         if found:
             return found
@@ -147,6 +147,25 @@ def _loop(trace, given, result):
                     f"batch {k} is collected by another theta than the one that is "
                     "then updated"
                 )
+
+
+def _acting(trace, given, result):
+    for k, call in enumerate(trace.of("collect")):
+        drawn = [c for c in _cycles(trace)[k] if c.name == "sample" and c.inside]
+        if not drawn:
+            return "act never calls policy.sample: the policy must act itself"
+        if any(c.given["rng"] is not given.rng for c in drawn):
+            return (
+                "policy.sample gets another rng than the one that train is given: made "
+                "anew with a seed it gives the same random numbers at every step, "
+                "without one no run comes back. Hand on rng"
+            )
+        actions = np.ravel(call.result[0]["a"])
+        if not near(actions, np.concatenate([np.ravel(c.result) for c in drawn])):
+            return (
+                "act gives other actions than policy.sample drew: hand them on as they "
+                "are"
+            )
 
 
 def _cycles(trace):

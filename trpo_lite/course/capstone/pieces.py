@@ -535,7 +535,7 @@ gaussian_kl = piece(
         "the bracket: log(sigma'/sigma) is not divided by 2 sigma'^2": [
             (BRACKET, "np.log(sigma_2 / sigma) / (2 * sigma_2**2) + spread - 0.5"),
         ],
-        "the new policy's sigma stands below, not the old one's": [
+        "the new policy's sigma belongs below, not the old one's": [
             ("/ (2 * sigma_2**2)", "/ (2 * sigma**2)"),
         ],
         "the mean's gap must be squared": [
@@ -561,17 +561,17 @@ gaussian_fisher = piece(
     gaussian_cases(with_vector),
     {
         **NO_SIGMA,
-        "the entries of log sigma get 2 v, not v": [("2 * v[", "v[")],
-        "the entries of log sigma get 2 v: their Fisher is not 0": [
+        "the entries of log sigma must get 2 v, not v": [("2 * v[", "v[")],
+        "the entries of log sigma must get 2 v: their Fisher is not 0": [
             ("2 * v[", "0 * v[")
         ],
         "that is the Fisher matrix in sigma: in log sigma it is 2": [
             ("2 * v[-len(sigma) :]", "2 * v[-len(sigma) :] / sigma**2"),
         ],
-        "the mean's part is divided by sigma^2: once is not enough": [
+        "the mean's part must be divided by sigma^2: once is not enough": [
             ("/ sigma**2", "/ sigma"),
         ],
-        "the mean's part is a mean over the rows as well: / N is missing": [
+        "the mean's part must be a mean over the rows: / N is missing": [
             ("phi.T @ change / len(phi)", "phi.T @ change"),
         ],
     },
@@ -635,7 +635,7 @@ moments = piece(
             ("if old is None:", "if True:"),
         ],
         "the count must be that of all rows": [("return old[0] + n,", "return n,")],
-        "the variance divides by the count, not by the count less 1": [
+        "the variance must divide by the count, not by the count less 1": [
             ("s.var(0)", "s.var(0, ddof=1)"),
         ],
     },
@@ -674,17 +674,19 @@ features = piece(
         "where nothing varied, std is 0: divide by 1 there": [
             ("np.where(std > 1e-8, std, 1.0)", "std"),
         ],
-        "waves see z, not s": [("np.sin(z @ waves[0].T", "np.sin(s @ waves[0].T")],
+        "the waves must see z, not s": [
+            ("np.sin(z @ waves[0].T", "np.sin(s @ waves[0].T")
+        ],
         "sin, not cos, is asked for": [("np.sin(", "np.cos(")],
         "the phases are missing: all waves would be 0 at z = 0": [
             ("waves[0].T + waves[1]", "waves[0].T"),
         ],
-        "the constant 1 comes last": [
+        "the constant 1 must come last": [
             ("[z, np.ones(len(s))]", "[np.ones(len(s)), z]"),
         ],
         "the constant 1 is missing": [("np.column_stack([z, np.ones(len(s))])", "z")],
         "the mean must be taken off": [("z = (s - mean)", "z = s")],
-        "std, not its square": [
+        "divide by std, not by its square": [
             ("np.where(std > 1e-8, std, 1.0)", "np.where(std > 1e-8, std**2, 1.0)")
         ],
     },
@@ -906,7 +908,7 @@ collect = piece(
         "terminated and truncated are exchanged": [
             ("next_s, terminated, truncated, t,", "next_s, truncated, terminated, t,"),
         ],
-        "next_s is what followed, not the state of the same row": [
+        "next_s must be what followed, not the state of the same row": [
             ("rows.append((s, a, r, next_s,", "rows.append((s, a, r, s,"),
         ],
         "env.reset() at each batch: episodes go on, with the state": [
@@ -953,7 +955,7 @@ gae = piece(
         "done is taken for terminated: a truncated step still has V(next_s)": [
             ("next_v * ~terminated", "next_v * ~(terminated | truncated)"),
         ],
-        "after a termination nothing follows: next_v is 0 there": [
+        "after a termination nothing follows: next_v must count as 0": [
             ("next_v * ~terminated", "next_v"),
         ],
         "the sum runs over the end of a truncated episode into the next one": [
@@ -971,7 +973,7 @@ gae = piece(
         "these are the targets of V: v must be taken off": [
             ("~terminated - v\n", "~terminated\n"),
         ],
-        "the end is asked of the next row, not of this one": [
+        "the end is asked of the next row: ask this one": [
             ("(terminated | truncated)[t]", "(terminated | truncated)[t + 1]"),
         ],
         "only the TD errors: the sum over later ones is missing": [
@@ -1024,7 +1026,7 @@ cg = piece(
     "cg",
     cg_cases,
     {
-        "beta is the new r.r over the old one, not the reverse": [
+        "beta must be the new r.r over the old one, not the reverse": [
             ("p = r + (r @ r) / rr * p", "p = r + rr / max(r @ r, 1e-300) * p"),
         ],
         "every direction is the residual: that is steepest descent": [
@@ -1085,13 +1087,13 @@ natural_step = piece(
     "natural_step",
     natural_step_cases,
     {
-        "the length is the root of 2 delta / g.x": [
+        "a root is missing: x must be multiplied by that of 2 delta / g.x": [
             (STEP, "2 * delta / (g @ x) * x if g.any() else x"),
         ],
         "this is delta as length squared: 2 delta, as KL is half of the square": [
             (STEP, "np.sqrt(delta / (g @ x)) * x if g.any() else x"),
         ],
-        "the direction is x, not g": [
+        "the direction must be x, not g": [
             (STEP, "np.sqrt(2 * delta / (g @ x)) * g if g.any() else x"),
         ],
         "g.g stands where g.x belongs": [
@@ -1103,7 +1105,7 @@ natural_step = piece(
         "g.Fg stands where x.Fx belongs": [
             (STEP, "np.sqrt(2 * delta / (g @ matvec(g))) * x if g.any() else x"),
         ],
-        "g = 0 divides by 0: the step is 0 there": [
+        "g = 0 divides by 0: the step must be 0 there": [
             (STEP, "np.sqrt(2 * delta / (g @ x)) * x"),
         ],
         "ten iterations are asked for": [("cg(matvec, g, 10)", "cg(matvec, g, 5)")],
@@ -1192,7 +1194,7 @@ line_search = piece(
         "the test of KL is missing": [(TEST, "L > 0")],
         "the test of L is missing": [(TEST, "kl <= delta")],
         "L = 0 is no improvement: L > 0": [(TEST, "L >= 0 and kl <= delta")],
-        "KL = delta is allowed": [(TEST, "L > 0 and kl < delta")],
+        "KL = delta must be allowed": [(TEST, "L > 0 and kl < delta")],
         "the full step is never tried: j starts at 0": [
             ("range(11)", "range(1, 11)"),
         ],
@@ -1256,10 +1258,10 @@ update = piece(
     update_cases,
     {
         "g points downhill: the step climbs, theta + step": [(SCORE, "-" + SCORE)],
-        "the advantages keep their mean": [
+        "the mean of the advantages must be taken off": [
             ("A = advantages - advantages.mean()", "A = advantages + 0.0"),
         ],
-        "KL has the new policy first": [
+        "KL must have the old policy first": [
             ("policy.kl(theta, new, phi)", "policy.kl(new, theta, phi)"),
         ],
         "the damping is missing": [(" + 1e-3 * v", "")],
@@ -1280,7 +1282,7 @@ update = piece(
                 "",
             ),
         ],
-        "KL at the largest row, not the mean": [
+        "this is KL at the largest row: it must be the mean": [
             ("np.mean(policy.kl(", "np.max(policy.kl("),
         ],
     },
