@@ -1,6 +1,7 @@
 """What page 07 claims and its cells do not assert."""
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -388,20 +389,34 @@ def table_of(pi, s, a, advantages):
     return table - (pi * table).sum(-1, keepdims=True)
 
 
+def noisy_rides(noise, seed):
+    """The ride and its policy, evaluated; then (V, states, actions, sums of TD errors).
+
+    Endless; of 50 runs each, in which `off` was never tried, with V wrong by `noise`.
+    """
+    ride, pi = lesson.ride()
+    now, rng = evaluate(ride, pi), np.random.default_rng(seed)
+
+    def batches():
+        while True:
+            runs = sample_trajectories(ride, pi, 50, 20, rng)
+            s, a = runs.states[:, :-1], runs.actions
+            if (a == 2).any():
+                continue
+            V = now.v + noise * np.append(rng.normal(size=4), 0)
+            delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
+            yield V, s, a, discounted_sum(delta.T, 0.9 * 0.97).T
+
+    return ride, now, batches()
+
+
 @pytest.mark.parametrize("noise", [1.0, 1e-3])
 def test_normalised_noise_takes_a_full_step_towards_what_was_never_tried(noise):
-    ride, pi = lesson.ride()
-    now = evaluate(ride, pi)
+    ride, now, batches = noisy_rides(noise, 5)
+    pi, changes = now.pi, []
     assert np.ptp(now.advantage[:4, :2]) < 1e-12 and now.advantage[0, 2] < -9
-    rng, changes = np.random.default_rng(5), []
-    while len(changes) < 10:
-        runs = sample_trajectories(ride, pi, 50, 20, rng)
-        s, a = runs.states[:, :-1], runs.actions
-        if (a == 2).any():
-            continue
-        V = now.v + noise * np.append(rng.normal(size=4), 0)
-        delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
-        advantages = normalize(discounted_sum(delta.T, 0.9 * 0.97).T)
+    for V, s, a, sums in islice(batches, 10):
+        advantages = normalize(sums)
         old = replace(now, advantage=table_of(pi, s, a, advantages))
         step = mean_kl_step(old, 0.01)
         assert step.mean_kl == pytest.approx(0.01, rel=1e-6)
@@ -414,17 +429,9 @@ def test_normalised_noise_takes_a_full_step_towards_what_was_never_tried(noise):
 
 
 def test_small_noise_alone_moves_away_from_what_was_never_tried():
-    ride, pi = lesson.ride()
-    now, rng, seen = evaluate(ride, pi), np.random.default_rng(6), 0
-    while seen < 5:
-        runs = sample_trajectories(ride, pi, 50, 20, rng)
-        s, a = runs.states[:, :-1], runs.actions
-        if (a == 2).any():
-            continue
-        seen += 1
-        V = now.v + 1e-3 * np.append(rng.normal(size=4), 0)
-        delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
-        x = discounted_sum(delta.T, 0.9 * 0.97).T
+    _, now, batches = noisy_rides(1e-3, 6)
+    pi = now.pi
+    for _, s, a, x in islice(batches, 5):
         assert min(x[s == i].mean() for i in range(4)) > 0
         plain, less, normal = (
             mean_kl_step(replace(now, advantage=table_of(pi, s, a, y)), 0.01).pi
@@ -439,17 +446,10 @@ def test_small_noise_alone_moves_away_from_what_was_never_tried():
     [(1e-6, 0, 0.01, (0.2, 0.6)), (1e-3, 0.22, 0.42, (0.95, 1))],
 )
 def test_how_much_of_the_step_goes_into_what_was_never_tried(noise, low, high, falls):
-    ride, pi = lesson.ride()
-    now, rng = evaluate(ride, pi), np.random.default_rng(5)
-    shares, changes = [], []
-    while len(shares) < 60:
-        runs = sample_trajectories(ride, pi, 50, 20, rng)
-        s, a = runs.states[:, :-1], runs.actions
-        if (a == 2).any():
-            continue
-        V = now.v + noise * np.append(rng.normal(size=4), 0)
-        delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
-        x = normalize(discounted_sum(delta.T, 0.9 * 0.97).T)
+    ride, now, batches = noisy_rides(noise, 5)
+    pi, shares, changes = now.pi, [], []
+    for _, s, a, sums in islice(batches, 60):
+        x = normalize(sums)
         old = replace(now, advantage=table_of(pi, s, a, x))
         new = mean_kl_step(old, 0.01).pi
         # terms p log(p / q) - p + q >= 0: they add up to the KL

@@ -280,3 +280,15 @@ def test_every_control_changes_the_picture(widget):
 def test_the_page_uses_the_same_worlds_as_page_05():
     assert (*OLD, lesson.WORLD.gamma) == (-0.3, 0.3, 0.9)
     np.testing.assert_allclose(lesson.P_OLD, [0.6, 0.3, 0.1])
+
+
+def test_without_damping_the_step_of_a_sharp_policy_is_too_long():
+    """The page's three policies and advantages; the damping hides it there."""
+    merit, found = np.array([-0.5, 0.5, 1.5]), []
+    for probs in ([0.6, 0.3, 0.1], [0.9, 0.08, 0.02], [0.98, 0.01, 0.01]):
+        q = np.array(probs)
+        g = q * (merit - q @ merit)
+        x = np.linalg.pinv(np.diag(q) - np.outer(q, q)) @ g
+        new = q * np.exp(np.sqrt(0.02 / (g @ x)) * x)
+        found.append(kl(q, new / new.sum()))
+    np.testing.assert_allclose(found, [0.0105, 0.0118, 0.0150], atol=6e-5)

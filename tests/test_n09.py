@@ -422,3 +422,17 @@ def test_directions_at_equal_true_kl(limit, log_sigma, ahead, share):
     assert vanilla.min() > 0 and natural.min() > 0
     assert (natural > vanilla).sum() == ahead
     assert np.median(vanilla / natural) == pytest.approx(share, abs=0.005)
+
+
+def test_vanilla_s_kl_at_a_fixed_stepsize_grows_on_its_own_way():
+    """Its share of sigma stays; what is left of the gap in k costs more and more."""
+    k, sigma, used = -0.1, 0.3, []
+    for _ in range(12):
+        g, F = slope_and_fisher(k, sigma)
+        step = 0.01 * g
+        used.append((step @ F @ step / 2, step[0] ** 2 * F[0, 0] / 2))
+        k, sigma = k + step[0], sigma + step[1]
+    whole, of_k = np.transpose(used)
+    assert whole[1:4] == pytest.approx([0.24, 0.25, 0.26], abs=0.02)
+    assert (of_k[6:] > 2 * of_k[5:-1]).all() and whole[-1] > 100
+    assert (whole - of_k)[1:] == pytest.approx(np.full(11, 0.236), abs=0.03)

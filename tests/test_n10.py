@@ -55,6 +55,7 @@ def test_rounding_hardly_touches_the_equality_of_gx_and_xfx(n, spread):
 
 def test_rounding_touches_it_at_many_iterations_or_a_wide_spread():
     assert largest_gaps(30, 1e4)[1] > 0.03
+    assert largest_gaps(12, 1e4)[0] > 1e-3  # ten iterations for twelve parameters
     assert 0.05 < largest_gaps(30, 1e10)[0] < 0.2
 
 
