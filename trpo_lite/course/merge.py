@@ -199,16 +199,25 @@ def noted(cells, key, base, theirs):
 
     The note on an earlier version goes, if the reader left it as it was.
     """
-    sources = [cell["source"] for cell in cells]
-    note, earlier = _note(theirs), base and _note(base)
-    if note in sources:
+    name = f"{key[:50]}-new-version"
+
+    def place(note):
+        """Where the note on this very cell stands; another cell may have its text."""
+        for n, cell in enumerate(cells):
+            id = cell.get("id")
+            here = id.startswith(name) if id else cells[n - 1].get("id") == key
+            if here and cell["source"] == note:
+                return n
+
+    note = _note(theirs)
+    if place(note) is not None:
         return cells
     at = [cell.get("id") for cell in cells].index(key) + 1
-    if earlier in sources:
-        at = sources.index(earlier)
+    if base and (earlier := place(_note(base))) is not None:
+        at = earlier
         cells = cells[:at] + cells[at + 1 :]
     cell = {"cell_type": "markdown", "metadata": {}, "source": note}
-    return [*cells[:at], {**cell, "id": f"{key[:50]}-new-version"}, *cells[at:]]
+    return [*cells[:at], {**cell, "id": name}, *cells[at:]]
 
 
 def _note(cell):
