@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import trpo_lite.train as training
+from tests.capstone_histories import capstone_choices
 from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
@@ -575,6 +576,7 @@ MEASUREMENTS = {
         robots_films,
         robots_linear,
         robots_cost,
+        capstone_choices,
     )
 }
 

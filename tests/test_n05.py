@@ -18,7 +18,6 @@ from trpo_lite.mdp import (
     random_mdp,
     random_policy,
     road_and_ice,
-    sample_trajectories,
     shared_policy,
     uniform_policy,
 )
@@ -317,11 +316,11 @@ def test_both_limits_keep_a_promise_for_small_steps():
 
 
 def test_guessed_advantages_harm_a_good_policy_more_than_a_poor_one():
-    """J falls in 2, 9, 23 of 40 worlds from a good policy, 0, 0, 2 from the uniform."""
+    """Shares of worlds in which J falls, n = 1: the page's, from 800 worlds each."""
     found = []
     for good in (0.8, 0.0):
-        rng, falls = np.random.default_rng(7), np.zeros(3, int)
-        for _ in range(40):
+        rng, falls = np.random.default_rng(11), np.zeros(3)
+        for _ in range(150):
             world = random_mdp(rng)
             mixed = good * optimal_policy(world) + (1 - good) * uniform_policy(world)
             old = evaluate(world, mixed)
@@ -332,16 +331,25 @@ def test_guessed_advantages_harm_a_good_policy_more_than_a_poor_one():
                 falls[i] += fell
                 if fell:  # by the identity
                     assert (pi * old.advantage).sum(-1).min() < 0
-        found.append(falls.tolist())
-    assert found == [[2, 9, 23], [0, 0, 2]]
+        found.append(falls / 150)
+    pages = np.array([[3.4, 10.4, 27.3], [3.4, 3.4, 3.8]]) / 40
+    np.testing.assert_allclose(found, pages, rtol=0, atol=0.1)
+    assert found[0][2] > 4 * found[1][2]
 
 
 def one_run_advantage(world, pi, rng):
-    q = np.array(world.R)
-    for s, a in np.ndindex(*q.shape):
-        after = replace(world, start=world.P[s, a])
-        rewards = sample_trajectories(after, pi, 1, 60, rng).rewards
-        q[s, a] += (rewards @ world.gamma ** np.arange(1, 61)).mean()
+    """From one run of 60 steps after each state and action, all at once."""
+    q, S = np.array(world.R).ravel(), world.n_states
+
+    def draw(chances):  # one of each row
+        return (rng.random(len(q))[:, None] > chances.cumsum(-1)[:, :-1]).sum(-1)
+
+    now = draw(world.P.reshape(-1, S))
+    for t in range(1, 61):
+        action = draw(pi[now])
+        q += world.gamma**t * world.R[now, action]
+        now = draw(world.P[now, action])
+    q = q.reshape(pi.shape)
     return q - (pi * q).sum(-1, keepdims=True)
 
 

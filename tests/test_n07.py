@@ -1,6 +1,7 @@
 """What page 07 claims and its cells do not assert."""
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -128,6 +129,67 @@ def test_with_0_at_the_cut_the_slope_is_4_percent_too_small():
     # E[score v(s_{t + h})] through the first action alone
     at_the_cut = (-2 * P * world.gamma**left * closed ** (2 * left - 1) * square).mean()
     assert slope < 0 and at_the_cut / slope == pytest.approx(0.04, abs=1e-3)
+
+
+def test_nearer_to_v_may_be_more_biased_and_a_common_error_is_harmless():
+    world, pi, old = bold()
+    share = 0.1 * old.visitation[:, None] * pi
+
+    def bias(V, lam):
+        mean = world.R + world.gamma * world.P @ V - V[:, None]  # lambda 0
+        if lam:
+            mean = lesson.expected_gae(world, pi, V, lam)
+        off = lesson.centred(pi, mean) - old.advantage
+        return np.sqrt((share * off**2).sum())
+
+    half = np.array([old.v[0], stale()[1]])
+    assert ((half - old.v) ** 2).sum() < ((stale() - old.v) ** 2).sum()
+    assert bias(stale(), 0) == pytest.approx(0.349, abs=5e-4)
+    assert bias(half, 0) == pytest.approx(1.03, abs=5e-3)
+    for lam in (0, 0.5, 0.9):
+        assert bias(old.v + 100, lam) < 1e-10
+
+
+def test_a_common_error_does_harm_where_an_action_ends_the_world():
+    """The end has value 0 and so lacks the error: from -5 on, ending looks good."""
+    world, pi = lesson.ride(off=0.2)
+    old = evaluate(world, pi)
+    alive = np.arange(world.n_states) < world.n_states - 1
+
+    def off(error, lam):
+        A = lesson.expected_gae(world, pi, old.v + error * alive, lam)
+        return lesson.centred(pi, A)[0, 2]
+
+    assert old.advantage[0, 2] == pytest.approx(off(0, 0))
+    assert off(0, 0) == pytest.approx(-2.86, abs=5e-3)
+    assert off(-5, 0) == pytest.approx(0.74, abs=5e-3)
+    assert off(-5, 1) == pytest.approx(old.advantage[0, 2])
+
+
+def test_a_poor_baseline_scatters_more_than_none():
+    world, pi, old = bold()
+    runs = sample_trajectories(world, pi, 20_000, 80, np.random.default_rng(6))
+    s, a = runs.states, runs.actions
+    weights = 0.9 ** np.arange(80)
+    slope = old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]) * 0.09
+    spread = []
+    for V in (old.v, np.zeros(2), stale()):
+        delta = runs.rewards + 0.9 * V[s[:, 1:]] - V[s[:, :-1]]
+        A_hat = discounted_sum_of(delta, 0.9)
+        g = ((a - lesson.FAST) * A_hat) @ weights
+        half = 1.96 * g.std() / np.sqrt(len(g))
+        assert g.mean() == pytest.approx(slope, abs=2 * half)  # no bias
+        spread.append(g.var())
+    good, none, poor = spread
+    assert good < 0.5 * none
+    assert poor / none == pytest.approx(1.7, abs=0.1)
+
+
+def discounted_sum_of(x, factor):  # [n, T], backwards in time
+    found, later = np.zeros_like(x), 0.0
+    for t in reversed(range(x.shape[1])):
+        found[:, t] = later = x[:, t] + factor * later
+    return found
 
 
 def test_the_sign_on_the_road_turns_between_08_and_09():
@@ -271,6 +333,37 @@ def test_better_baselines_scatter_less_and_all_runs_are_truncated(seed):
     assert short < long < parabola
 
 
+def test_what_baselines_save_over_2000_episodes():
+    """The last column, where 200 episodes are too few to know it well."""
+    world, env, policy = lesson.lqr_world(episodes=200, horizon=50)
+    rng, V = np.random.default_rng(100), LinearValue(time_degree=0)
+    batch, state = collect(env, policy, 200 * 51, rng)
+    slopes = []
+    for i in range(13):
+        if i < 3:  # fitted to the first batch
+            y = returns_of(V, batch)[1]
+            V = V.fit(batch.observations, batch.time, y)
+            continue
+        batch, state = collect(env, policy, 200 * 51, rng, state)
+        fitted, y, long, short = returns_of(V, batch)
+        s, u = batch.observations[:, 0], batch.actions[:, 0]
+        score = (u - lesson.GAIN * s) * s / lesson.STD**2
+        v = lqr.value(world, lesson.GAIN, lesson.STD, batch.observations)
+        kinds = (y, y - y.mean(), y - fitted, y - v, long, short)
+        slopes.append([batch.to_grid(score * x, 0.0).sum(0) for x in kinds])
+    spread = np.concatenate(slopes, axis=1).var(axis=1)
+    needs = 1000 * spread[1:] / spread[0]
+    np.testing.assert_allclose(needs, (420, 140, 110, 120, 70), rtol=0.2)
+
+
+def returns_of(V, batch):
+    """V of each state, the returns, and GAE at .9 and 0."""
+    now = V.predict(batch.observations, batch.time)
+    after = V.predict(batch.next_observations, batch.time)
+    long, short = (gae(batch, now, after, 0.9, lam) for lam in (0.9, 0.0))
+    return now, value_targets(batch, now, after, 0.9), long, short
+
+
 def test_a_limit_ignores_scale_and_shift_and_a_price_the_shift():
     rng = np.random.default_rng(4)
     old = evaluate(random_mdp(rng), random_policy(rng, 6, 3))
@@ -296,20 +389,34 @@ def table_of(pi, s, a, advantages):
     return table - (pi * table).sum(-1, keepdims=True)
 
 
+def noisy_rides(noise, seed):
+    """The ride and its policy, evaluated; then (V, states, actions, sums of TD errors).
+
+    Endless; of 50 runs each, in which `off` was never tried, with V wrong by `noise`.
+    """
+    ride, pi = lesson.ride()
+    now, rng = evaluate(ride, pi), np.random.default_rng(seed)
+
+    def batches():
+        while True:
+            runs = sample_trajectories(ride, pi, 50, 20, rng)
+            s, a = runs.states[:, :-1], runs.actions
+            if (a == 2).any():
+                continue
+            V = now.v + noise * np.append(rng.normal(size=4), 0)
+            delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
+            yield V, s, a, discounted_sum(delta.T, 0.9 * 0.97).T
+
+    return ride, now, batches()
+
+
 @pytest.mark.parametrize("noise", [1.0, 1e-3])
 def test_normalised_noise_takes_a_full_step_towards_what_was_never_tried(noise):
-    ride, pi = lesson.ride()
-    now = evaluate(ride, pi)
+    ride, now, batches = noisy_rides(noise, 5)
+    pi, changes = now.pi, []
     assert np.ptp(now.advantage[:4, :2]) < 1e-12 and now.advantage[0, 2] < -9
-    rng, changes = np.random.default_rng(5), []
-    while len(changes) < 10:
-        runs = sample_trajectories(ride, pi, 50, 20, rng)
-        s, a = runs.states[:, :-1], runs.actions
-        if (a == 2).any():
-            continue
-        V = now.v + noise * np.append(rng.normal(size=4), 0)
-        delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
-        advantages = normalize(discounted_sum(delta.T, 0.9 * 0.97).T)
+    for V, s, a, sums in islice(batches, 10):
+        advantages = normalize(sums)
         old = replace(now, advantage=table_of(pi, s, a, advantages))
         step = mean_kl_step(old, 0.01)
         assert step.mean_kl == pytest.approx(0.01, rel=1e-6)
@@ -322,17 +429,9 @@ def test_normalised_noise_takes_a_full_step_towards_what_was_never_tried(noise):
 
 
 def test_small_noise_alone_moves_away_from_what_was_never_tried():
-    ride, pi = lesson.ride()
-    now, rng, seen = evaluate(ride, pi), np.random.default_rng(6), 0
-    while seen < 5:
-        runs = sample_trajectories(ride, pi, 50, 20, rng)
-        s, a = runs.states[:, :-1], runs.actions
-        if (a == 2).any():
-            continue
-        seen += 1
-        V = now.v + 1e-3 * np.append(rng.normal(size=4), 0)
-        delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
-        x = discounted_sum(delta.T, 0.9 * 0.97).T
+    _, now, batches = noisy_rides(1e-3, 6)
+    pi = now.pi
+    for _, s, a, x in islice(batches, 5):
         assert min(x[s == i].mean() for i in range(4)) > 0
         plain, less, normal = (
             mean_kl_step(replace(now, advantage=table_of(pi, s, a, y)), 0.01).pi
@@ -347,17 +446,10 @@ def test_small_noise_alone_moves_away_from_what_was_never_tried():
     [(1e-6, 0, 0.01, (0.2, 0.6)), (1e-3, 0.22, 0.42, (0.95, 1))],
 )
 def test_how_much_of_the_step_goes_into_what_was_never_tried(noise, low, high, falls):
-    ride, pi = lesson.ride()
-    now, rng = evaluate(ride, pi), np.random.default_rng(5)
-    shares, changes = [], []
-    while len(shares) < 60:
-        runs = sample_trajectories(ride, pi, 50, 20, rng)
-        s, a = runs.states[:, :-1], runs.actions
-        if (a == 2).any():
-            continue
-        V = now.v + noise * np.append(rng.normal(size=4), 0)
-        delta = runs.rewards + 0.9 * V[runs.states[:, 1:]] - V[s]
-        x = normalize(discounted_sum(delta.T, 0.9 * 0.97).T)
+    ride, now, batches = noisy_rides(noise, 5)
+    pi, shares, changes = now.pi, [], []
+    for _, s, a, sums in islice(batches, 60):
+        x = normalize(sums)
         old = replace(now, advantage=table_of(pi, s, a, x))
         new = mean_kl_step(old, 0.01).pi
         # terms p log(p / q) - p + q >= 0: they add up to the KL

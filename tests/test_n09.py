@@ -47,6 +47,39 @@ def test_the_gaps_of_the_picture():
     assert gap(0.5, True, False) == pytest.approx(0.0314, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "start, end, sooner, gaps",
+    [(0.3, 0.1, "std", (0.3135, 0.0004)), (3.0, 1.0, "log_std", (0.003, 0.078))],
+)
+def test_which_parameter_loses_exploration_sooner_turns_round_at_1(
+    start, end, sooner, gaps
+):
+    best, found = lqr.optimal_gain(lqr.scalar_lqr()).item(), {}
+    for parameter in ("std", "log_std"):
+        k, s, h = -0.1, start, (end - start) / 20_000
+        for _ in range(20_000):  # Euler, sigma as the clock
+            dk, d = lesson.velocity(0.9, k, s, False, parameter == "log_std")
+            k, s = k + h * dk / d, s + h
+        found[parameter] = abs(k - best)
+    assert [*found.values()] == pytest.approx(gaps, abs=6e-4)
+    assert max(found, key=found.get) == sooner
+    natural = lesson.flow(0.9, (-0.1, start), end, True, False, 600)[-1][0]
+    assert abs(natural - best) == pytest.approx(0.0435, abs=1e-4)
+
+
+def test_vanilla_s_push_falls_with_a_rare_action_and_natural_s_does_not():
+    world, pushes = mdp.chain(5), []
+    for right in (0.2, 0.02):
+        pi = np.tile([0.8, 0.2], (5, 1))
+        pi[4] = 1 - right, right
+        e = mdp.evaluate(world, pi)
+        g = e.visitation[4] * pi[4] * e.advantage[4]
+        natural = np.diff(e.advantage[4]).item() / (1 - world.gamma)
+        pushes.append((e.visitation[4], np.diff(g).item(), natural))
+    expected = [[0.0539, 0.0198, 11.4746], [0.0464, 0.0018, 9.8900]]
+    np.testing.assert_allclose(pushes, expected, atol=6e-5)
+
+
 def test_the_words_of_the_fields_tell_their_numbers():
     words = lesson.fields.words(gamma=0.5, parameter="log σ")
     assert "0.0000" in words and "0.0314" in words and "log σ" in words
@@ -76,6 +109,16 @@ def test_wrong_lengths_may_be_too_long_but_for_one():
     assert no_root.min() < 1e-4 and no_root.max() == pytest.approx(106, abs=0.5)
     assert (no_two == 0.5).all()
     assert g_h_g.min() < 1e-2 and g_h_g.max() == pytest.approx(89.1, abs=0.1)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.1, 0.02, 0.001])
+def test_vanilla_in_sigma_does_not_come_to_rest_at_a_fixed_stepsize(sigma):
+    best = lesson.best_gain(0.9)
+    g, F = slope_and_fisher(best, sigma)
+    kl = 0.01**2 * np.array([g @ F @ g, g @ np.linalg.solve(F, g)]) / 2
+    assert kl[0] == pytest.approx(0.236, abs=5e-4)
+    assert 0.01 * g[1] / sigma == pytest.approx(-0.486, abs=5e-4)  # the same share
+    assert kl[1] == pytest.approx(0.059 * sigma**4, rel=0.01)  # natural comes to rest
 
 
 def test_large_damping_turns_to_the_own_vanilla_gradient():
@@ -321,9 +364,11 @@ def test_runs_needed_grow_without_a_baseline_or_with_noise():
     assert 0.8 < need(0, 0.03, True) / need(0, 0.3, True) < 1.7
     assert 20 < need(0.1, 0.03, True) / need(0.1, 0.3, True) < 60
     assert 7 < need(0.1, 0.01, True) / need(0.1, 0.03, True) < 11  # 1 / sigma^2
+    assert 8 < need(0, 0.03, 0.9) / need(0, 0.3, 0.9) < 16  # V's own error
+    assert 7 < need(0, 0.01, 0.9) / need(0, 0.03, 0.9) < 11
 
 
-@pytest.mark.parametrize("baseline, most", [(False, 0.4), (True, 0.1)])
+@pytest.mark.parametrize("baseline, most", [(0, 0.4), (1, 0.1), (0.9, 0.1)])
 def test_one_runs_estimate_is_right_on_average(baseline, most):
     world, rng = lqr.scalar_lqr(noise=0.1), np.random.default_rng(5)
     one = lesson.slope_estimates(world, -0.3, 0.2, baseline, rng)
@@ -377,3 +422,17 @@ def test_directions_at_equal_true_kl(limit, log_sigma, ahead, share):
     assert vanilla.min() > 0 and natural.min() > 0
     assert (natural > vanilla).sum() == ahead
     assert np.median(vanilla / natural) == pytest.approx(share, abs=0.005)
+
+
+def test_vanilla_s_kl_at_a_fixed_stepsize_grows_on_its_own_way():
+    """Its share of sigma stays; what is left of the gap in k costs more and more."""
+    k, sigma, used = -0.1, 0.3, []
+    for _ in range(12):
+        g, F = slope_and_fisher(k, sigma)
+        step = 0.01 * g
+        used.append((step @ F @ step / 2, step[0] ** 2 * F[0, 0] / 2))
+        k, sigma = k + step[0], sigma + step[1]
+    whole, of_k = np.transpose(used)
+    assert whole[1:4] == pytest.approx([0.24, 0.25, 0.26], abs=0.02)
+    assert (of_k[6:] > 2 * of_k[5:-1]).all() and whole[-1] > 100
+    assert (whole - of_k)[1:] == pytest.approx(np.full(11, 0.236), abs=0.03)

@@ -55,7 +55,41 @@ def test_rounding_hardly_touches_the_equality_of_gx_and_xfx(n, spread):
 
 def test_rounding_touches_it_at_many_iterations_or_a_wide_spread():
     assert largest_gaps(30, 1e4)[1] > 0.03
+    assert largest_gaps(12, 1e4)[0] > 1e-3  # ten iterations for twelve parameters
     assert 0.05 < largest_gaps(30, 1e10)[0] < 0.2
+
+
+def solve_with_residual(product, g, x, iterations):
+    """x_k and the residual that CG itself keeps."""
+    r = g - product(x)
+    p = r
+    for _ in range(iterations):
+        ap, rr = product(p), r @ r
+        x, r = x + rr / (p @ ap) * p, r - rr / (p @ ap) * ap
+        p = r + (r @ r) / rr * p
+    return x, r
+
+
+@pytest.mark.parametrize("spread", [1e2, 1e4, 1e10])
+@pytest.mark.parametrize("start", [0.0, 1e-4])
+def test_the_residual_holds_xfx_at_any_spread_and_from_any_start(spread, start):
+    values, apart = np.geomspace(1 / spread, 1, 30) + 1e-12, []  # damped a little
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        g = 1e-3 * rng.normal(size=30) * np.sqrt(values)
+        x0 = start * rng.normal(size=30)
+        for k in (1, 2, 10, 30):
+            x, r = solve_with_residual(values.__mul__, g, x0, k)
+            apart.append(abs(x @ (g - r) / (x @ (values * x)) - 1))
+    assert max(apart) < 1e-12
+
+
+def test_the_lakes_residual_holds_xfx_after_a_random_start():
+    product, g, _ = lake()
+    x0 = 1e-4 * np.random.default_rng(0).standard_normal(64)
+    x, r = solve_with_residual(product, g / 10_000, x0, 4)
+    assert x @ product(x) > 5 * (x @ g / 10_000)
+    assert x @ (g / 10_000 - r) == pytest.approx(x @ product(x), rel=1e-10)
 
 
 def test_gx_tells_how_far_cg_has_come_and_the_residual_does_not():
@@ -147,21 +181,36 @@ def test_no_search_notices_that_cg_stopped_early():
             assert L > 0 and kl <= limit  # passes at the first try
 
 
-def test_at_equal_kl_more_iterations_gain_more_than_one():
+def step_of_kl(limit, iterations):
+    """CG's direction after so many iterations, at this true mean KL."""
     product, g, measure = lake()
+    x = conjugate_gradient(product, g, iterations=iterations).x
+    low, high = 0, 1e4
+    for _ in range(80):
+        middle = (low + high) / 2
+        far = measure(middle * x)[2] > limit
+        low, high = (low, middle) if far else (middle, high)
+    assert measure(low * x)[2] == pytest.approx(limit)
+    return low * x
+
+
+def test_at_equal_kl_more_iterations_gain_more_than_one():
+    measure = lake()[2]
     for limit in (0.001, 0.05):
-        gains = {}
-        for k in (1, 5, 12):
-            x = conjugate_gradient(product, g, iterations=k).x
-            low, high = 0, 1e4
-            for _ in range(80):
-                middle = (low + high) / 2
-                far = measure(middle * x)[2] > limit
-                low, high = (low, middle) if far else (middle, high)
-            assert measure(low * x)[2] == pytest.approx(limit)
-            gains[k] = measure(low * x)[0]
+        gains = {k: measure(step_of_kl(limit, k))[0] for k in (1, 5, 12)}
         assert 0.5 < gains[1] / gains[12] < 0.86
         assert gains[5] > 0.95 * gains[12]
+
+
+def test_where_the_plain_and_the_natural_step_spend_their_kl():
+    old = lesson.lake()[1]
+    policy, shares = TabularSoftmax.from_probabilities(old.pi), []
+    at_cells, d = policy.at(np.arange(16)), old.visitation / old.visitation.sum()
+    for k in (1, 12):
+        new = at_cells.with_theta(policy.theta + step_of_kl(0.001, k))
+        spent = d * at_cells.kl(new) / 0.001
+        shares.append([spent[cells].sum() for cells in ([0, 1, 2, 4, 8], [10, 13, 14])])
+    np.testing.assert_allclose(shares, [[0.90, 0.06], [0.06, 0.83]], atol=0.005)
 
 
 def test_damping_never_raises_the_promise_of_the_mass():
@@ -322,3 +371,13 @@ def test_figures_of_the_page_draw():
     assert lesson.draw_paths(F, g, paths).axes
     assert lesson.draw_cost(load("cg_cost")).axes
     assert len(lesson.draw_cells({"x": np.ones(16)}, 0.5).axes) == 1
+
+
+def test_the_share_of_the_visits_that_holes_and_the_goal_have():
+    world, old = lesson.lake()
+    ends = np.isclose(world.P[np.arange(16), :, np.arange(16)], 1).all(1)
+    assert ends.sum() == 5
+    d = old.visitation / old.visitation.sum()
+    assert d[ends].sum() == pytest.approx(0.70, abs=5e-3)
+    # each cell's eigenvalue is d/4; those that matter are below the damping of .1
+    assert d[ends].max() / 4 > 0.1 > 0.036 > d[~ends].max() / 4

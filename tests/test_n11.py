@@ -39,6 +39,10 @@ def test_the_gallery_shows_what_its_titles_say(full):
     assert (lesson.ray("J down", 0.1)[3][1:] < 0).all()
     t, L, _, J = lesson.ray("L down", 0.1)
     assert np.interp(0.25, t, L) > 0 and np.interp(0.25, t, J) > 0
+    # so Taylor alone can lower J: the slope was right
+    some = lesson.full_step(lesson.samples(1000)[lesson.CASES["L down"]], 0.1)
+    gains = [lesson.gain(THETA + share * some) for share in (0.3, 1.0)]
+    assert gains == pytest.approx([0.0030, -0.033], abs=5e-4)
 
 
 def test_the_sample_is_a_sample_of_the_world():
@@ -161,8 +165,9 @@ def test_the_widgets_questions_have_answers():
     deltas = lesson.along.controls["delta"].values
     second = [d for d in deltas if reached("L down", d, 0.8).backtracks == 1]
     assert second == [0.001, 0.01, 0.03]
-    assert not any(reached("L down", 1.0, a).accepted for a in (0.9, 0.95))
-    assert reached("L down", 1.0, 0.8).accepted
+    assert not any(reached("L down", 1.0, a).accepted for a in (0.85, 0.9, 0.95))
+    assert all(reached("L down", 1.0, a).accepted for a in (0.3, 0.5, 0.75, 0.8))
+    assert reached("KL violated", 1.0, 0.95).accepted
     for d in deltas:
         assert {reached("J down", d, a).backtracks for a in (0.3, 0.8, 0.95)} == {0}
     assert any(reached("KL violated", d, 0.95).backtracks > 1 for d in deltas)

@@ -132,10 +132,12 @@ def test_the_promise_when_solved_and_before_a_fall():
     below = [np.mean(x[there] < 2) for x, there in zip(ratio, solved)]
     assert below == pytest.approx([0.77, 0.61], abs=0.01)
     R, before = after["return_mean"][0], solved[0][:, :-1]
-    falls, stays = before & (R[:, 1:] < 450), before & (R[:, 1:] >= 490)
-    assert falls.sum() == 15
-    for there in (falls, stays):
-        assert np.median(ratio[0][:, :-1][there]) == pytest.approx(1.3, abs=0.07)
+    for high, low, falls, median in ((475, 400, 15, 1.02), (490, 450, 15, 1.28)):
+        up, next_one = R[:, :-1] >= high, R[:, 1:]
+        fall, stay = up & (next_one < low), up & (next_one >= high)
+        assert fall.sum() == falls
+        medians = [np.median(ratio[0][:, :-1][there]) for there in (fall, stay)]
+        assert medians == pytest.approx([median, 1.28], abs=0.03)
     entropy = after["entropy"][0]
     falls = np.argwhere(before & (R[:, 1:] < 300))
     guilty = [entropy[i, k] - entropy[i, k - 1] for i, k in falls]
@@ -176,7 +178,7 @@ def test_a_wrong_v_can_promise_several_times_what_noise_does():
 
 
 def test_updates_until_cartpole_is_solved():
-    """Six to eight with raw inputs, "mostly"; fewer with scaled ones."""
+    """Batches: six to eight with raw inputs, "mostly"; fewer with scaled ones."""
     raw, scaled = (
         [
             len(train("CartPole-v1", seed=seed, until=475, progress=False, **options))
@@ -195,7 +197,9 @@ def test_the_run_on_the_dashboard():
     assert (R[4:8] == 500).all() and 110 < R[8] < 130 and (R[10:] == 500).all()
     assert run["entropy"][8] < 0.5 * run["entropy"][7]
     assert run["explained_variance"][8] < 0.1 < 0.9 < run["explained_variance"][7]
-    assert ratio[:2].min() > 10 and np.abs(np.log2(ratio[3:8])).max() <= 1.05
+    assert ratio[:2].min() > 10
+    five = ratio[3:8]  # the updates from the batches 4 to 8; batch 9 has fallen
+    assert (five.min(), five.max()) == pytest.approx((0.54, 1.63), abs=0.005)
     assert np.median(ratio[R == 500]) < 2
     assert run["backtracks"].max() <= 1 and run["log_residual"].max() < -8
     assert np.median(run["max_ratio"][8:]) > 10
@@ -215,17 +219,24 @@ def test_ablations_say_what_the_page_says():
     for i, name in enumerate(names):
         first, _ = lesson.first_then_lowest(store["return_mean"][i])
         reached[name] = np.sum(first >= 0)
-        late[name] = np.nanmean(store["return_mean"][i][:, -10:])
+        late[name] = np.nanmean(store["return_mean"][i][:, -10:], 1).mean()
         over[name] = store["kl"][i] / store["delta"][i]
     assert reached["TRPO"] == reached["one CG iteration"] == 10
     assert reached["raw, one CG iteration"] == 0 and reached["raw inputs"] == 8
     assert over["TRPO"].max() < 1.0001 < over["no line search"].max() < 1.35
     assert np.mean(over["no line search"] > 1) == pytest.approx(0.25, abs=0.01)
     assert max(late, key=late.get) == "plain gradient, 3"
-    for name, falls in (("TRPO", 7), ("plain gradient, 3", 2), ("no line search", 8)):
+    for name, falls, of in (
+        ("TRPO", 7, 10),
+        ("plain gradient, .3", 2, 6),
+        ("plain gradient, 3", 2, 10),
+        ("plain gradient, 30", 3, 7),
+        ("no line search", 8, 8),
+    ):
         first, low = lesson.first_then_lowest(store["return_mean"][names.index(name)])
-        assert np.sum(low < 400) == falls
-        assert name != "no line search" or np.sum(first >= 0) == 8  # each falls
+        assert (np.sum(low < 400), np.sum(first >= 0)) == (falls, of)
+        late_one = name in ("plain gradient, .3", "plain gradient, 30")
+        assert (np.max(first) < 15) != late_one == (np.min(first[first >= 0]) > 15)
     R = store["return_mean"][names.index("TRPO")]
     first, _ = lesson.first_then_lowest(R)
     later = np.concatenate([r[k + 1 :] for r, k in zip(R, first)])
@@ -269,6 +280,11 @@ def test_what_the_line_search_saves():
         lost[name] = unstable[..., -1].sum(1).tolist()
         early.extend(unstable[unstable[..., -1]].argmax(-1))
     assert sum(below["trpo"]) == 27 and sum(below["npg"]) == 45
+    ever = [
+        sum(np.sum(lesson.deepest_gaps(store, x, n, 1) > 1) for n in store["episodes"])
+        for x in below
+    ]
+    assert ever == [52, 60]
     assert lost == {"trpo": [4, 6, 2, 1], "npg": [11, 5, 4, 1]}
     assert np.mean(np.array(early) <= 4) > 0.8
     shares = {"trpo": [], "npg": []}  # of updates that lower J, run by run

@@ -195,6 +195,15 @@ def test_the_papers_rule_reaches_the_best_and_does_not_stay():
         assert median / lesson.DELTA == pytest.approx(targets, abs=0.01)
 
 
+def test_near_the_best_p_a_tiny_gradient_makes_tiny_steps_at_usual_prices_only():
+    p = 0.38999 + 1e-3
+    sizes = []
+    for beta in (3, 0.3, 0.003, 0.0003):
+        new = lesson.priced_p(p, beta)
+        sizes.append(kl([1 - p, p], [1 - new, new]))
+    assert max(sizes[:2]) < 1e-4 and sizes[2:] == pytest.approx([0.065, 0.61], abs=0.01)
+
+
 def test_the_limit_stays():
     run = lesson.road_run(None, 0.3, 200)
     assert run[:, 2].max() <= lesson.DELTA * (1 + 1e-9)
@@ -289,3 +298,36 @@ def test_penalty_picture_shows_the_numbers():
              for b in lesson.penalty.controls["beta"].values}  # fmt: skip
     assert max(gains, key=gains.get) == 0.6
     assert gains[0.1] < lesson.road_value(0.1)
+
+
+@pytest.mark.parametrize(
+    "growth, least, most", [(0.9, 0, 0.1), (0.98, 0, 0.1), (1.1, 1.5, 9)]
+)
+def test_adam_does_not_move_by_the_rate_where_the_gradient_shrinks_or_grows(
+    growth, least, most
+):
+    """The sign stays: its size must, too. The root remembers ten times as long."""
+    adam = AdamState.zeros(1)
+    for k in range(200):
+        adam, step = adam_step(adam, np.array([growth**k]), 0.01)
+    assert least < step[0] / 0.01 < most
+
+
+@pytest.mark.parametrize("beta", [3.0, 5.0])
+def test_a_table_has_its_closed_form_on_a_sample_too(beta):
+    _, policy, rows, A = lesson.toy_sample(2000)
+    A = (A - A.mean()) / A.std()
+    many = ppo_penalty_update(
+        policy, rows, A, beta=beta, epochs=400, minibatches=1, target_kl=1.0,
+        learning_rate=0.05, rng=np.random.default_rng(0),
+    )[0].probabilities()  # fmt: skip
+    for s in range(6):
+        here = rows.observations == s
+        gain = np.bincount(rows.actions[here], A[here], 3) / here.mean() / len(A)
+        gain *= 3  # the old policy is uniform
+        low, high = gain.max(), gain.max() + beta
+        for _ in range(60):
+            lam = (low + high) / 2
+            total = (beta / 3 / (lam - gain)).sum()
+            low, high = (lam, high) if total > 1 else (low, lam)
+        assert np.abs(many[s] - beta / 3 / (lam - gain)).max() < 1e-4

@@ -139,6 +139,17 @@ def test_half_of_the_movement_is_in_the_first_epoch_and_the_third_comes_back():
     assert far[1] < far[2] > 1.2 * far[3]
 
 
+def test_inside_the_interval_what_has_improved_is_included_too():
+    A, r = lesson.first_batch()[2], lesson.cloud("min, as on the slide")
+    improved = (r[-1] - 1) * A > 0
+    included = ~clip_active(r[-1], A, 0.2)
+    assert improved.mean() == pytest.approx(0.61, abs=0.02)
+    assert (improved & included).mean() == pytest.approx(0.42, abs=0.02)
+    # flat after the second epoch, and pulled back by others in the third
+    flat, later = (clip_active(r[epoch], A, 0.2) for epoch in (2, 3))
+    assert 0.2 < (~later[flat]).mean() < 0.4
+
+
 def test_the_masks_are_the_slopes_of_their_objectives():
     rng = np.random.default_rng(0)
     r, A, h = rng.uniform(0, 2, 4000), rng.normal(size=4000), 1e-7
@@ -278,3 +289,18 @@ def test_the_resting_place_is_a_top_of_the_objective(p_old, A):
 
 def test_on_the_road_the_climb_ends_as_with_one_state():
     assert lesson.resting_place.reference(0.1, (-1, 1), 0.2) == pytest.approx(0.28)
+
+
+def test_the_less_noisy_estimate_of_kl_is_noisier_where_an_action_was_rare():
+    """The page's own policies: today's p and the top that the clip lets it reach."""
+
+    def spreads(p_old, p):
+        w = np.array([1 - p_old, p_old])
+        r = np.array([1 - p, p]) / w
+        z = np.array([-np.log(r), r - 1 - np.log(r)])
+        return np.sqrt(w @ (z.T - z @ w) ** 2)
+
+    plain, other = spreads(0.1, 0.28)
+    assert other < plain
+    plain, other = spreads(0.005, 0.204)
+    assert other > 8 * plain

@@ -9,13 +9,15 @@ import pytest
 
 from trpo_lite import lqr, mdp
 from trpo_lite.advantage import gae
+from trpo_lite.bound import kl as kl_rows
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n17 as lesson
 from trpo_lite.course.n17 import DELTA, DIAGNOSES, HEALTHY, PATIENTS, THETA, one_update
 from trpo_lite.environments import make_environment
+from trpo_lite.line_search import line_search
 from trpo_lite.policies import TabularSoftmax
 from trpo_lite.rollout import collect as collect_rows
-from trpo_lite.surrogate import clipped_terms
+from trpo_lite.surrogate import clipped_terms, surrogate
 from trpo_lite.trpo import Sample, trpo_update
 
 LATE = lesson.run_of(updates=9)[0][-1]
@@ -277,6 +279,13 @@ def wall():
     return {row[0]: re.findall(number, row[3]) for row in rows[2:]}
 
 
+def tiny_kl(patient, theta):
+    """KL over delta of the full step for delta = 1e-6."""
+    batch = lesson.exact_batch(theta)
+    step = one_update(PATIENTS[patient], batch, delta=1e-6, stale=THETA).step
+    return batch.mean_kl(theta + step) / 1e-6
+
+
 def test_each_row_of_the_wall_is_shown_by_a_number():
     batch, path = lesson.exact_batch(THETA), lesson.run_of(updates=9)[0]
     log = {k: one_update(parts, batch) for k, parts in PATIENTS.items()}
@@ -318,6 +327,7 @@ def test_each_row_of_the_wall_is_shown_by_a_number():
         ],
         "falls, and its KL is logged right": [batch.gain(wrong[2].theta)],
         "all tries used, yet it moves": [
+            np.linalg.norm(wrong[1].theta - THETA) / full,
             np.linalg.norm(log[7].theta - THETA) / full,
             np.linalg.norm(wrong[2].theta - THETA) / full,
         ],
@@ -328,10 +338,17 @@ def test_each_row_of_the_wall_is_shown_by_a_number():
             size(THETA + tiny(3, 1.0)) / 1e-6,
             1,
         ],
+        "tiny step's KL above δ": [tiny_kl(k, path[6]) for k in (9, 13)],
         "$H(2v) \\neq 2Hv$": [np.abs(f[1] - 2 * f[0]).max()],
-        "entropy the same to the last digit": [np.exp(lesson.run_of(12)[0][-1, 2]), 12],
+        "the mean moves, the entropy is the same to the last digit": [
+            np.exp(lesson.run_of(12)[0][-1, 2]),
+            12,
+        ],
         "entropy gone after one update": [np.exp(log[13].theta[2])],
-        "it waits for the time limit": [A[1][2], A[0][2]],
+        "it waits for the time limit, or shuns it where rewards are above 0": [
+            A[1][2],
+            A[0][2],
+        ],
         "the end teaches nothing": [A[2][5], A[0][5]],
         "ratios run away": [p / 0.1 for p in tops],
         "rewards that the world never pays; jumps": [
@@ -347,6 +364,82 @@ def test_each_row_of_the_wall_is_shown_by_a_number():
         for text, true in zip(numbers, expected[symptom], strict=True):
             digits = len(text.split(".")[1]) if "." in text else 0
             assert float(text.replace("−", "-")) == round(float(true), digits), symptom
+
+
+def test_a_tiny_step_s_length_tells_its_suspects():
+    path = lesson.run_of(updates=9)[0]
+    for theta in path:  # of right length: healthy, CG too early, no log-std
+        assert [tiny_kl(k, theta) for k in (None, 11, 12)] == pytest.approx(
+            [1] * 3, rel=2e-3
+        )
+        assert tiny_kl(4, theta) > 1e5 and tiny_kl(13, theta) > 2000
+        batch = lesson.exact_batch(theta)
+        F = lqr.fisher(lesson.WORLD, *lesson.gain_and_std(theta), "log_std")
+        x = np.linalg.solve(F, batch.g)
+        short = theta + np.sqrt(1e-6 / (batch.g @ x)) * x  # the 2 is missing
+        assert batch.mean_kl(short) / 1e-6 == pytest.approx(0.5, rel=2e-3)
+    assert tiny_kl(9, path[0]) < 1.01 and tiny_kl(9, path[3]) > 1.5
+
+
+def test_more_iterations_help_11_and_not_12():
+    batch = lesson.exact_batch(lesson.run_of(updates=6)[0][-1])
+    F = lqr.fisher(lesson.WORLD, *lesson.gain_and_std(batch.theta), "log_std")
+    best = np.sqrt(2e-6 * batch.g @ np.linalg.solve(F, batch.g))
+
+    def promise(g, n):
+        x = conjugate_gradient(F.__matmul__, g, iterations=n).x
+        return batch.g @ x * np.sqrt(2e-6 / (x @ F @ x)) / best
+
+    all_of_it = [promise(batch.g, n) for n in (1, 2, 3)]
+    assert np.diff(all_of_it).min() > 0.02 and all_of_it[-1] == pytest.approx(1)
+    for n in (3, 10, 20):
+        assert promise(batch.g * [1, 1, 0], n) == pytest.approx(0.670, abs=1e-3)
+
+
+def test_a_turned_sign_shows_beside_L_at_a_short_step():
+    batch = lesson.exact_batch(THETA)
+    for turn in (1, -1):
+        log = one_update(HEALTHY, batch, turn=turn)
+        promised, L = 0.01 * log.promise, batch.surrogate(THETA + 0.01 * log.step)
+        assert promised > 0 and turn * L == pytest.approx(promised, rel=1e-3)
+
+
+def test_a_healthy_search_with_a_large_delta_logs_right_and_falls():
+    road = mdp.road_and_ice()
+    old = mdp.evaluate(road, mdp.shared_policy(0.1))
+
+    def updated(delta, sign=1):
+        def odds(z):
+            return mdp.shared_policy(1 / (1 + np.exp(-z[0])))
+
+        def evaluate(z):
+            return surrogate(old, odds(z)), kl_rows(old.pi, odds(z))[0]
+
+        start, step = np.log([0.1 / 0.9]), sign * np.sqrt([2 * delta / 0.09])
+        found = line_search(evaluate, start, step, delta)
+        L, size = evaluate(found.theta)
+        gain = mdp.evaluate(road, odds(found.theta)).performance - old.performance
+        return found.accepted, L, size / delta, gain
+
+    accepted, L, size, gain = updated(1.0)
+    assert accepted and L > 4 and size < 0.8 and gain < -0.1
+    assert updated(0.5)[3] > 0.9  # a smaller delta
+    assert not updated(1.0, sign=-1)[0]
+
+
+def test_ratios_run_away_without_the_minimum_and_in_health_at_a_rare_action():
+    A = lesson.road()[0].advantage
+
+    def no_min(r, A):
+        return np.clip(r, 0.8, 1.2) * A
+
+    r = mdp.shared_policy(0.6) / mdp.shared_policy(0.1)
+    for sick in (no_min, *(lesson.OTHERS[k][1] for k in ("6a", "6b"))):
+        assert (sick(r, A) - r * A).max() > 1
+    rare = mdp.shared_policy(0.201) / mdp.shared_policy(0.001)
+    assert rare.max() == pytest.approx(201)
+    rare_A = mdp.evaluate(mdp.road_and_ice(), mdp.shared_policy(0.001)).advantage
+    assert (lesson.terms(rare, rare_A) <= rare * rare_A).all()
 
 
 def test_who_uses_all_tries_and_moves():

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
-from tests.test_train import SMALL, Interrupting, cli, sigint  # noqa: F401
+from tests.test_train import SMALL, Interrupting, cli, endless, signals  # noqa: F401
 from trpo_lite import _terminal, commands, files
 from trpo_lite._interrupts import Interrupts, interrupts
 from trpo_lite.files import check_writable, load_arrays, save_arrays, write
@@ -416,17 +416,13 @@ def test_no_update_no_file(tmp_path, monkeypatch, capsys):
 
 @POSIX
 @pytest.mark.parametrize("delay", [0, 0.001, 0.005, 0.02])
-def test_a_second_ctrl_c_does_not_hit_the_saving(tmp_path, sigint, delay):  # noqa: F811
+def test_a_second_ctrl_c_does_not_hit_the_saving(tmp_path, signals, delay):  # noqa: F811
     code = (
         "import os, threading, time\n"
         "for i in range(8):\n"
         f"    os.kill({{pid}}, {int(signal.SIGINT)}); time.sleep({delay})\n"
     )
-    command = [sys.executable, "-m", "trpo_lite", "train", "CartPole-v1"]
-    options = ["--until", "inf", "--steps", "1e9", "--out", "run.npz"]
-    with subprocess.Popen(
-        command + options, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as running:
+    with endless(tmp_path) as running:
         assert b"return" in running.stderr.readline()
         subprocess.run([sys.executable, "-c", code.format(pid=running.pid)], check=True)
         out, err = running.communicate(timeout=60)
@@ -437,13 +433,9 @@ def test_a_second_ctrl_c_does_not_hit_the_saving(tmp_path, sigint, delay):  # no
 
 @POSIX
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_other_ways_to_be_stopped_save_as_well(tmp_path, name):
+def test_other_ways_to_be_stopped_save_as_well(tmp_path, signals, name):  # noqa: F811
     number = getattr(signal, name)
-    command = [sys.executable, "-m", "trpo_lite", "train", "CartPole-v1"]
-    options = ["--until", "inf", "--steps", "1e9", "--out", "run.npz"]
-    with subprocess.Popen(
-        command + options, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as running:
+    with endless(tmp_path) as running:
         running.stderr.readline()
         running.send_signal(number)
         running.communicate(timeout=60)
@@ -467,7 +459,7 @@ def test_ctrl_c_counts_once_a_second_and_only_while_raising(monkeypatch):
 
 
 @POSIX
-def test_handlers_come_back_and_those_of_others_stay(sigint):  # noqa: F811
+def test_handlers_come_back_and_those_of_others_stay(signals):  # noqa: F811
     def mine(*_):
         pass
 
@@ -486,7 +478,7 @@ def test_handlers_come_back_and_those_of_others_stay(sigint):  # noqa: F811
 
 
 @POSIX
-def test_nothing_interrupts_the_end_of_train(sigint):  # noqa: F811
+def test_nothing_interrupts_the_end_of_train(signals):  # noqa: F811
     class Slow(Interrupting):
         used = False
 

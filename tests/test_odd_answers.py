@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.test_exercises import EXERCISES, check
+from trpo_lite.course import outcome
 
 
 class Hostile:
@@ -307,3 +308,38 @@ def test_errors_name_a_line_of_the_readers():
         np.linalg.inv: "(it is called with 2 arguments)",
     }.items():
         assert words in spoken(FIRST, answer)[0]
+
+
+def test_a_return_in_the_loop_is_told_also_where_the_loop_has_no_turn():
+    def first_only(rewards, gamma):
+        total = 0.0
+        for reward in rewards:
+            total += reward
+            return total
+
+    few = [(np.array([]), 0.9), (np.array([1.0, 2.0]), 0.5), (np.ones(3), 0.4)]
+    exercise = dataclasses.replace(FIRST, cases=lambda rng: few, _known={})
+    assert "a `return` stands inside the loop" in spoken(exercise, first_only)[0]
+
+    def no_return(rewards, gamma):
+        def first():
+            for reward in rewards:
+                return reward
+
+        first()
+
+    assert "it returns nothing" in spoken(exercise, no_return)[0]
+
+
+@pytest.mark.parametrize("value", [1 / 3, 0.1 + 0.2, -1e-17, 2.0, np.float64(1.5e-7)])
+def test_a_number_is_shown_with_all_its_digits(value):
+    assert float(outcome.short(value)) == value
+    assert outcome.short((value, 1)) == f"({outcome.short(value)}, 1)"
+
+
+def test_an_array_says_if_it_is_rounded():
+    assert outcome.short(np.array([1.0, -0.25])) == "[ 1. -0.25]"
+    assert outcome.given("v", np.array([1 / 3, np.nan])) == "v ≈ [0.3333 nan]"
+    assert outcome.given("v", np.array([0.5, np.nan])) == "v=[0.5 nan]"
+    assert outcome.short(np.array([np.inf, np.nan])) == "[inf nan]"
+    assert outcome.short(-0.0) == "0.0" and outcome.short(np.array([-0.0])) == "[0.]"

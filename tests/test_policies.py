@@ -361,6 +361,26 @@ def test_what_the_caller_changes_afterwards_changes_nothing(name):
     assert not np.array_equal(policy.at(seen).log_prob(actions), before[0])
 
 
+@EACH
+def test_nothing_is_written_into_what_was_given(name):
+    policy, new, observations, actions = make(name)
+    given = observations, actions, np.linspace(1, 2, policy.size), np.full(40, 0.5)
+    before = [x.copy() for x in given]
+    old, new = policy.at(observations), new.at(observations)
+    first, second = (
+        [
+            old.log_prob(actions),
+            old.score_sum(actions, given[3]),
+            old.kl(new),
+            old.kl_gradient(new),
+            old.fisher_product(given[2]),
+        ]
+        for _ in range(2)
+    )
+    for one, other in zip([*first, *given], [*second, *before], strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_a_read_only_view_whose_base_changes_gives_new_numbers():
     policy = LinearGaussian(np.array([2.0, 0.0]), 1)
     base = np.ones((1, 1))

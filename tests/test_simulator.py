@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
+from trpo_lite.environments import make_environment
 from trpo_lite.simulator import TASKS, Robots
 
 # a time limit near which a random robot falls: both ends of an episode occur
@@ -57,3 +58,10 @@ def test_every_number_is_gymnasiums(env_id):
 def test_every_task_is_compared():
     classes = {type(make(env_id).unwrapped).__name__ for env_id in LIMITS}
     assert classes == set(TASKS)
+
+
+def test_a_warning_about_gymnasiums_model_reaches_nobody(capfd, tmp_path, monkeypatch):
+    """MuJoCo 4 has one for HalfCheetah's, and writes a file beside the reader's."""
+    monkeypatch.chdir(tmp_path)
+    make_environment("HalfCheetah-v5", 2).close()
+    assert capfd.readouterr() == ("", "") and not [*tmp_path.iterdir()]

@@ -1,5 +1,6 @@
 """Whole runs: they learn, repeat themselves, survive Ctrl-C, come back from disk."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -17,7 +18,7 @@ from trpo_lite.features import linear_features
 from trpo_lite.history import History
 from trpo_lite.policies import LinearSoftmax
 from trpo_lite.settings import ALGORITHMS, PRESETS, Settings, preset
-from trpo_lite.train import evaluate_policy, train
+from trpo_lite.train import best_start, evaluate_policy, train
 
 SMALL = dict(steps=600, batch=200, environments=4, progress=False)
 
@@ -140,6 +141,86 @@ def test_the_normaliser_is_frozen_within_an_update():
     assert not np.array_equal(means[1], means[2])
     fixed = train("CartPole-v1", normalize_observations=False, **SMALL)
     np.testing.assert_array_equal(fixed.policy.features.mean, np.zeros(4))
+
+
+# -------------------------------------------------------------------------- starts
+
+
+def rows_of(env_id, **settings):
+    """(history, [(row, theta)]) of a run."""
+    rows = []
+    history = train(
+        env_id, callback=lambda row, p: rows.append((row, p.theta)), **settings
+    )
+    return history, rows
+
+
+def test_one_start_is_the_run_without_starts():
+    plain = train("CartPole-v1", **SMALL)
+    for several in (dict(starts=1, start_steps=200), dict(starts=3, start_steps=601)):
+        one = train("CartPole-v1", **SMALL, **several)
+        np.testing.assert_array_equal(one.policy.theta, plain.policy.theta)
+        for name in set(plain.columns) - {"seconds"}:
+            np.testing.assert_array_equal(one[name], plain[name], err_msg=name)
+
+
+def test_the_best_start_goes_on_where_it_stood():
+    settings = {**SMALL, "steps": 2400, "normalize_observations": False}
+    history, rows = rows_of("CartPole-v1", starts=3, start_steps=400, **settings)
+    _, alone = rows_of("CartPole-v1", **{**settings, "steps": 1600})
+    thetas = [theta for _, theta in rows]
+    np.testing.assert_array_equal(thetas[:2], [theta for _, theta in alone[:2]])
+    ends = thetas[1], thetas[3], thetas[5]  # of the starts, two batches each
+    assert len({tuple(end) for end in ends}) == 3
+    best = np.argmax(history["return_mean"][[1, 3, 5]])
+    steps = [np.linalg.norm(thetas[6] - end) for end in ends]
+    np.testing.assert_allclose(steps[best], history["step_norm"][6])
+    assert 1800 < history["steps"][-1] <= 2400  # resets are no steps
+    assert (np.diff(history["steps"]) > 0).all()
+    again, _ = rows_of("CartPole-v1", starts=3, start_steps=400, **settings)
+    np.testing.assert_array_equal(again.policy.theta, history.policy.theta)
+
+
+class Rows:
+    """A batch of ten rows, of which `best_start` sees no more than this."""
+
+    valid = np.ones((5, 2))
+
+    def __init__(self, *episode_returns):
+        self.episode_returns = np.array(episode_returns)
+
+    def __len__(self):
+        return 10
+
+
+def test_the_best_start_is_the_one_whose_last_batch_returned_most():
+    def run(name, batches):
+        return ((f"{name}{i}", Rows(*batch), None) for i, batch in enumerate(batches))
+
+    runs = [
+        run("a", [[9.0], [-3.0], [9.0]]),
+        run("b", [[-5.0, 1.0], [], [-9.0], [-9.0]]),  # -2: nothing ends in the second
+        run("c", [[], [], [9.0]]),
+    ]
+    named = [name for name, _, _ in best_start(runs, 29)]
+    assert named == ["a0", "a1", "b0", "b1", "c0", "c1", "b2", "b3"]
+
+
+def test_starts_do_not_share_their_environment():
+    env = gymnasium.make("Pendulum-v1")
+    settings = {**SMALL, "environments": 1, "starts": 2, "start_steps": 200}
+    with pytest.raises(ValueError, match="2 environments are only 1"):
+        train(lambda: env, **settings)
+
+
+def test_an_error_in_a_later_start_keeps_all_rows():
+    def fail(row, policy):
+        if row["steps"] > 400:
+            raise OSError("full")
+
+    with pytest.raises(OSError) as caught:
+        train("Pendulum-v1", callback=fail, starts=3, start_steps=200, **SMALL)
+    np.testing.assert_array_equal(caught.value.history["steps"], [200, 400, 600])
 
 
 # ------------------------------------------------------------------ interruption
@@ -323,6 +404,7 @@ def test_presets_hold_for_any_version_and_every_one_is_valid():
         ({"delta": 0}, ValueError, "delta must be a finite number > 0, got 0"),
         ({"steps": 0}, ValueError, "steps must be an integer >= 1, got 0"),
         ({"steps": 1.5}, TypeError, "steps must be an integer, got 1.5"),
+        ({"starts": 0}, ValueError, "starts must be an integer >= 1, got 0"),
         ({"batch": True}, TypeError, "batch must be an integer, got True"),
         ({"decay": 1.1}, ValueError, r"decay must be in \[0, 1\], got 1.1"),
         ({"backtrack": 1}, ValueError, r"backtrack must be in \(0, 1\), got 1"),
@@ -434,20 +516,36 @@ def test_command_line_takes_every_setting(tmp_path):
 
 
 @pytest.fixture
-def sigint():
-    """Not ignored, as it is by a shell's background jobs and all that they start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals():
+    """Not ignored, as SIGINT is by background jobs and SIGHUP under nohup."""
+    normal = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
+    before = {
+        number: signal.signal(number, handler)
+        for name, handler in normal.items()
+        if (number := getattr(signal, name, None))
+    }
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to the whole console")
-def test_ctrl_c_saves_what_is_done(tmp_path, sigint):
+@contextlib.contextmanager
+def endless(folder):
+    """A training run that saves run.npz in `folder`, a process, killed at last."""
     command = [sys.executable, "-m", "trpo_lite", "train", "CartPole-v1"]
     options = ["--until", "inf", "--steps", "1e9", "--out", "run.npz"]
     with subprocess.Popen(
-        command + options, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command + options, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to the whole console")
+def test_ctrl_c_saves_what_is_done(tmp_path, signals):
+    with endless(tmp_path) as running:
         while b"return" not in running.stderr.read1():
             pass  # until the bar shows the first update
         running.send_signal(signal.SIGINT)

@@ -19,6 +19,8 @@ def shaped(name, value, shape=None):
     An entry of `shape` that is None matches any length.
     """
     array = np.asarray(value, dtype=np.float64)
+    if array.shape == shape:  # as nearly always
+        return array
     if shape is not None and (
         array.ndim != len(shape)
         or any(n is not None and n != m for n, m in zip(shape, array.shape))

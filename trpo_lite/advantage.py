@@ -94,16 +94,25 @@ class LinearValue:
 
     def features(self, observations, time):
         """[K, N]: a row for each feature, since these are computed one by one."""
-        x = np.vstack([np.asarray(observations).T, time])
-        x = (x - self.mean[:, None]) / self.std[:, None]
+        x = _rows(observations, time)
+        x -= self.mean[:, None]
+        x /= self.std[:, None]
         np.clip(x, -self.clip, self.clip, out=x)
         s, t = x[:-1], x[-1]
-        powers = [np.ones_like(t)]
-        for _ in range(self.time_degree):  # NumPy 2.0's t**3 differs from call to call
-            powers.append(powers[-1] * t)
-        few = len(s) <= self.all_products
-        products = (s[i] * s[i:] for i in range(len(s))) if few else (s * s,)
-        return np.vstack([*powers, s, *products])
+        d, powers = len(s), self.time_degree + 1
+        few = d <= self.all_products
+        features = np.empty((powers + d + (d * (d + 1) // 2 if few else d), len(t)))
+        features[0] = 1
+        for i in range(1, powers):  # NumPy 2.0's t**3 differs from call to call
+            np.multiply(features[i - 1], t, out=features[i])
+        features[powers : powers + d] = s
+        left = features[powers + d :]
+        for i in range(d if few else 0):
+            np.multiply(s[i], s[i:], out=left[: d - i])
+            left = left[d - i :]
+        if not few:
+            np.multiply(s, s, out=left)
+        return features
 
     def predict(self, observations, time):
         """Values [N] of `observations` [N, D] (or [N] integers) at `time` [N]."""
@@ -123,10 +132,18 @@ class LinearValue:
             with np.errstate(invalid="ignore"):  # 0/0 without visits and ridge
                 weights = (sums / n) / (visits / n + self.ridge)
             return replace(self, weights=np.where(visits > 0, weights, 0.0))
-        x = np.column_stack([observations, time])
-        std = x.std(0)
-        new = replace(self, mean=x.mean(0), std=np.where(std > 1e-8, std, 1.0))
+        x = _rows(observations, time)
+        std = x.std(1)
+        new = replace(self, mean=x.mean(1), std=np.where(std > 1e-8, std, 1.0))
         f = new.features(observations, time)
         k, n = f.shape
         gram = f @ f.T / n + self.ridge * np.eye(k)
         return replace(new, weights=np.linalg.solve(gram, f @ targets / n))
+
+
+def _rows(observations, time):
+    """[D + 1, N]: what the features are made of, a row for each."""
+    observations = np.asarray(observations)
+    x = np.empty((observations.shape[1] + 1, len(observations)))
+    x[:-1], x[-1] = observations.T, time
+    return x

@@ -1,5 +1,6 @@
 """A x = b by conjugate gradients, from products A v alone."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,15 +41,14 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
     x = np.zeros_like(b)
     r = b / size
     p = r.copy()
-    rr = r @ r
-    residuals = [np.sqrt(rr)]
+    rr = float(r.dot(r))
+    residuals = [math.sqrt(rr)]
     enough, largest = tolerance * residuals[0], 0.0
     while residuals[-1] > enough and len(residuals) <= iterations:
         ap = np.asarray(matvec(p.copy()), np.float64)  # p is ours: matvec may write
         if ap.shape != b.shape:
             raise ValueError(f"matvec returned shape {ap.shape}, expected {b.shape}")
-        with np.errstate(over="ignore", invalid="ignore"):
-            curvature = p @ ap
+        curvature = float(np.vdot(p, ap))  # unlike p @ ap, it may overflow in silence
         if not curvature > 0:  # written so that not-a-number is caught as well
             raise ValueError(
                 "the matrix is not positive definite: p.A p = "
@@ -60,11 +60,12 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
         alpha = rr / curvature
         x += alpha * p
         r -= alpha * ap
-        largest = max(largest, np.sqrt((ap @ ap) / (p @ p)))  # at most A's norm
-        enough = max(enough, 2e-15 * largest * np.sqrt(x @ x))
-        rr, rr_old = r @ r, rr
-        p = r + (rr / rr_old) * p
-        residuals.append(np.sqrt(rr))
+        largest = max(largest, math.sqrt(ap.dot(ap) / p.dot(p)))  # at most A's norm
+        enough = max(enough, 2e-15 * largest * math.sqrt(x.dot(x)))
+        rr, rr_old = float(r.dot(r)), rr
+        p *= rr / rr_old
+        p += r
+        residuals.append(math.sqrt(rr))
         if callback is not None:
             callback(size * x)
     stop = "converged" if residuals[-1] <= enough else "iterations"

@@ -7,7 +7,8 @@ deviations for a Gaussian. Both distributions answer the same questions:
     score(actions, weights)    w_n grad log pi(a_n|s_n) in the outputs
     kl(new)                    KL(pi || new) at each row, old first, [N], nats
     kl_gradient(new)           the gradient of their sum in new's outputs
-    fisher_product(change)     the Fisher matrix of the outputs times a change of them
+    fisher_product(change)     the Fisher matrix of the outputs times a change of them,
+                               which it may overwrite
     entropy()                  [N], nats
 
 Gradients have the form of the outputs: an array [A, N] for the logits, a pair for the
@@ -15,6 +16,7 @@ Gaussian, whose log standard deviations are the same at all rows and so come sum
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,13 +40,15 @@ class Categorical:
 
     def log_prob(self, actions):
         """log pi(a_n), [N]."""
-        actions = self._checked(actions)
+        actions = choices(actions, *self.pi.shape)
         return self.log_pi[actions, np.arange(len(actions))]
 
     def score(self, actions, weights):
         """w_n (1[a_n] - pi), [A, N]."""
-        actions = self._checked(actions)
-        return weights * ((actions == np.arange(len(self.pi))[:, None]) - self.pi)
+        actions = choices(actions, *self.pi.shape)
+        score = (actions == np.arange(len(self.pi))[:, None]) - self.pi
+        score *= weights
+        return score
 
     def kl(self, new):
         """sum_a p log(p / q), [N], with all its digits for a tiny change.
@@ -53,7 +57,7 @@ class Categorical:
         don't cancel each other where x is small.
         """
         p, x = self.pi, new.log_pi - self.log_pi
-        tiny = np.abs(x).max(initial=0) < 0.01
+        tiny = x.min(initial=0) > -0.01 and x.max(initial=0) < 0.01
         terms = p * (np.expm1(x) - x) if tiny else -p * x
         return np.maximum(terms.sum(0), 0)
 
@@ -63,20 +67,13 @@ class Categorical:
 
     def fisher_product(self, change):
         """(diag(pi) - pi pi^T) change at each row, [A, N]."""
-        product = change - np.einsum("an,an->n", self.pi, change)
-        product *= self.pi
-        return product
+        change -= np.einsum("an,an->n", self.pi, change)
+        change *= self.pi
+        return change
 
     def entropy(self):
         """-sum_a p log p, [N]."""
         return -(self.pi * self.log_pi).sum(0)
-
-    def _checked(self, actions):
-        n_actions, n = self.pi.shape
-        actions = integers("actions", actions, n_actions)
-        if len(actions) != n:
-            raise ValueError(f"actions has shape {actions.shape}, expected ({n},)")
-        return actions
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +88,7 @@ class Gaussian:
         """The one with outputs (mean [m, N], log_std [m])."""
         return cls(*outputs)
 
-    @property
+    @cached_property
     def std(self):
         """[m, 1], in the action's units."""
         return np.exp(self.log_std)[:, None]
@@ -105,14 +102,17 @@ class Gaussian:
     def score(self, actions, weights):
         """w_n (u - mean) / std^2, [m, N], and the sum of w_n (z^2 - 1), [m]."""
         z = self._standardised(actions)
-        return weights * z / self.std, (z * z) @ weights - weights.sum()
+        score = weights * z
+        log_std = np.einsum("mn,mn->m", score, z) - weights.sum()
+        score /= self.std
+        return score, log_std
 
     def kl(self, new):
         """log(std'/std) + (std^2 + (mean - mean')^2) / (2 std'^2) - 1/2, [N].
 
         Summed over the m actions; a prime marks `new`.
         """
-        gap = (new.mean - self.mean) / new.std
+        gap = self._gap(new)
         growth = new.log_std - self.log_std
         spread = (growth + np.expm1(-2 * growth) / 2).sum()
         return spread + np.einsum("mn,mn->n", gap, gap) / 2
@@ -122,14 +122,15 @@ class Gaussian:
 
         1 - (std^2 + (mean - mean')^2) / std'^2.
         """
-        gap = (new.mean - self.mean) / new.std
+        gap = self._gap(new)
         growth = new.log_std - self.log_std
         return gap / new.std, -gap.shape[1] * np.expm1(-2 * growth) - (gap * gap).sum(1)
 
     def fisher_product(self, change):
         """change of the mean / std^2, [m, N], and 2 N times that of log_std, [m]."""
         mean, log_std = change
-        return mean * self.std**-2, 2 * mean.shape[1] * log_std
+        mean *= 1 / self.std**2
+        return mean, 2 * mean.shape[1] * log_std
 
     def entropy(self):
         """sum of log_std + m/2 log(2 pi e), the same at every row, [N]."""
@@ -148,7 +149,15 @@ class Gaussian:
             raise ValueError(
                 f"actions has shape {actions.shape}, expected {self.mean.shape[::-1]}"
             )
-        return (actions.T - self.mean) / self.std
+        z = actions.T - self.mean
+        z /= self.std
+        return z
+
+    def _gap(self, new):
+        """(mean' - mean) / std', [m, N]."""
+        gap = new.mean - self.mean
+        gap /= new.std
+        return gap
 
 
 def sample_choices(logits, rng):
@@ -158,6 +167,14 @@ def sample_choices(logits, rng):
     """
     sums = np.exp(logits - logits.max(0)).cumsum(0)
     return (rng.random(sums.shape[1]) * sums[-1] >= sums[:-1]).sum(0)
+
+
+def choices(actions, n_actions, n):
+    """`actions` [n] as integers below `n_actions`; TypeError or ValueError if not."""
+    actions = integers("actions", actions, n_actions)
+    if len(actions) != n:
+        raise ValueError(f"actions has shape {actions.shape}, expected ({n},)")
+    return actions
 
 
 def integers(name, values, limit):

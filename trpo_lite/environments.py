@@ -60,10 +60,11 @@ def _from_id(env_id, environments, max_episode_steps):
             env_id, environments, vectorization_mode="vector_entry_point", **limit
         )
     if _is_a_robot(spec):
-        from trpo_lite.simulator import Robots
+        from trpo_lite.simulator import Robots, silence
 
         make, limit = gymnasium.make, spec.max_episode_steps
-        robots = [make(spec, disable_env_checker=True) for _ in range(environments)]
+        with silence():
+            robots = [make(spec, disable_env_checker=True) for _ in range(environments)]
         return Robots([robot.unwrapped for robot in robots], limit)
     return gymnasium.make_vec(
         env_id,

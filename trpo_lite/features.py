@@ -71,8 +71,7 @@ class Features:
         columns = np.empty((self.size, len(observations)))
         linear = self.frequencies is None
         z = columns[: self.mean.size] if linear else np.empty(observations.T.shape)
-        z[...] = observations.T
-        z -= self.mean[:, None]
+        np.subtract(observations.T, self.mean[:, None], out=z)
         z /= self.std[:, None]
         if self.clip < np.inf:
             z.clip(-self.clip, self.clip, out=z)

@@ -18,12 +18,18 @@ Gradients are those of log pi itself: to climb an objective, add them.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from trpo_lite import _check
-from trpo_lite.distributions import Categorical, Gaussian, integers, sample_choices
+from trpo_lite.distributions import (
+    Categorical,
+    Gaussian,
+    choices,
+    integers,
+    sample_choices,
+)
 from trpo_lite.features import identity
 
 # ------------------------------------------------------------- a policy seen at rows
@@ -40,18 +46,12 @@ class PolicyAt:
     jacobian: Any
     distribution: Categorical | Gaussian
 
-    @classmethod
-    def of(cls, policy, jacobian):
-        """`policy` at the rows of `jacobian`."""
-        kind = Gaussian if isinstance(policy, LinearGaussian) else Categorical
-        return cls(policy, jacobian, kind.of(jacobian(policy.theta)))
-
     def __len__(self):
         return len(self.jacobian)
 
     def with_theta(self, theta):
         """The policy with other parameters [size] at the same rows."""
-        return PolicyAt.of(self.policy.with_theta(theta), self.jacobian)
+        return self.policy.with_theta(theta).at_rows(self.jacobian)
 
     def log_prob(self, actions):
         """log pi(a_n|s_n), [N]; in continuous actions [N, m], a log density."""
@@ -103,8 +103,35 @@ class PolicyAt:
 
 
 @dataclass(frozen=True, eq=False)
+class TableAt(PolicyAt):
+    """A table at N rows, of which those of one state are alike.
+
+    So `distribution` is that of the S states, and what is summed over the rows is that
+    of each state times its visits.
+    """
+
+    def log_prob(self, actions):
+        actions = choices(actions, self.policy.n_actions, len(self))
+        return self.distribution.log_pi[actions, self.jacobian.states]
+
+    def score_sum(self, actions, weights):
+        actions = choices(actions, self.policy.n_actions, len(self))
+        weights = _check.shaped("weights", weights, (len(self),))
+        states, (n_states, n_actions) = self.jacobian.states, self.policy.sizes
+        taken = np.bincount(states * n_actions + actions, weights, self.policy.size)
+        visits = np.bincount(states, weights, n_states)
+        return taken - (visits * self.distribution.pi).T.ravel()
+
+    def kl(self, new):
+        return super().kl(new)[self.jacobian.states]
+
+    def entropy(self):
+        return super().entropy()[self.jacobian.states]
+
+
+@dataclass(frozen=True, eq=False)
 class TableMap:
-    """theta [S*A] -> logits [A, N]: those of each row's state."""
+    """theta [S*A] -> logits [A, S] of all states, of which N rows visit some."""
 
     states: np.ndarray  #: [N]
     shape: tuple  #: (S, A)
@@ -113,12 +140,15 @@ class TableMap:
         return len(self.states)
 
     def __call__(self, theta):
-        return np.ascontiguousarray(theta.reshape(self.shape).T).take(self.states, 1)
+        return theta.reshape(self.shape).T.copy()  # theta's own stays as it is
 
     def transpose(self, change):
-        """The sums [S*A] of change [A, N] over the rows of each state."""
-        sums = [np.bincount(self.states, row, self.shape[0]) for row in change]
-        return np.stack(sums, 1).ravel()
+        """The sums [S*A] over the rows, at each of which its state's change [A, S]."""
+        return (self._visits * change).T.ravel()
+
+    @cached_property
+    def _visits(self):
+        return np.bincount(self.states, minlength=self.shape[0])
 
     def take(self, rows):
         return replace(self, states=self.states[rows])
@@ -142,7 +172,8 @@ class FeatureMap:
         return (self.phi @ change.T).ravel()
 
     def take(self, rows):
-        return replace(self, phi=self.phi.take(rows, 1))
+        """Laid out row by row in memory: from that it is fast to take again."""
+        return replace(self, phi=self.phi.T.take(rows, 0).T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +215,12 @@ class _Policy:
 
     def at(self, observations):
         """The policy seen at the rows of a batch: a `PolicyAt`."""
-        return PolicyAt.of(self, self._jacobian(observations))
+        return self.at_rows(self._jacobian(observations))
+
+    def at_rows(self, jacobian):
+        """The policy seen at the rows of the `jacobian` of such a `PolicyAt`."""
+        outputs = jacobian(self.theta)
+        return PolicyAt(self, jacobian, self._distribution.of(outputs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,10 +269,13 @@ class TabularSoftmax(_Policy):
         states = integers("observations", observations, self.n_states)
         return self._table.pi.argmax(0)[states]
 
+    def at_rows(self, jacobian):
+        return TableAt(self, jacobian, self._table)
+
     @cached_property
     def _table(self):
-        """The distributions of all states, one a row."""
-        return self.at(np.arange(self.n_states)).distribution
+        """The distributions of all states."""
+        return Categorical.of(np.ascontiguousarray(self.theta.reshape(self.sizes).T))
 
     def _jacobian(self, observations):
         states = integers("observations", observations, self.n_states)
@@ -269,6 +308,7 @@ class LinearSoftmax(_Linear):
     theta: np.ndarray  #: [F*A], feature by feature
     n_actions: int
     features: Callable = identity  #: observations [N, D] -> feature rows [N, F]
+    _distribution: ClassVar = Categorical
 
     def __post_init__(self):
         _check.count("n_actions", self.n_actions)
@@ -316,6 +356,7 @@ class LinearGaussian(_Linear):
     theta: np.ndarray  #: [F*m + m]: the mean's weights feature by feature, log_std
     action_dim: int  #: m
     features: Callable = identity  #: observations [N, D] -> feature rows [N, F]
+    _distribution: ClassVar = Gaussian
 
     def __post_init__(self):
         _check.count("action_dim", self.action_dim)

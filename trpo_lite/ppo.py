@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trpo_lite import _check, advantage
-from trpo_lite.policies import PolicyAt
 from trpo_lite.surrogate import clip_active, probability_ratio
 from trpo_lite.trpo import Sample
 
@@ -208,11 +207,11 @@ def _climb(
         if not first.any():
             return sample.move(theta, "zero gradient", first, epochs=0)
         state, stop = AdamState.zeros(theta.size), "epochs"
+        everywhere = sample.old.jacobian.take(np.arange(count))  # to take parts from
         for epoch in range(1, epochs + 1):
             order = rng.permutation(count)
             for part in np.array_split(order, minibatches):
-                rows = sample.old.jacobian.take(part)
-                new = PolicyAt.of(policy.with_theta(theta), rows)
+                new = policy.with_theta(theta).at_rows(everywhere.take(part))
                 g = gradient(new, *(column.take(part, 0) for column in columns))
                 state, step = adam_step(state, g, learning_rate)
                 theta = theta + step

@@ -30,8 +30,10 @@ class RunningMoments:
         m = len(rows)
         if m == 0:
             return self
-        mean = rows.mean(0)
-        m2 = ((rows - mean) ** 2).sum(0)
+        columns = np.array(rows.T, np.float64, order="C")  # sums then run along memory
+        mean = columns.mean(-1)
+        columns -= mean[..., None]
+        m2 = np.einsum("...m,...m->...", columns, columns)
         count = self.count + m
         difference = mean - self.mean
         return RunningMoments(
@@ -125,11 +127,11 @@ def vectorize(env):
             "expected AutoresetMode.NEXT_STEP or AutoresetMode.SAME_STEP"
         )
     if isinstance(env.unwrapped, SyncVectorEnv):
-        _refuse_shared(env.unwrapped.envs)
+        refuse_shared(env.unwrapped.envs)
     return env
 
 
-def _refuse_shared(envs):
+def refuse_shared(envs):
     """ValueError if two of the single environments are one, perhaps wrapped twice."""
     distinct = len({id(env.unwrapped) for env in envs})
     if distinct < len(envs):
@@ -209,22 +211,27 @@ def collect(env, policy, steps, rng, state=None):
         valid[0] = ~state.needs_reset
         valid[1:] = ~done[:-1]
         needs_reset = done[-1].copy()
-    _refuse_non_finite(seen[:-1][valid], following[valid], rewards[valid])
+
+    real = np.flatnonzero(valid)
+
+    def flat(grid):  # grid[valid], ten times as fast
+        return grid.reshape(t_max * n, *grid.shape[2:]).take(real, 0)
 
     returns, left_return = _episodes(rewards * valid, done, state.returns)
     lengths, left_length = _episodes(valid, done, state.lengths)
     batch = Batch(
-        observations=seen[:-1][valid],
-        actions=actions[valid],
-        rewards=rewards[valid],
-        next_observations=following[valid],
-        terminated=terminated[valid],
-        truncated=truncated[valid],
-        time=_time(valid, done, state.lengths)[valid],
+        observations=flat(seen[:-1]),
+        actions=flat(actions),
+        rewards=flat(rewards),
+        next_observations=flat(following),
+        terminated=flat(terminated),
+        truncated=flat(truncated),
+        time=flat(_time(valid, done, state.lengths)),
         valid=valid,
         episode_returns=returns,
         episode_lengths=lengths.astype(int),
     )
+    _refuse_non_finite(batch)
     return batch, replace(
         state,
         observations=seen[-1].copy(),
@@ -255,11 +262,11 @@ def _dtype(env):
     return np.float64 if n_states(env) is None else np.int64
 
 
-def _refuse_non_finite(observations, following, rewards):
+def _refuse_non_finite(batch):
     for name, values in (
-        ("observation", observations),
-        ("observation", following),
-        ("reward", rewards),
+        ("observation", batch.observations),
+        ("observation", batch.next_observations),
+        ("reward", batch.rewards),
     ):
         if not np.isfinite(values).all():
             bad = values[~np.isfinite(values)][0]

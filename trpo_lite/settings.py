@@ -48,6 +48,12 @@ class Settings:
     steps: int = _setting(200_000, "environment steps in all", _check.count)
     batch: int = _setting(4096, "steps in one batch, so in one update", _check.count)
     environments: int = _setting(16, "environments stepped side by side", _check.count)
+    starts: int = _setting(
+        1, "short runs, as many as fit, the best of which goes on", _check.count
+    )
+    start_steps: int = _setting(
+        100_000, "environment steps of each start, if there are several", _check.count
+    )
     decay: float = _setting(
         0.0, "share of delta or learning rate gone by the end", _check.fraction
     )
@@ -132,6 +138,16 @@ def _typed(f, value):
 #: an algorithm's name holds for that algorithm only
 DISCRETE = {"delta": 0.02, "pg": {"learning_rate": 1.0}}
 CONTINUOUS = {"pg": {"learning_rate": 0.05}}
+ROBOT = {  # of MuJoCo
+    "batch": 4000,
+    "environments": 8,
+    "gamma": 0.995,
+    "features": "fourier",
+    "delta": 0.1,
+    "ppo-clip": {"learning_rate": 0.003},
+    "ppo-penalty": {"learning_rate": 0.003, "target_kl": 0.05},
+    "pg": {"learning_rate": 0.5},
+}
 PRESETS = {
     "CartPole": dict(
         batch=16384,
@@ -152,16 +168,69 @@ PRESETS = {
         delta=0.03,
         features="fourier",
     ),
-    "Swimmer": dict(
-        steps=340_000,
+    "Swimmer": ROBOT
+    | dict(
+        steps=900_000,
+        starts=4,
+        start_steps=64_000,
         batch=8000,
-        environments=8,
         gamma=0.9995,
         lam=0.99,
         delta=0.05,
+        features="linear",
         normalize_observations=False,
     ),
-    "Hopper": dict(steps=700_000, batch=4000, environments=8, gamma=0.995, delta=0.05),
+    "Hopper": ROBOT | dict(steps=1_000_000, bandwidth=5.0, decay=0.9, cg_iterations=3),
+    "HalfCheetah": ROBOT
+    | dict(
+        steps=800_000,
+        environments=4,
+        fourier_count=400,
+        bandwidth=8.0,
+        log_std=-0.5,
+        decay=0.5,
+    ),
+    "Walker2d": ROBOT
+    | dict(steps=1_000_000, bandwidth=6.0, decay=0.9, cg_iterations=3),
+    "Reacher": ROBOT
+    | {
+        "gamma": 0.95,
+        "lam": 0.95,
+        "bandwidth": 4.0,
+        "log_std": -1.0,
+        "delta": 0.05,
+        "ppo-clip": {"learning_rate": 0.0005},
+        "ppo-penalty": {"learning_rate": 0.0005, "target_kl": 0.05},
+        "pg": {"learning_rate": 0.05},
+    },
+    "InvertedPendulum": ROBOT
+    | dict(
+        steps=60_000,
+        batch=2000,
+        gamma=0.99,
+        features="linear",
+        log_std=-0.5,
+        delta=0.05,
+        decay=0.9,
+    ),
+    "InvertedDoublePendulum": ROBOT
+    | dict(
+        steps=500_000,
+        bandwidth=10.0,
+        damping=0.1,
+        decay=0.5,
+        until=9300.0,
+    ),
+    "Ant": ROBOT
+    | dict(
+        steps=1_000_000,
+        gamma=0.99,
+        lam=0.95,
+        bandwidth=15.0,
+        log_std=-1.5,
+        decay=0.5,
+        cg_iterations=3,
+    ),
 }
 
 

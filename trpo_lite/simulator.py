@@ -7,6 +7,8 @@ the same to the last bit (tests/test_simulator.py compares all eight tasks with
 Gymnasium's vector environment, step by step), and up to twice as many come in a second.
 """
 
+import contextlib
+
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -66,6 +68,23 @@ class Robots(VectorEnv):
         truncated = self._elapsed >= self.max_episode_steps
         self._done = terminated | truncated
         return observations, rewards, terminated, truncated, {}
+
+
+@contextlib.contextmanager
+def silence():
+    """No warning of MuJoCo's about the model files, which are Gymnasium's.
+
+    From MuJoCo 4.0 on HalfCheetah's has an outdated line: a warning for each robot, on
+    the screen and in a file MUJOCO_LOG.TXT.
+    """
+    import mujoco
+
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda text: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
 
 
 class _Task:

@@ -14,7 +14,6 @@ from trpo_lite.advantage import (
     explained_variance,
     gae,
     normalize,
-    value_targets,
 )
 from trpo_lite.diagnostics import Diagnostics
 from trpo_lite.environments import make_environment
@@ -22,7 +21,7 @@ from trpo_lite.features import Features, fourier_features, linear_features
 from trpo_lite.history import History
 from trpo_lite.policies import LinearGaussian
 from trpo_lite.ppo import ppo_clip_update, ppo_penalty_update
-from trpo_lite.rollout import collect
+from trpo_lite.rollout import collect, refuse_shared
 from trpo_lite.settings import ALGORITHMS, Settings, preset
 from trpo_lite.spaces import check_spaces, make_policy, n_states, policy_kind, sizes
 from trpo_lite.trpo import npg_update, policy_gradient_update, trpo_update
@@ -45,7 +44,8 @@ def train(
 
     Returns
     -------
-    History
+    History; of several `starts` with the rows of all, one start after another, whose
+    steps are all counted
 
     Raises
     ------
@@ -72,9 +72,18 @@ def train(
             f"minibatches must be at most the batch's {rows} rows, got {s.minibatches}"
         )
 
-    env = make_environment(env_id, n)
+    start_steps = max(s.start_steps, rows)
+    starts = min(s.starts, max(s.steps // start_steps, 1))
+    own = replace(s, steps=s.steps - (starts - 1) * start_steps)
+    envs = _separate_environments(env_id, n, starts)
     rng = np.random.default_rng(seed)
-    policy = initial_policy(env, s, rng)
+    rngs = [rng, *rng.spawn(starts - 1)]
+    policies = [initial_policy(env, s, rng) for env, rng in zip(envs, rngs)]
+    runs = [
+        iterations(env, policy, algorithm, own, rng)
+        for env, policy, rng in zip(envs, policies, rngs)
+    ]
+    policy = policies[0]
     header = {"env_id": name, "algorithm": algorithm, "seed": seed}
     log, stopped, problem = [], "steps", None
     bar = Progress(s.steps, name, progress)
@@ -83,7 +92,7 @@ def train(
         try:
             try:
                 pressed.raising = True
-                for new, batch, said in iterations(env, policy, algorithm, s, rng):
+                for new, batch, said in best_start(runs, start_steps):
                     policy = new
                     done = len(batch) + (log[-1]["steps"] if log else 0)
                     row = _row(done, time.perf_counter() - start, batch, said)
@@ -104,7 +113,8 @@ def train(
         except BaseException as raised:  # also SystemExit: nobody's code ends it
             stopped, problem = "error", raised
         bar.close()
-        _close(env)
+        for env in envs:
+            _close(env)
         history = History(
             settings={**header, **dataclasses.asdict(s)},
             policy=policy,
@@ -117,6 +127,14 @@ def train(
         problem.history = history
         raise problem
     return history
+
+
+def _separate_environments(env_id, n, count):
+    """`count` vector environments of `n`; ValueError if one is also in another."""
+    envs = [make_environment(env_id, n) for _ in range(count)]
+    if callable(env_id):
+        refuse_shared([single for env in envs for single in env.unwrapped.envs])
+    return envs
 
 
 def _close(env):
@@ -147,6 +165,26 @@ def iterations(env, policy, algorithm, s, rng):
         done += len(batch)
         yield policy, batch, replace(said, explained_variance=explained)
         policy = _scaled(policy, state.moments, s)
+
+
+def best_start(runs, steps):
+    """What `iterations` yields: of each of `runs` for `steps` steps, then of the best.
+
+    A run of several goes on where it stood if the last of its batches in which an
+    episode ended returned most; the others are given up. Of one run this is that run.
+    """
+    scores = []
+    for run in runs:
+        done, score = 0, -np.inf
+        for policy, batch, said in run:
+            yield policy, batch, said
+            done += len(batch)
+            if len(batch.episode_returns):
+                score = _mean(batch.episode_returns)
+            if done + batch.valid.size > steps:  # another batch might not fit
+                break
+        scores.append(score)
+    yield from runs[int(np.argmax(scores))]
 
 
 def initial_policy(env, settings, rng):
@@ -186,12 +224,13 @@ def _estimate(batch, value, settings):
 
     v, next_v = values(value)
     unfitted = value.weights is None
-    targets = value_targets(batch, v, next_v, gamma, 1.0 if unfitted else lam)
+    advantages = gae(batch, v, next_v, gamma, 1.0 if unfitted else lam)
+    targets = v + advantages  # `value_targets`
     explained = explained_variance(v, targets)
     refitted = value.fit(batch.observations, batch.time, targets)
     if unfitted:
-        v, next_v = values(refitted)
-    return gae(batch, v, next_v, gamma, lam), refitted, explained
+        advantages = gae(batch, *values(refitted), gamma, lam)
+    return advantages, refitted, explained
 
 
 def _updater(algorithm, s, rng):

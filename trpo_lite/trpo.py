@@ -99,8 +99,11 @@ class Sample:
 
 def _can_act(new):
     """Are the variances and their inverses finite, where there are some?"""
+    std = getattr(new.distribution, "std", None)
+    if std is None:
+        return True
     with np.errstate(over="ignore", divide="ignore"):
-        variance = getattr(new.distribution, "std", np.ones(1)) ** 2
+        variance = std**2
         return bool(np.isfinite([variance, 1 / variance]).all())
 
 

@@ -26,6 +26,10 @@ def enough_steps__search(promise, delta, n, guard):
     return N
 
 
+def enough_steps__turned(promise, delta, n, guard):
+    return int(np.ceil(2 * delta * n * (promise / guard) ** -2))
+
+
 def enough_steps__whole(promise, delta, n, guard):
     noise = np.sqrt(2 * delta * n) * guard
     return int(-(-((noise / promise) ** 2 - 1e-9) // 1))

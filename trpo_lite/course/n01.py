@@ -209,7 +209,7 @@ def curve_words(gamma):
     return (
         f"Over p at gamma = {gamma:.2f}: what the road earns is largest at p = "
         f"{p[most]:.2f} and {number(earned[-1], '.2f')} at p = 1; what the ice costs "
-        f"rises to {number(cost[-1], '.2f')}; their difference J is largest at p = "
+        f"is {number(cost[-1], '.2f')} at p = 1; their difference J is largest at p = "
         f"{p[top]:.2f} with {J[top]:.2f} and ends at {number(J[-1], '.2f')}."
     )
 

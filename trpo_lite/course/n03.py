@@ -118,9 +118,9 @@ def draw_price(n=200, seed=0, p_old=0.1):
 
 price = Picture(
     draw_price,
-    "Left: estimates from 200 draws around the exact line; the intervals grow with p. "
-    "Right: the effective share of the draws is 1 at p = 0.1 and falls towards 0.1 at "
-    "p = 1.",
+    "Left: estimates from 200 draws around the exact line; the intervals grow with p, "
+    "but for chance. Right: the effective share of the draws is 1 at p = 0.1 and falls "
+    "towards 0.1 at p = 1.",
 )
 
 

@@ -515,7 +515,7 @@ def price_binds(arguments, result):
     pi = penalized_step(old, float(result)).pi
     mean = old.visitation @ kl(old.pi, pi) / old.visitation.sum()
     if abs(mean - delta) > 1e-6 * delta:
-        return f"at this price the mean KL(old, new) is {mean:.3f}, not {delta:g}"
+        return f"at this price the mean KL(old, new) is {mean:.7g}, not {delta:g}"
     return None
 
 

@@ -83,11 +83,11 @@ def best_gain(gamma):
     return lqr.optimal_gain(lqr.scalar_lqr(gamma=gamma)).item()
 
 
-def slope_estimates(world, k, sigma, with_baseline, rng, runs=20_000, horizon=60):
+def slope_estimates(world, k, sigma, share, rng, runs=20_000, horizon=60):
     """Estimates of dJ/dk from one run each, [runs].
 
-    The sum of score times further reward, with the exact v(s) taken off it if
-    `with_baseline`; v also stands for the rewards after the horizon.
+    The sum of score times further reward, less the baseline share * v(s) with the exact
+    v; v also stands for the rewards after the horizon.
     """
     s, u, r = lqr.sample_trajectories(world, k, sigma, runs, horizon, rng)
     s, u = s[..., 0], u[..., 0]
@@ -95,16 +95,14 @@ def slope_estimates(world, k, sigma, with_baseline, rng, runs=20_000, horizon=60
     v = discount * lqr.value(world, k, sigma, s.ravel()).reshape(s.shape)
     r = discount[:-1] * r
     r[:, -1] += v[:, -1]
-    further = r[:, ::-1].cumsum(1)[:, ::-1]
-    if with_baseline:
-        further = further - v[:, :-1]
+    further = r[:, ::-1].cumsum(1)[:, ::-1] - share * v[:, :-1]
     score = (u - k * s[:, :-1]) * s[:, :-1] / sigma**2
     return (score * further).sum(1)
 
 
-def runs_needed(world, k, sigma, with_baseline, rng):
+def runs_needed(world, k, sigma, share, rng):
     """Runs whose mean estimate of dJ/dk has a standard error of 10 % of dJ/dk."""
-    spread = slope_estimates(world, k, sigma, with_baseline, rng).std()
+    spread = slope_estimates(world, k, sigma, share, rng).std()
     return (spread / (0.1 * lqr.gradient(world, k, sigma)[0].item())) ** 2
 
 

@@ -165,9 +165,9 @@ def draw_paths(F, g, paths):
         axes.plot(*x_star[::-1], "*", color=style.INK, markersize=15, zorder=5)
         axes.set(xlim=(low[1], high[1]), ylim=(low[0], high[0]), aspect="equal")
         axes.set_title(name)
-        axes.set_xlabel("log-odds of fast, ice (nats)")
+        axes.set_xlabel("x, ice (change of log-odds, nats)")
         axes.grid(False)
-    left.set_ylabel("log-odds of fast, road (nats)")
+    left.set_ylabel("x, road (change of log-odds, nats)")
     right.set_xlabel("the same, stretched")
     marks = (("■ – –  ", style.RED), ("● ──  ", style.BLUE))
     words = [(mark + name, color) for (mark, color), name in zip(marks, paths)]

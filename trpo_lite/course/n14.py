@@ -488,12 +488,13 @@ kl_of_ratios = Exercise(
     mistakes={
         "r log r is for the other direction, KL(new, old): the samples are the old "
         "policy's already": other_direction,
-        "r - 1 has the mean 0 for every new policy": mean_zero,
+        "r - 1 has the mean 0 for every new policy, if the old one can take every "
+        "action": mean_zero,
         "half of (r - 1)^2 is the first term of a Taylor series, good near r = 1": (
             half_square
         ),
-        "this is an estimate as well, of less noise; asked is the plain mean of "
-        "log(old / new)": less_noisy,
+        "this is an estimate as well, of less noise near r = 1; asked is the plain "
+        "mean of log(old / new)": less_noisy,
         "r log r - (r - 1) is for the other direction, KL(new, old)": other_less_noisy,
         "half of (log r)^2 is near KL for small steps only; asked is the plain mean of "
         "log(old / new)": half_log_square,

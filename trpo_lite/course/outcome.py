@@ -476,7 +476,7 @@ def unused(tree):
 
 
 def short(value):
-    """An argument in a few characters; four digits, no -0."""
+    """An argument in a few characters, no -0; a number with all its digits."""
     if isinstance(value, tuple) and not value:
         return "()"
     if isinstance(value, str):
@@ -484,7 +484,7 @@ def short(value):
     if isinstance(value, (bool, int, np.bool_, np.integer)):
         return str(value)
     if isinstance(value, float):
-        return f"{value + 0.0:.6g}"
+        return repr(float(value) + 0.0)
     if isinstance(value, (tuple, list)):
         if len(value) <= 4:
             return "(" + ", ".join(short(v) for v in value) + ")"
@@ -492,7 +492,16 @@ def short(value):
     if not isinstance(value, np.ndarray):
         named = inspect.isfunction(value) or isinstance(value, type)
         return value.__name__ if named else type(value).__name__
-    if value.dtype.kind == "f":
-        value = np.round(value, 4) + 0.0
-    text = " ".join(np.array2string(value, precision=4, suppress_small=True).split())
-    return f"array of shape {value.shape}" if value.size > 8 or len(text) > 48 else text
+    rounds = value.dtype.kind in "fc"
+    shown = np.round(value, 4) + 0.0 if rounds else value
+    text = " ".join(np.array2string(shown, precision=4, suppress_small=True).split())
+    if value.size > 8 or len(text) > 48:
+        return f"array of shape {value.shape}"
+    exact = not rounds or np.array_equal(shown, value, equal_nan=True)
+    return text if exact else f"≈ {text}"
+
+
+def given(name, value):
+    """'gamma=0.9', 'v ≈ [0.3333 2.]': an argument's name and `short` value."""
+    text = short(value)
+    return f"{name} {text}" if text.startswith("≈") else f"{name}={text}"

@@ -1,0 +1,257 @@
+"""What page 18 claims and its cells do not assert."""
+
+import inspect
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.capstone_histories import capstone_choices, sampled_returns
+from trpo_lite.advantage import LinearValue, gae, normalize
+from trpo_lite.course import n12
+from trpo_lite.course import n18 as lesson
+from trpo_lite.course.capstone import solution, starter
+from trpo_lite.course.capstone.pieces import pieces, slip
+from trpo_lite.course.capstone.tasks import TASKS
+from trpo_lite.course.data import load
+from trpo_lite.environments import make_environment
+from trpo_lite.features import linear_features
+from trpo_lite.rollout import collect
+from trpo_lite.spaces import make_policy
+from trpo_lite.trpo import trpo_update
+
+PAGE = Path(__file__).resolve().parent.parent / "notebooks/18_from_an_empty_file.ipynb"
+
+
+@pytest.fixture(scope="module")
+def text():
+    import json
+
+    cells = json.loads(PAGE.read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells)
+
+
+def test_the_page_names_every_piece(text):
+    assert len(pieces) == 20
+    short = re.sub(r"softmax_|gaussian_", "", text)
+    for name, _ in inspect.getmembers(starter, inspect.isfunction):
+        assert re.sub(r"softmax_|gaussian_", "", name) in short
+    assert len(Path(solution.__file__).read_text().splitlines()) < 200
+
+
+def test_the_example_of_a_check_is_what_the_check_says(text):
+    piece = next(p for p in pieces if p.name == "gaussian_score")
+    wrong = slip(piece.names, [("weights @ (z**2 - 1)", "np.zeros(len(sigma))")])
+    kind, told, details = piece.judge(wrong)
+    assert f"[{kind}] gaussian_score: {told}\n    {details[0]}\n" in text
+    assert details[1].startswith("pieces.gaussian_score.case(0) is ")
+
+
+def test_the_tasks_are_as_the_page_says(text):
+    for task in TASKS:
+        row = re.search(rf"^\| {task.env_id.split('-')[0]} \|.*$", text, re.M)[0]
+        numbers = row.replace("−", "-").split(" | ")
+        assert numbers[3] == f"{task.environments} × {task.T}"
+        assert numbers[4] == str(task.updates)
+        settings = [float(x) for x in numbers[5].split(", ")]
+        assert settings == [task.gamma, task.lam, task.delta]
+        assert float(numbers[6].rstrip(" |")) == task.goal
+        waves = (
+            f"{task.waves[0]} waves, b = {task.waves[1]:g}" if task.waves else "[z, 1]"
+        )
+        assert numbers[2] == waves
+    assert TASKS[-1].env_id == "Pendulum-v1" and TASKS[-1].goal == -200
+    assert "Beat −200 with it" in text
+
+
+def late(task, name, value):
+    """(mean return of the last policy, over the whole run) at a setting's value."""
+    values, end, whole = lesson.choices(task)[name]
+    k = int(np.flatnonzero(values == value)[0])
+    return float(end[k].mean()), float(whole[k].mean())
+
+
+def test_the_measurement_runs_and_has_the_stored_form():
+    base = dict(steps=256, batch=128, environments=4)
+    found = capstone_choices({"Pendulum-v1": (range(2), base)})
+    stored = load("capstone_choices")
+    assert set(found) == {key for key in stored if key.startswith("pendulum")}
+    for key in ("pendulum_name", "pendulum_value"):
+        assert np.array_equal(found[key], stored[key])
+    assert found["pendulum_late"].shape == (21, 2)
+
+
+SAID = {
+    ("CartPole", "gamma", 0.9): 194, ("CartPole", "gamma", 0.99): 480,
+    ("CartPole", "lambda", 0.0): 279, ("CartPole", "lambda", 0.5): 200,
+    ("CartPole", "delta", 0.2): 314, ("CartPole", "delta", 1.0): 198,
+    ("CartPole", "batch", 1024): 326, ("CartPole", "scaling", 0): 360,
+    ("CartPole", "environments", 64): 343, ("CartPole", "environments", 256): 288,
+    ("Pendulum", "gamma", 0.8): -589, ("Pendulum", "gamma", 0.98): -273,
+    ("Pendulum", "lambda", 0.0): -1200, ("Pendulum", "lambda", 0.5): -1284,
+    ("Pendulum", "batch", 2048): -426, ("Pendulum", "batch", 16384): -645,
+    ("Pendulum", "features", 0): -1039, ("Pendulum", "features", 20): -240,
+    ("Pendulum", "features", 300): -178, ("Pendulum", "bandwidth", 0.5): -510,
+    ("Pendulum", "bandwidth", 8): -373, ("Pendulum", "bandwidth", 2): -273,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", SAID)
+def test_the_guides_numbers(key, text):
+    assert late(*key)[0] == pytest.approx(SAID[key], abs=0.5)
+    assert str(SAID[key]).replace("-", "−") in text
+
+
+def test_what_is_said_of_the_choices():
+    CartPole, Pendulum = "CartPole", "Pendulum"
+    base, whole = late(CartPole, "delta", 0.05)
+    ends = [late(CartPole, "delta", x)[0] for x in (0.001, 0.003, 0.01, 0.05)]
+    assert min(ends) > 463.5 and max(ends) < 500.5
+    assert whole == pytest.approx(360, abs=0.5)
+    for name, value, end, over_all in (
+        ("delta", 0.001, 495.6, 174),
+        ("batch", 16384, 500, 227),
+        ("environments", 256, 288, 45),
+    ):
+        found = late(CartPole, name, value)
+        assert found[0] == pytest.approx(end, abs=0.5)
+        assert found[1] == pytest.approx(over_all, abs=0.5)
+    for name, value in (("lambda", 0.5), ("gamma", 0.9)):
+        assert late(CartPole, name, value)[0] < base / 2
+    for value in (64, 256):
+        assert late(CartPole, "environments", value)[0] < 0.75 * base
+    for name, value in (("gamma", 0.995), ("gamma", 0.999), ("lambda", 1.0)):
+        assert late(CartPole, name, value)[0] > base - 30
+    best = late(Pendulum, "gamma", 0.98)[0]
+    for name, value in (("gamma", 0.9), ("gamma", 0.995), ("lambda", 1.0)):
+        assert late(Pendulum, name, value)[0] > best
+
+
+def test_what_is_said_of_the_seeds():
+    found = lesson.choices("CartPole")
+    values, end, _ = found["gamma"]
+    seeds = end[list(values).index(0.99)]
+    assert (seeds.min().round(), seeds.max().round()) == (421, 500)
+    for name, value in (
+        ("delta", 0.2), ("delta", 1), ("lambda", 0), ("lambda", 0.8), ("batch", 512),
+        ("batch", 1024), ("environments", 64), ("environments", 256),
+    ):  # fmt: skip
+        values, end, _ = found[name]
+        assert 200 < np.ptp(end[list(values).index(value)]) < 500
+
+
+def test_the_measure_counts_every_episode_once():
+    env = make_environment("CartPole-v1", 1)
+    policy = make_policy(env, linear_features(4))
+    returns = sampled_returns("CartPole-v1", policy, 200)
+    assert returns.shape == (200,) and returns.min() >= 8
+    assert abs(returns.mean() - 22.2) < 4 * returns.std() / np.sqrt(200)
+
+
+def test_the_slope_of_clipped_actions():
+    u = np.random.default_rng(3).standard_normal(1_000_000)
+    terms = np.clip(u, -1, 1) ** 2 - 1
+    error = terms.std() / 1000
+    assert abs(terms.mean() - lesson.clipped_slope()) < 4 * error
+    assert lesson.clipped_slope() == pytest.approx(-0.484, abs=5e-4)
+
+
+def test_rows_that_only_reset():
+    next_step, same_step = (lesson.reset_rows(x) for x in (False, True))
+    assert [row[-1] for row in next_step] == ["yes"] * 3 + ["no"] + ["yes"] * 2
+    assert [row[-1] for row in same_step] == ["yes"] * 6
+    assert next_step[3][1] == pytest.approx(3) and next_step[3][3] == 0
+    assert same_step[2][5] == pytest.approx(3) and same_step[3][1] == 0
+
+
+def first_update(seed):
+    """(policy, batch, state, {which V: advantages}) of a first batch of CartPole."""
+    env, rng = make_environment("CartPole-v1", 16), np.random.default_rng(seed)
+    policy = make_policy(env, linear_features(4))
+    batch, state = collect(env, policy, 4096, rng)
+    mean, std = state.moments.mean, state.moments.std
+    policy = replace(policy, features=policy.features.with_moments(mean, std))
+    zero = np.zeros(len(batch))
+    returns = gae(batch, zero, zero, 0.99, 1.0)
+    V = LinearValue().fit(batch.observations, batch.time, returns)
+    v = V.predict(batch.observations, batch.time)
+    next_v = V.predict(batch.next_observations, batch.time + 1)
+    found = {"own": gae(batch, v, next_v, 0.99, 0.97)}
+    found["none"] = gae(batch, zero, zero, 0.99, 0.97)
+    return env, rng, policy, batch, state, found
+
+
+def test_a_scale_that_moves_is_a_few_percent_of_delta():
+    for seed in (0, 1, 2):
+        env, rng, policy, batch, state, A = first_update(seed)
+        policy, _ = trpo_update(policy, batch, normalize(A["own"]), 0.05)
+        batch, state = collect(env, policy, 4096, rng, state)
+        mean, std = state.moments.mean, state.moments.std
+        moved = replace(policy, features=policy.features.with_moments(mean, std))
+        old, new = policy.at(batch.observations), moved.at(batch.observations)
+        assert 0.01 < old.kl(new).mean() / 0.05 < 0.05
+        ratio = np.exp(new.log_prob(batch.actions) - old.log_prob(batch.actions))
+        assert ratio.min() < 0.75 and ratio.max() > 1.2
+
+
+def test_what_the_first_baseline_is_worth_on_cartpole():
+    found = {"own": [], "none": []}
+    for seed in range(4):
+        _, _, policy, batch, _, A = first_update(seed)
+        noise = n12.noise_promise(0.05, 5, len(batch))
+        for name in found:
+            _, said = trpo_update(policy, batch, normalize(A[name]), 0.05, damping=1e-3)
+            found[name].append(said.predicted_surrogate / noise)
+    assert np.mean(found["own"]) == pytest.approx(5.5, abs=0.1)
+    assert np.mean(found["none"]) == pytest.approx(4.3, abs=0.1)
+
+
+def test_an_end_by_both_flags_is_an_end():
+    def only_one(terminated, truncated, resets_first):
+        done = terminated ^ truncated
+        return ~np.vstack([resets_first, done[:-1]])
+
+    assert not lesson.real_steps.accepts(only_one)
+
+
+def test_what_is_said_of_the_waves():
+    error = {
+        (count, b): lesson.wave_fit(count, b)[3][0]
+        for count in lesson.COUNTS
+        for b in lesson.BANDWIDTHS
+    }
+    straight = lesson.wave_fit(5, 1.0)[3][1]
+    assert straight == pytest.approx(0.57, abs=0.005)
+    assert error[400, 0.1] == pytest.approx(1.02, abs=0.01)
+    wide = [error[count, 10.0] for count in lesson.COUNTS]
+    assert min(wide) == pytest.approx(0.54, abs=0.005)
+    assert max(wide) == pytest.approx(0.57, abs=0.005)
+    five = [error[5, b] for b in lesson.BANDWIDTHS]
+    assert min(five) == pytest.approx(0.43, abs=0.006)
+    assert max(five) == pytest.approx(0.58, abs=0.005)
+    assert min(error, key=error.get) == (100, 0.3)
+    assert error[100, 0.3] == pytest.approx(0.19, abs=0.005)
+    assert "has an error of 0.26" in lesson.waves.words(100, 1.0)
+
+
+def test_the_likeness_is_right_on_average():
+    d = np.linspace(-3, 3, 13)
+    for b in (0.5, 2.0):
+        draws = [lesson.likeness(d, 200, b, k)[0] for k in range(200)]
+        error = np.std(draws, 0) / np.sqrt(len(draws))
+        limit = lesson.likeness(d, 200, b)[1]
+        assert (np.abs(np.mean(draws, 0) - limit) < 4.5 * error + 1e-12).all()
+        at_b, at_3b = lesson.likeness(np.array([b, 3 * b]), 5, b)[1]
+        assert 0.6 < at_b < 0.61 and at_3b == pytest.approx(0.011, abs=5e-4)
+
+
+def test_the_scale_moves_and_the_policy_does_not():
+    rng = np.random.default_rng(0)
+    W, s = rng.standard_normal((4, 2)), rng.standard_normal((9, 3))
+    scales = rng.uniform(0.5, 2, (4, 3))
+    new = lesson.same_policy.reference(W, *scales)
+    before = solution.features(s, scales[0], scales[1], None) @ W
+    after = solution.features(s, scales[2], scales[3], None) @ new
+    np.testing.assert_allclose(before, after, atol=1e-12)
