@@ -17,6 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import inspect
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from tests.capstone_histories import capstone_choices
 from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
-from trpo_lite.course import n10, n12
+from trpo_lite.course import n10, n12, n15
 from trpo_lite.course.data import FOLDER
 from trpo_lite.course.runs import Runs, compact
 from trpo_lite.environments import make_environment
@@ -317,6 +319,8 @@ def penalty_runs(seeds=10, updates=36, batch=8192, first=(0.01, 1.0, 100.0)):
 def grid(file_or_name, folder, episodes=100):
     """The compact arrays of a grid whose runs stand in `folder`; missing ones are done.
 
+    `evaluation` is by the average action (`n15.on_average`); by_mode and by_samples
+    [R] are the same policies' mean returns if they act in these ways.
     RuntimeError that names the first run that failed.
     """
     cores = os.cpu_count() or 1
@@ -327,15 +331,54 @@ def grid(file_or_name, folder, episodes=100):
     for outcome in outcomes:
         if outcome.problem:
             raise RuntimeError(f"{outcome.run.name}: {outcome.problem}")
-    runs = [(x.run.label, History.load(x.file)) for x in outcomes]
-    return compact(runs) | swimmer_paths(runs)
+    with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
+        files = [outcome.file for outcome in outcomes]
+        rows = [*pool.map(played, files, [episodes] * len(files))]
+    runs = [(x.run.label, history) for x, (history, _) in zip(outcomes, rows)]
+    others = np.float32([others for _, others in rows]).T
+    ways = dict(zip(("by_mode", "by_samples"), others))
+    return compact(runs) | ways | swimmer_paths(runs)
+
+
+def played(file, episodes):
+    """A run evaluated by its average action, and (mode's, samples') mean returns."""
+    history = History.load(file)
+    ways = by_average(history), history.policy.sample
+    average, samples = (
+        evaluate_policy(
+            history.settings["env_id"], history.policy, episodes,
+            history.settings["seed"], act=act,
+        )
+        for act in ways
+    )  # fmt: skip
+    return (
+        history.with_evaluation(average),
+        (history.evaluation.mean(), samples.mean()),
+    )
+
+
+def by_average(history):
+    """What `evaluate_policy` takes, acting by the average action; None: by the mode."""
+    if not isinstance(history.policy, LinearGaussian):
+        return None
+    act = n15.on_average(history.policy, box_of(history.settings["env_id"]))
+    return lambda observations, rng: act(observations)
+
+
+def box_of(env_id):
+    env = make_environment(env_id, 1)
+    env.close()
+    return env.single_action_space
 
 
 def swimmer_paths(runs, seconds=40.0, every=4):
     """Where TRPO's swimmers went: path/LABEL/SEED [T, 2], metres, each .16 s."""
+    box = box_of("Swimmer-v5")
     return {
         f"path/{label}/{history.settings['seed']}": np.float32(
-            film.record("Swimmer-v5", history.policy, seconds).camera[::every]
+            film.record(
+                "Swimmer-v5", n15.on_average(history.policy, box), seconds
+            ).camera[::every]
         )
         for label, history in runs
         if history.settings["env_id"] == "Swimmer-v5"
@@ -391,9 +434,9 @@ def robots_films(tasks=ROBOTS, length=4.0, episodes=100):
 
     Trained again is TRPO's seed in the middle of a task's scores (of two the lower).
     TASK/seed is its number. Keys TASK/WHEN/NAME: the arrays of a `Film`. At the start
-    all weights are zero and it shows samples; later it shows the mode of a policy whose
-    arrays are TASK/WHEN/policy/NAME, those of its fixed waves TASK/waves/NAME; score is
-    its mean return over fresh episodes.
+    all weights are zero and it shows samples; later it shows the average action of a
+    policy whose arrays are TASK/WHEN/policy/NAME, those of its fixed waves
+    TASK/waves/NAME; score is its mean return over fresh episodes.
     """
     stored, arrays = Runs.stored("robots"), {}
     for env_id in tasks:
@@ -409,21 +452,29 @@ def robots_films(tasks=ROBOTS, length=4.0, episodes=100):
         blank = np.zeros_like(policies[0].theta)
         blank[-policies[0].action_dim :] = settings["log_std"]
         arrays[f"{env_id}/seed"] = np.array(seed)
-        for when, policy, rng in (
-            ("start", policies[0].with_theta(blank), np.random.default_rng(0)),
-            ("half-way", policies[len(policies) // 2 - 1], None),
-            ("end", policies[-1], None),
+        rng, box = np.random.default_rng(0), box_of(env_id)
+        first = policies[0].with_theta(blank)
+        for when, policy in (
+            ("start", first),
+            ("half-way", policies[len(policies) // 2 - 1]),
+            ("end", policies[-1]),
         ):
-            found = film.record(env_id, policy, length, rng=rng).arrays()
-            if rng is None:
+            act = n15.on_average(policy, box)
+            if policy is first:
+                act = lambda seen: first.sample(seen, rng)  # noqa: B023, E731
+            found = film.record(env_id, act, length).arrays()
+            if policy is not first:
                 for name, array in policy_to_arrays(policy).items():
                     small = np.float32(array) if array.dtype == float else array
                     if name in WAVES:
                         arrays[f"{env_id}/waves/{name}"] = small
                     else:
                         found[f"policy/{name}"] = small
-                score = evaluate_policy(env_id, policy, episodes, seed).mean()
-                found["score"] = np.float32(score)
+                returns = evaluate_policy(
+                    env_id, policy, episodes, seed,
+                    act=lambda seen, rng, act=act: act(seen),
+                )  # fmt: skip
+                found["score"] = np.float32(returns.mean())
             arrays |= {f"{env_id}/{when}/{k}": array for k, array in found.items()}
     return arrays
 
@@ -546,7 +597,9 @@ def robots_linear(seeds=5, robots=("HalfCheetah-v5", "Reacher-v5"), **settings):
         for seed in range(20, 20 + seeds):
             history = train(env_id, seed=seed, progress=False, features=features,
                             **settings)  # fmt: skip
-            returns = evaluate_policy(env_id, history.policy, 100, seed)
+            returns = evaluate_policy(
+                env_id, history.policy, 100, seed, act=by_average(history)
+            )
             group.append(history.with_evaluation(returns))
         order = np.argsort([x.evaluation.mean() for x in group])
         middle.append(group[order[(seeds - 1) // 2]].policy)

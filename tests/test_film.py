@@ -23,7 +23,7 @@ def policy_of(env_id, seed=0, size=0.5):
 
 def test_a_film_is_what_gymnasium_plays():
     policy, env = policy_of("HalfCheetah-v5")
-    shown = film.record("HalfCheetah-v5", policy, seconds=1.0, seed=3)
+    shown = film.record("HalfCheetah-v5", policy.mode, seconds=1.0, seed=3)
     assert len(shown) == 21 and shown.interval == pytest.approx(0.05)
     observation, total = env.reset(seed=3)[0], 0.0
     torso = env.model.geom("torso").id
@@ -42,7 +42,7 @@ def test_a_film_is_what_gymnasium_plays():
 @pytest.mark.parametrize("env_id", ["HalfCheetah-v5", "Walker2d-v5", "Swimmer-v5"])
 def test_limbs_of_a_robot_in_a_plane_keep_their_lengths(env_id):
     policy, env = policy_of(env_id)
-    shown = film.record(env_id, policy, seconds=0.5)
+    shown = film.record(env_id, policy.mode, seconds=0.5)
     lengths = np.linalg.norm(shown.ends[:, :, 0] - shown.ends[:, :, 1], axis=-1)
     capsules = env.model.geom_size[1:, 1]  # geom 0 is the floor
     np.testing.assert_allclose(lengths, np.tile(2 * capsules, (len(shown), 1)), 1e-9)
@@ -59,30 +59,32 @@ def test_limbs_of_a_robot_in_a_plane_keep_their_lengths(env_id):
     ],
 )
 def test_each_leg_is_a_part_of_its_own(env_id, parts):
-    assert film.record(env_id, policy_of(env_id)[0], 0.1).parts.tolist() == parts
+    assert film.record(env_id, policy_of(env_id)[0].mode, 0.1).parts.tolist() == parts
 
 
 def test_a_film_ends_with_the_fall_or_the_limit_of_the_task():
-    shown = film.record("Hopper-v5", policy_of("Hopper-v5", size=2.0)[0], 8.0)
+    shown = film.record("Hopper-v5", policy_of("Hopper-v5", size=2.0)[0].mode, 8.0)
     assert shown.fell and len(shown) < 8 / shown.interval
     still = policy_of("Reacher-v5", size=0.0)[0]
-    shown = film.record("Reacher-v5", still, 8.0)
+    shown = film.record("Reacher-v5", still.mode, 8.0)
     assert not shown.fell and len(shown) == 26  # 50 steps of .02 s, every second one
 
 
-def test_samples_need_a_generator_and_follow_it():
+def test_who_acts_decides_what_is_seen():
     policy = policy_of("Swimmer-v5")[0]
-    same = [
-        film.record("Swimmer-v5", policy, 0.4, rng=np.random.default_rng(seed)).ends
-        for seed in (0, 0, 1)
-    ]
+
+    def by_samples(seed):
+        rng = np.random.default_rng(seed)
+        return film.record("Swimmer-v5", lambda seen: policy.sample(seen, rng), 0.4)
+
+    same = [by_samples(seed).ends for seed in (0, 0, 1)]
     assert np.array_equal(same[0], same[1]) and not np.array_equal(same[0], same[2])
-    mode = film.record("Swimmer-v5", policy, 0.4).ends
+    mode = film.record("Swimmer-v5", policy.mode, 0.4).ends
     assert not np.array_equal(same[0], mode)
 
 
 def test_a_film_is_stored_to_the_millimetre():
-    shown = film.record("Ant-v5", policy_of("Ant-v5")[0], 0.5)
+    shown = film.record("Ant-v5", policy_of("Ant-v5")[0].mode, 0.5)
     again = film.Film.from_arrays(shown.arrays())
     for name in ("ends", "radii", "camera"):
         off = np.abs(getattr(again, name) - getattr(shown, name))
@@ -116,9 +118,9 @@ def test_too_far_is_said():
 def test_bad_requests_are_named():
     policy = policy_of("Swimmer-v5")[0]
     with pytest.raises(KeyError, match="CartPole"):
-        film.record("CartPole-v1", policy)
+        film.record("CartPole-v1", policy.mode)
     with pytest.raises(ValueError, match="seconds"):
-        film.record("Swimmer-v5", policy, seconds=0.0)
+        film.record("Swimmer-v5", policy.mode, seconds=0.0)
 
 
 def test_the_window_holds_what_moves():

@@ -93,6 +93,22 @@ def test_motors_off_are_off():
     assert off[0] == total
 
 
+# --- three ways to act
+
+
+def test_the_average_action_is_that_of_many_samples():
+    rng, mean = np.random.default_rng(0), np.linspace(-3, 3, 13)[:, None]
+    mean, std = np.hstack([mean, mean, mean]), np.array([0.2, 0.9, 1.5])
+    low, high = np.array([-1.0, -1.0, -3.0]), np.array([1.0, 2.0, 3.0])
+    found = lesson.average_action(mean, std, low, high)
+    draws = mean + std * rng.standard_normal((40_000, *mean.shape))
+    clipped = np.clip(draws, low, high)
+    error = clipped.std(0) / np.sqrt(len(draws))
+    assert np.all(np.abs(found - clipped.mean(0)) < 5 * error + 1e-5)
+    sure = lesson.average_action(mean, np.full(3, 1e-9), low, high)
+    np.testing.assert_allclose(sure, np.clip(mean, low, high), atol=1e-8)
+
+
 # --- statistics
 
 
@@ -228,7 +244,8 @@ def stored_policy(env_id, when):
 @pytest.mark.parametrize("env_id", ["InvertedPendulum-v5", "Swimmer-v5", "Reacher-v5"])
 def test_a_film_can_be_taken_again_from_its_policy(env_id):
     shown, _, _ = lesson.film_of(env_id, "end")
-    again = film.record(env_id, stored_policy(env_id, "end"), 0.4)
+    act = lesson.on_average(stored_policy(env_id, "end"), histories.box_of(env_id))
+    again = film.record(env_id, act, 0.4)
     few = len(again) - again.fell
     np.testing.assert_allclose(again.ends[:few], shown.ends[:few], atol=0.002)
 
@@ -281,7 +298,8 @@ def test_paths_are_kept_of_trpos_swimmers():
     other = histories.train("Swimmer-v5", "npg", steps=400, batch=400, progress=False)
     found = histories.swimmer_paths([("bad", run), ("bad", other)], seconds=4.0)
     assert [*found] == ["path/bad/0"]
-    whole = film.record("Swimmer-v5", run.policy, 4.0).camera
+    act = lesson.on_average(run.policy, histories.box_of("Swimmer-v5"))
+    whole = film.record("Swimmer-v5", act, 4.0).camera
     np.testing.assert_allclose(found["path/bad/0"], whole[::4], rtol=1e-6)
 
 
@@ -313,7 +331,9 @@ def test_a_stored_run_comes_out_again():
     again = histories.train(
         s["env_id"], s["algorithm"], seed=s["seed"], progress=False, **hyper
     )
-    returns = evaluate_policy(s["env_id"], again.policy, 100, s["seed"])
+    returns = evaluate_policy(
+        s["env_id"], again.policy, 100, s["seed"], act=histories.by_average(again)
+    )
     arrays = histories.compact([("", again.with_evaluation(returns))])
     np.testing.assert_allclose(
         arrays["return_mean"][0, :3], stored["return_mean"][0, :3], rtol=1e-6

@@ -1,6 +1,6 @@
 """Films of robots as stick figures, with matplotlib alone once they are recorded.
 
-`record` plays a policy in a MuJoCo task and keeps where the ends of each limb are, a
+`record` plays in a MuJoCo task and keeps where the ends of each limb are, a
 few kilobytes for some seconds. Drawing needs neither MuJoCo nor OpenGL.
 """
 
@@ -75,24 +75,26 @@ class Film:
         )
 
 
-def record(env_id, policy, seconds=4.0, seed=0, rng=None):
+def record(env_id, act, seconds=4.0, seed=0):
     """A Film of the first `seconds` of an episode, less if it falls before.
 
     Parameters
     ----------
     env_id : one of Gymnasium's MuJoCo tasks in `VIEWS`
-    policy : acts by its mode, or by its samples if `rng` is given
+    act : function, observations [1, D] -> actions [1, m], such as a policy's `mode`
     seed : of the episode's first state
 
     KeyError if the task is unknown; ImportError without MuJoCo.
     """
     import gymnasium
 
+    from trpo_lite.simulator import silence
+
     view, follows = VIEWS[env_id.split("-")[0]]
     seconds = _check.positive("seconds", seconds)
-    env = gymnasium.make(env_id, disable_env_checker=True).unwrapped
+    with silence():
+        env = gymnasium.make(env_id, disable_env_checker=True).unwrapped
     limbs, accepted = _limbs(env.model), to_environment(env)
-    act = policy.mode if rng is None else lambda seen: policy.sample(seen, rng)
     stride = max(1, round(INTERVAL / env.dt))
     ends, cameras, rewards, total, fell = [], [], [], 0.0, False
     observation, _ = env.reset(seed=seed)

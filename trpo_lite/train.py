@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -306,9 +307,18 @@ def _mean(x):
 
 
 def evaluate_policy(
-    env_id, policy, episodes=100, seed=0, max_episode_steps=10_000, progress=False
+    env_id,
+    policy,
+    episodes=100,
+    seed=0,
+    max_episode_steps=10_000,
+    progress=False,
+    act=None,
 ):
     """Returns [episodes] of fresh episodes played with the policy's mode.
+
+    Another way to act is `act`, a function (observations, rng) -> actions, such as
+    `policy.sample`.
 
     Each environment plays as many episodes as the others, so that short ones are not
     favoured. The seeds are not those of training. `max_episode_steps` counts where
@@ -320,12 +330,13 @@ def evaluate_policy(
     n = min(episodes, 20)
     env = make_environment(env_id, n, max_episode_steps)
     check_spaces(policy, env)
+    actor = _Actor(act or (lambda observations, rng: policy.mode(observations)))
     quota = episodes // n + (np.arange(n) < episodes % n)
     returns, state = [[] for _ in range(n)], None
     bar = Progress(episodes, "played", progress, "episodes", first=10.0)
     try:
         while any(len(r) < q for r, q in zip(returns, quota, strict=True)):
-            batch, state = collect(env, _Mode(policy), 50 * n, rng, state)
+            batch, state = collect(env, actor, 50 * n, rng, state)
             ended = batch.to_grid(batch.terminated | batch.truncated, fill=False)
             who = np.nonzero(ended)[1]
             for i, episode_return in zip(who, batch.episode_returns, strict=True):
@@ -339,10 +350,7 @@ def evaluate_policy(
 
 
 @dataclass(frozen=True)
-class _Mode:
-    """Acts with the mode of `policy`, whatever the random numbers."""
+class _Actor:
+    """What `collect` asks for actions."""
 
-    policy: object
-
-    def sample(self, observations, rng):
-        return self.policy.mode(observations)
+    sample: Callable

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.util import find_spec
 from itertools import combinations
-from math import comb
+from math import comb, erf
 
 import numpy as np
 
@@ -121,6 +121,26 @@ def missing():
         '    python -m pip install "gymnasium[mujoco]"\n'
         "and restart the kernel. All stored runs and films are shown without it."
     )
+
+
+def average_action(mean, std, low, high):
+    """E[clip(u, low, high)] of u ~ N(mean, std^2): what the motors get on average.
+
+    mean [N, m], std [m], low and high [m] -> [N, m].
+    """
+    a, b = (low - mean) / std, (high - mean) / std
+    below, above = _normal_cdf(a), _normal_cdf(-b)
+    density = (np.exp(-(a**2) / 2) - np.exp(-(b**2) / 2)) / np.sqrt(2 * np.pi)
+    return low * below + high * above + mean * (1 - below - above) + std * density
+
+
+def _normal_cdf(x):
+    return 0.5 + 0.5 * np.vectorize(erf)(x / np.sqrt(2))
+
+
+def on_average(policy, box):
+    """A function, observations [N, D] -> the average actions [N, m] within `box`."""
+    return lambda seen: average_action(policy.mode(seen), policy.std, box.low, box.high)
 
 
 def thirds(column):

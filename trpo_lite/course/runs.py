@@ -186,7 +186,7 @@ class Runs:
 
     @property
     def scores(self):
-        """[R] mean return of the fresh episodes, by the policy's mode."""
+        """[R] mean return of the fresh episodes."""
         return self["evaluation"].astype(float).mean(1)
 
     @property
