@@ -341,20 +341,25 @@ def grid(file_or_name, folder, episodes=100):
 
 
 def played(file, episodes):
-    """A run evaluated by its average action, and (mode's, samples') mean returns."""
-    history = History.load(file)
-    ways = by_average(history), history.policy.sample
-    average, samples = (
-        evaluate_policy(
-            history.settings["env_id"], history.policy, episodes,
-            history.settings["seed"], act=act,
-        )
-        for act in ways
-    )  # fmt: skip
-    return (
-        history.with_evaluation(average),
-        (history.evaluation.mean(), samples.mean()),
-    )
+    """A run evaluated by its average action, and (mode's, samples') mean returns.
+
+    The returns are kept beside the run's file, and not played again.
+    """
+    history, kept = History.load(file), file.parent / "played" / file.name
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        s, ways = history.settings, {}
+        for name, act in (
+            ("average", by_average(history)),
+            ("samples", history.policy.sample),
+        ):
+            ways[name] = evaluate_policy(
+                s["env_id"], history.policy, episodes, s["seed"], act=act
+            )
+        save_arrays(kept, ways)
+    with np.load(kept) as ways:
+        means = history.evaluation.mean(), ways["samples"].mean()
+        return history.with_evaluation(ways["average"]), means
 
 
 def by_average(history):
