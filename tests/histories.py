@@ -319,8 +319,8 @@ def penalty_runs(seeds=10, updates=36, batch=8192, first=(0.01, 1.0, 100.0)):
 def grid(file_or_name, folder, episodes=100):
     """The compact arrays of a grid whose runs stand in `folder`; missing ones are done.
 
-    `evaluation` is by the average action (`n15.on_average`); by_mode and by_samples
-    [R] are the same policies' mean returns if they act in these ways.
+    `evaluation` is by the average action (`n15.on_average`); by_mode and, of TRPO,
+    by_samples [R] are the same policies' mean returns if they act in these ways.
     RuntimeError that names the first run that failed.
     """
     cores = os.cpu_count() or 1
@@ -343,20 +343,21 @@ def grid(file_or_name, folder, episodes=100):
 def played(file, episodes):
     """A run evaluated by its average action, and (mode's, samples') mean returns.
 
-    The returns are kept beside the run's file, and not played again.
+    Samples are played of TRPO's runs alone; the others' mean is NaN. The returns are
+    kept beside the run's file, and not played again.
     """
     history, kept = History.load(file), file.parent / "played" / file.name
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
-        s, ways = history.settings, {}
-        for name, act in (
-            ("average", by_average(history)),
-            ("samples", history.policy.sample),
-        ):
-            ways[name] = evaluate_policy(
+        s, ways = history.settings, {"average": by_average(history)}
+        if s["algorithm"] == "trpo":
+            ways["samples"] = history.policy.sample
+        found = {"samples": np.array([np.nan])}
+        for name, act in ways.items():
+            found[name] = evaluate_policy(
                 s["env_id"], history.policy, episodes, s["seed"], act=act
             )
-        save_arrays(kept, ways)
+        save_arrays(kept, found)
     with np.load(kept) as ways:
         means = history.evaluation.mean(), ways["samples"].mean()
         return history.with_evaluation(ways["average"]), means
