@@ -435,7 +435,7 @@ def blind_returns(env_id, episodes, rng=None):
     return total
 
 
-def robots_films(tasks=ROBOTS, length=4.0, episodes=100):
+def robots_films(tasks=ROBOTS, length=4.0, episodes=20):
     """Each robot before, half-way through and after its training (page 15).
 
     Trained again is TRPO's seed in the middle of a task's scores (of two the lower).
