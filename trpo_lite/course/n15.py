@@ -556,7 +556,7 @@ def draw_linear(pairs):
     cells[0][0].set_ylabel("mean return")
     store = load("robots_linear")
     angle, torques = store["map/angle"], store["map/torque"].astype(float).clip(-2, 2)
-    titles = "linear: torque [N m]", "200 waves: torque [N m]"
+    titles = "linear: torque [N m]", "waves: torque [N m]"
     for axes, torque, title in zip(cells[1], torques, titles):
         image = axes.imshow(
             torque.T, origin="lower", aspect="auto", cmap="RdBu",
@@ -575,7 +575,7 @@ def draw_linear(pairs):
     plots.words_above(
         cells[0][0],
         ("──  linear", style.line(0)["color"]),
-        ("– –  200 waves", style.line(1)["color"]),
+        ("– –  waves", style.line(1)["color"]),
         ("", style.INK),
     )
     return figure
@@ -589,7 +589,7 @@ def linear_words(pairs):
     ]
     return (
         "Above, returns over steps with a policy linear in the observation and with "
-        f"one linear in 200 waves of it; medians at the end: {', '.join(medians)}. "
+        f"one linear in waves of it; medians at the end: {', '.join(medians)}. "
         "Below, the Pendulum's torque over angle and speed: one wave over the angle, "
         "shifted with the speed, for the linear policy; a winding pattern for the "
         "waves; and both at rest, over the angle."
