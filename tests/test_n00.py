@@ -4,6 +4,7 @@ import base64
 import json
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -94,6 +95,18 @@ def test_pole_angles_start_near_zero_and_end_past_the_limit_without_a_policy():
     assert abs(angles[0]) < 3
     assert 12 <= abs(angles[-1]) < 20  # always pushing left tips it within 200 steps
     assert len(angles) < 50
+
+
+def test_how_long_the_coin_s_pole_stands():
+    rng, env = np.random.default_rng(3), gymnasium.make("CartPole-v1")
+    env.reset(seed=3)
+    steps, ended = 0, False
+    while not ended:  # the pole's fall ends an episode
+        _, _, ended, cut, _ = env.step(int(rng.integers(2)))
+        assert not cut
+        steps += 1
+    env.close()
+    assert steps == len(n00.random_pushes(seed=3)) - 1 == 15
 
 
 def test_right_weights_say_which_way_each_measurement_pushes():

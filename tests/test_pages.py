@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.questions import ANSWERS
 from trpo_lite.course.widgets import ASLEEP
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -28,6 +29,12 @@ TAGS = {
     "long",
     "nbval-ignore-output",
 }
+# the answers of the page that the second half of this file makes
+MADE = {
+    "idea": ("weights-words", "The line rises"),
+    "explore": ("weights-words", "from left to right"),
+}
+LISTED = {**ANSWERS, "04_four": MADE}
 LARGE = {"15", "16"}  # films: 1 MB instead of 500 KB
 FIXED = [
     "Goals",
@@ -279,6 +286,43 @@ def ideas_ask_before_they_show(page):
     for marker in ("**Predict.**", "**What you see.**", "**Break it.**"):
         if marker not in page.markdown:
             yield f"no {marker}"
+
+
+def questions_are_answered_in_words(page):
+    """Each prediction and each widget has an entry in `questions`, and the words are
+    where it says: below what asks (a widget: beside it), in the same cell only folded.
+    """
+    if page.appendix:
+        return
+    ids = [cell["id"] for cell in page.cells]
+    asking = {
+        cell["id"]: cell["cell_type"] == "code"
+        for cell in page.cells
+        if "**Predict.**" in source(cell) or EXPLORE_CELL.search(source(cell))
+    }
+    listed = LISTED.get(page.path.stem, {})
+    yield from (f"cell {id} isn't listed" for id in sorted(asking.keys() - listed))
+    yield from (f"cell {id} asks nothing" for id in sorted(listed.keys() - asking))
+    for id in sorted(asking.keys() & listed):
+        for where, words in zip(listed[id][::2], listed[id][1::2], strict=True):
+            says = said(page.cells[ids.index(where)]) if where in ids else ""
+            if where == id:
+                says = "\n".join(answer for _, answer in DETAILS.findall(says))
+            if words not in says:
+                yield f"cell {id}: {where} doesn't answer {words!r}"
+            elif ids.index(where) < ids.index(id) - 2 * asking[id]:
+                yield f"cell {id}: {where} answers before it is asked"
+
+
+def said(cell):
+    """What a cell says in words: its text, or what its code has printed."""
+    if cell["cell_type"] == "markdown":
+        return source(cell)
+    return "\n".join(
+        "".join(output.get("text") or output.get("data", {}).get("text/plain", ""))
+        for output in cell["outputs"]
+        if "image/png" not in output.get("data", {})
+    )
 
 
 def the_idea_is_on_the_page(page):
@@ -618,6 +662,7 @@ RULES = [
     recall_has_three_folded_questions,
     answers_are_folded_alike,
     ideas_ask_before_they_show,
+    questions_are_answered_in_words,
     the_idea_is_on_the_page,
     box_recap_and_ledger,
     exercises_are_announced_alike,
@@ -841,6 +886,11 @@ BROKEN = [
     (answers_are_folded_alike, replaced("recall", "It is so.", "## So")),
     (ideas_ask_before_they_show, replaced("idea", "**Predict.**", "Predict.")),
     (ideas_ask_before_they_show, replaced("weights-words", "**Break it.**", "Try:")),
+    (questions_are_answered_in_words, replaced("weights-words", "rises", "falls")),
+    (questions_are_answered_in_words, replaced("recap", "$x$ is", "**Predict.**")),
+    (questions_are_answered_in_words, removed("explore")),
+    (questions_are_answered_in_words, removed("weights-words")),
+    (questions_are_answered_in_words, moved("weights-words", "goals")),
     (the_idea_is_on_the_page, tagged("same")),
     (the_idea_is_on_the_page, replaced("same", "assert", "print")),
     (box_recap_and_ledger, replaced("implementations", "> ", "")),

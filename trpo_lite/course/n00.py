@@ -39,6 +39,12 @@ def pole_angles(act, seed, limit=200):
     return np.degrees(angles)
 
 
+def random_pushes(seed):
+    """Pole angles in degrees [T] of an episode in which a coin pushes."""
+    rng = np.random.default_rng(seed)
+    return pole_angles(lambda observation: int(rng.integers(2)), seed)
+
+
 def right_weights(policy):
     """The weight [4] with which each measurement pushes right, per deviation."""
     return policy.weights[:4, 1] - policy.weights[:4, 0]
@@ -92,8 +98,7 @@ learning_curve = Picture(
 
 def draw_behaviour(policy, seed):
     """Pole angle over time: random pushes, and the mode of `policy` -> Figure."""
-    rng = np.random.default_rng(seed)
-    coin = pole_angles(lambda observation: int(rng.integers(2)), seed)
+    coin = random_pushes(seed)
     trained = pole_angles(lambda o: int(policy.mode(o[None])[0]), seed)
     figure, axes = plots.figure(size=(7, 3.2))
     for limit in (-12, 12):
