@@ -179,7 +179,7 @@ ANSWERS = {
             "gives-up-seen",
             "$J$ falls.",
         ),
-        "gives-up-seen": (
+        "gives-up-visits-ask": (
             "gives-up-visits-seen",
             "the more KL the average allows there",
         ),
