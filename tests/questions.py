@@ -349,6 +349,7 @@ ANSWERS = {
             "why",
             "For vanilla $T T^\\top$ stays",
         ),
+        "ellipses-ask": ("ellipses-seen", "with $\\log\\sigma$ it stands"),
         "reasonable": (
             "reasonable-table",
             "0.01  std                    59",
