@@ -568,11 +568,7 @@ discounted_average = Exercise(
 
 def gradient_estimate_stub(score, A, gamma):
     """g and the half width of its 95 % interval; score, A [n, T]."""
-    discount = gamma ** np.arange(A.shape[1])
-    total = (discount * ...).sum(axis=1)  # one number per run, [n]
-    g = total.mean()
-    half = ...
-    return g, half
+    ...  # your code
 
 
 def gradient_estimate_reference(score, A, gamma):
@@ -630,7 +626,7 @@ def gradient_cases(rng):
 
 gradient_estimate = Exercise(
     name="gradient_estimate",
-    minutes=8,
+    minutes=10,
     difficulty=2,
     stub=gradient_estimate_stub,
     reference=gradient_estimate_reference,
