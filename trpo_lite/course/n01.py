@@ -403,11 +403,7 @@ action_values = Exercise(
 
 def count_visits_stub(states, gamma, n_states):
     """Estimate d [n_states] by counting in paths: states [n, T]."""
-    d = np.zeros(n_states)
-    for t in range(states.shape[1]):
-        share = ...  # your line: the share of paths in each state at t
-        d = d + gamma**t * share
-    return d
+    ...  # your code
 
 
 def count_visits_reference(states, gamma, n_states):
@@ -454,7 +450,7 @@ def count_visits_cases(rng):
 
 count_visits = Exercise(
     name="count_visits",
-    minutes=8,
+    minutes=10,
     difficulty=2,
     stub=count_visits_stub,
     reference=count_visits_reference,
