@@ -439,6 +439,10 @@ def normalised_visits(states, gamma, n_states):
     return (1 - gamma) * count_visits_reference(states, gamma, n_states)
 
 
+def without_room(states, gamma, n_states):
+    return count_visits_reference(states, gamma, states.max() + 1)
+
+
 def first_path_only(states, gamma, n_states):
     return count_visits_reference(states[:1], gamma, n_states)
 
@@ -464,6 +468,9 @@ count_visits = Exercise(
         "the weight gamma**t is missing: these are plain visits": undiscounted_visits,
         "normalised: d sums to 1/(1 - gamma), not to 1": normalised_visits,
         "only the first path is counted": first_path_only,
+        "a state that occurs in no path is missing: minlength=n_states leaves room": (
+            without_room
+        ),
     },
     hints=(
         "states[:, t] [n] says where each path is at time t. Count, then divide.",

@@ -424,6 +424,12 @@ def rewards_a_step_late(rewards, values, lengths, gamma):
     return _estimate(rewards, values, lengths, gamma, first=1)
 
 
+def start_kept(rewards, values, lengths, gamma):
+    return (
+        improvement_estimate_reference(rewards, values, lengths, gamma) + values[:, 0]
+    )
+
+
 def tail_subtracted(rewards, values, lengths, gamma):
     at = values[np.arange(len(values)), lengths]
     return _estimate(rewards, values, lengths, gamma, tail=-(gamma**lengths) * at)
@@ -479,6 +485,9 @@ improvement_estimate = Exercise(
             rewards_a_step_late
         ),
         "the tail has the wrong sign": tail_subtracted,
+        "v of the first state isn't subtracted: that much the old policy has, too": (
+            start_kept
+        ),
     },
     hints=(
         "Write the sum of gamma^t times the TD errors for a path of 2 steps, and "

@@ -598,6 +598,11 @@ def without_factor(score, A, gamma):
     return g, half / 1.96
 
 
+def variance_for_width(score, A, gamma):
+    total = (gamma ** np.arange(A.shape[1]) * score * A).sum(axis=1)
+    return total.mean(), 1.96 * total.var(ddof=1) / len(total)
+
+
 def steps_as_runs(score, A, gamma):
     x = gamma ** np.arange(A.shape[1]) * score * A
     g, half = estimate(x.ravel())
@@ -638,6 +643,9 @@ gradient_estimate = Exercise(
             spread_of_one
         ),
         "this is one standard error: the interval takes 1.96 of them": without_factor,
+        "this is 1.96 times the variance of the mean: a width takes its root": (
+            variance_for_width
+        ),
         "steps of one run depend on each other: take one number per run": steps_as_runs,
         "divide by the root of the number of runs, not of steps": too_sure,
     },
