@@ -450,11 +450,11 @@ def robots_films(tasks=ROBOTS, length=4.0, episodes=20):
         middle = np.argsort(runs.scores)[(len(runs) - 1) // 2]
         settings, policies = runs.settings[middle], []
         seed = settings["seed"]
-        train(
+        uninterrupted(train(
             env_id, "trpo", seed=seed, progress=False,
             callback=lambda row, policy: policies.append(policy),  # noqa: B023
             **{k: v for k, v in settings.items() if k not in IDENTITY},
-        )  # fmt: skip
+        ))  # fmt: skip
         blank = np.zeros_like(policies[0].theta)
         blank[-policies[0].action_dim :] = settings["log_std"]
         arrays[f"{env_id}/seed"] = np.array(seed)
@@ -483,6 +483,13 @@ def robots_films(tasks=ROBOTS, length=4.0, episodes=20):
                 found["score"] = np.float32(returns.mean())
             arrays |= {f"{env_id}/{when}/{k}": array for k, array in found.items()}
     return arrays
+
+
+def uninterrupted(history):
+    """A run's history; KeyboardInterrupt if it was stopped before its end."""
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return history
 
 
 def robots_cost(tasks=ROBOTS, batches=3, repeats=5, env_id="HalfCheetah-v5"):
@@ -601,8 +608,9 @@ def robots_linear(seeds=5, robots=("HalfCheetah-v5", "Reacher-v5"), **settings):
     for env_id, features in (*pendulum, *((robot, "linear") for robot in robots)):
         group = []
         for seed in range(20, 20 + seeds):
-            history = train(env_id, seed=seed, progress=False, features=features,
-                            **settings)  # fmt: skip
+            history = uninterrupted(
+                train(env_id, seed=seed, progress=False, features=features, **settings)
+            )
             returns = evaluate_policy(
                 env_id, history.policy, 100, seed, act=by_average(history)
             )
