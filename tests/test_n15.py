@@ -1,6 +1,7 @@
 """What page 15 claims and its cells do not assert."""
 
 import json
+import re
 from dataclasses import replace
 from math import comb
 from pathlib import Path
@@ -10,14 +11,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import trpo_lite.train as training
 from tests import histories
 from trpo_lite import film, style
+from trpo_lite.advantage import normalize
 from trpo_lite.course import n15 as lesson
 from trpo_lite.course.data import FOLDER, load
 from trpo_lite.course.runs import Runs
+from trpo_lite.environments import make_environment
 from trpo_lite.files import policy_from_arrays
+from trpo_lite.settings import Settings, preset
 from trpo_lite.train import evaluate_policy
-from trpo_lite.trpo import policy_gradient_update
+from trpo_lite.trpo import npg_update, policy_gradient_update
 
 PAGE = Path(__file__).resolve().parent.parent / "notebooks" / "15_results.ipynb"
 
@@ -408,3 +413,320 @@ def test_a_longer_film_is_not_cut():
     assert lesson.gait.controls["frame"].count >= longest
     short = replace(lesson.film_of("Ant-v5", "end")[0], fell=True)
     assert lesson._caption("Ant-v5", "end", 1.0, short).endswith("falls")
+
+
+# --- what the grid shows, sentence by sentence
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return lesson.runs_of("robots")
+
+
+def three_ways(runs, env_id):
+    T = runs.of(env_id, "trpo")
+    return [np.median(x) for x in (T["by_samples"], T["by_mode"], T.scores)]
+
+
+def test_the_tuning_is_counted_rightly(runs):
+    file = Path(lesson.__file__).parents[1] / "grids" / "robots_tuning.md"
+    first_two, third = file.read_text(encoding="utf-8").split("## Third round")
+    assert first_two.count("\n| trpo |") == 160
+    seeds = re.findall(r"^\| (?:trpo|npg|pg|ppo-\w+) \| (\d+) \|", first_two, re.M)
+    assert min(map(int, seeds)) == 1000 and max(map(int, seeds)) < 1050
+    assert "seed 1050" in third and "| ppo-clip | **0.003** | 2746.2 | 7650.3" in third
+    assert min(runs["seed"]) == 20 and max(runs["seed"]) == 29
+    assert runs["hours"].sum() == pytest.approx(2.5, abs=0.05)
+
+
+def test_what_differs_between_the_presets(runs):
+    settings = {x: runs.of(x, "trpo").settings[0] for x in lesson.TASKS}
+    few = {x for x, s in settings.items() if s["cg_iterations"] == 3}
+    assert few == {"Hopper-v5", "Walker2d-v5", "Ant-v5"}
+    assert sum(s["decay"] > 0 for s in settings.values()) == 6
+    assert [x for x, s in settings.items() if s["starts"] > 1] == ["Swimmer-v5"]
+    assert settings["InvertedDoublePendulum-v5"]["until"] == 9300
+    waves = {
+        x: s["fourier_count"] for x, s in settings.items() if s["features"] != "linear"
+    }
+    assert set(waves.values()) == {200, 400} and waves["HalfCheetah-v5"] == 400
+    raw = [x for x, s in settings.items() if not s["normalize_observations"]]
+    assert raw == ["Swimmer-v5"]
+
+
+def test_three_ways_to_act(runs):
+    cost = {}
+    for env_id in lesson.TASKS:
+        samples, mode, average = three_ways(runs, env_id)
+        cost[env_id] = 1 - samples / average
+        apart = abs(mode / average - 1)
+        expected = {"Hopper-v5": 0.12, "Walker2d-v5": 0.13}.get(env_id)
+        if expected:
+            assert round(apart, 2) == expected and mode < average
+        else:
+            assert apart <= 0.033
+    assert round(cost["Ant-v5"], 2) == 0.43 and round(cost["Walker2d-v5"], 2) == 0.32
+    for env_id in ("Swimmer-v5", "InvertedPendulum-v5"):
+        assert abs(cost[env_id]) < 0.005
+    T = runs.of("Hopper-v5", "trpo", seeds=(20, 21))
+    assert np.round(T["by_mode"]).tolist() == [225, 226]
+    assert np.round(T.scores).tolist() == [1908, 2478]
+
+
+def medians_of(runs, env_id):
+    return {
+        x: np.median(runs.of(env_id, x, seeds=lesson.COMMON).scores)
+        for x in lesson.ALGORITHMS
+    }
+
+
+def test_who_is_ahead(runs):
+    names = {"np": np, "lesson": lesson, "runs": runs, "table": lambda *args: None}
+    for cell in (*cells("wins-run"), *cells("better-run")):
+        exec(cell, names)
+    assert names["wins"].count("PPO-clip") == 1
+    hopper = medians_of(runs, "Hopper-v5")
+    assert max(hopper, key=hopper.get) == "ppo-clip"
+    assert np.round(names["mean"], 2).tolist() == [0.36, 0.4, 0.61, 0.83]
+    scores, better = names["scores"], names["better"]
+    for env_id in ("HalfCheetah-v5", "Walker2d-v5", "Reacher-v5"):
+        pair = scores[env_id, "ppo-clip"], scores[env_id, "trpo"]
+        assert 0.4 < better(*pair) < 0.6
+    assert {*medians_of(runs, "InvertedPendulum-v5").values()} == {1000}
+    last = []
+    for env_id in lesson.SEVEN:
+        m = medians_of(runs, env_id)
+        last.append(sorted(m, key=m.get)[:2])
+    double = last.pop(lesson.SEVEN.index("InvertedDoublePendulum-v5"))
+    assert double == ["ppo-clip", "pg"]
+    del last[lesson.SEVEN.index("InvertedPendulum-v5")]
+    assert [low for low, _ in last] == ["pg"] * 5
+    assert scores["InvertedDoublePendulum-v5", "ppo-clip"].max() < 140
+
+
+def test_beside_the_literature(runs):
+    ours = {x: np.median(runs.of(x, "trpo").scores) for x in lesson.TASKS}
+    for name, count in (("TRPO", 6), ("PPO", 5)):
+        theirs = {x: lesson.published(name, "PPO paper", x) for x in lesson.SEVEN}
+        assert sum(ours[x] > theirs[x] for x in lesson.SEVEN) == count
+        assert theirs["InvertedPendulum-v5"] == ours["InvertedPendulum-v5"] == 1000
+    assert round(ours["Walker2d-v5"]) == 2570
+
+
+def test_limits_over_thousands_of_updates(runs):
+    shortened, falls, over, updates, worst = {}, {}, {}, 0, 0
+    for env_id in lesson.SEVEN:
+        T, N = (runs.of(env_id, x) for x in ("trpo", "npg"))
+        updates += T["updates"].sum()
+        assert T["over"].sum() == 0 and T["not_up"].sum() == 0
+        shortened[env_id] = T["shortened"].sum() / T["updates"].sum()
+        falls[env_id] = T["falls"].sum() / T["pairs"].sum()
+        over[env_id] = N["over"].sum() / N["updates"].sum()
+        worst = max(worst, N["worst_share"].max())
+        assert T["kept"].sum() == 3 * (env_id == "InvertedDoublePendulum-v5")
+    assert updates == 9800
+    assert min(shortened, key=shortened.get) == "InvertedDoublePendulum-v5"
+    assert round(min(shortened.values()), 2) == 0.28
+    assert shortened["Reacher-v5"] == 1
+    assert min(falls, key=falls.get) == "InvertedPendulum-v5"
+    assert max(falls, key=falls.get) == "Walker2d-v5"
+    assert 0.18 < min(falls.values()) < 0.22 and 0.45 < max(falls.values()) < 0.5
+    assert round(min(over.values()), 2) == 0.2 and max(over.values()) == 1
+    assert 1.215 < worst < 1.225
+
+
+def test_the_promise_and_that_of_noise(runs):
+    ratio = {
+        x: np.nanmedian(lesson.thirds(runs.of(x, "trpo")["over_noise"]), 0)
+        for x in lesson.TASKS
+    }
+    for env_id, first, last in (
+        ("InvertedPendulum-v5", 2.9, 1.4),
+        ("Swimmer-v5", 1.4, 1.1),
+    ):
+        assert ratio[env_id][[0, 2]] == pytest.approx([first, last], abs=0.05)
+    for env_id in lesson.TASKS:
+        many = runs.of(env_id, "trpo")["parameters"][0] > 100
+        assert (ratio[env_id][0] < 1) == many
+
+
+def first_batch(env_id):
+    """The preset's first policy and batch, and its settings."""
+    s = Settings(**preset(env_id, "trpo"))
+    env = make_environment(env_id, s.environments)
+    policy = training.initial_policy(env, s, np.random.default_rng(1))
+    run = training.iterations(env, policy, "trpo", s, np.random.default_rng(0))
+    before, batch, _ = next(run)
+    env.close()
+    return before, batch, s
+
+
+def test_shuffled_advantages_promise_less_than_the_formula():
+    """sqrt(2 delta n / N) is for a full natural step; few CG products stay below it."""
+    policy, batch, s = first_batch("HalfCheetah-v5")
+    rng, n, N = np.random.default_rng(0), policy.theta.size, len(batch)
+    promises = []
+    for _ in range(5):
+        noise = normalize(rng.standard_normal(N))
+        update = npg_update(policy, batch, noise, s.delta, damping=s.damping,
+                            cg_iterations=s.cg_iterations)  # fmt: skip
+        promises.append(update[1].predicted_surrogate)
+    assert round(np.sqrt(2 * s.delta * n / N), 2) == 0.35
+    assert np.mean(promises) == pytest.approx(0.16, abs=0.01)
+
+
+def test_clipping_at_this_scale(runs):
+    clipped, ratio, above = [], [], []
+    for env_id in lesson.SEVEN:
+        P = runs.of(env_id, "ppo-clip")
+        clipped += [*np.nanmedian(lesson.thirds(P["clip_fraction"]), 0)[[0, 2]]]
+        ratio.append(np.nanmedian(P["max_ratio"]))
+        delta = runs.of(env_id, "trpo").settings[0]["delta"]
+        above.append(np.nanmedian(P["kl"]) > delta)
+    assert round(min(clipped), 2) == 0.04 and 0.3 < max(clipped) < 0.345
+    assert round(min(ratio), 1) == 1.4 and round(max(ratio), 1) == 2.5
+    assert not any(above)
+    P = runs.of("InvertedDoublePendulum-v5", "ppo-clip")
+    assert round(np.nanmax(P["kl"])) == 22
+
+
+def test_seeds_that_fail_and_those_that_do_not(runs):
+    bad = {}
+    for env_id in lesson.TASKS:
+        T = runs.of(env_id, "trpo")
+        sick = lesson.failed(T.scores, max(lesson.floors()[env_id]))
+        bad |= {
+            (env_id, int(k)): round(v) for k, v in zip(T["seed"][sick], T.scores[sick])
+        }
+    assert bad == {("Walker2d-v5", 22): 986, ("InvertedDoublePendulum-v5", 21): 1917}
+    assert sum(len(runs.of(x, "trpo")) for x in lesson.TASKS) == 75
+    swimmer = runs.of("Swimmer-v5", "trpo").scores
+    assert swimmer.min() > 355.9 and swimmer.max() < 361
+    walker = np.sort(runs.of("Walker2d-v5", "trpo").scores)
+    assert np.round(walker[[1, -1]]).tolist() == [1390, 3605]
+
+
+def test_intervals(runs):
+    page = page_statistics()
+    width, ends = {}, {}
+    for env_id in ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5"):
+        T = runs.of(env_id, "trpo")
+        for x in (T, runs.of(env_id, "trpo", seeds=range(20, 25))):
+            low, high = page["interval"](x.scores, page["median"])
+            width.setdefault(env_id, []).append((high - low) / np.median(x.scores))
+            ends.setdefault(env_id, (low, high))
+    assert np.round([*width.values()], 2).tolist() == [
+        [0.13, 0.37], [0.22, 0.38], [0.5, 0.78]
+    ]  # fmt: skip
+    low, high = ends["HalfCheetah-v5"]
+    assert round(low) == 4062 and 1800 < low < 4471 < high
+    low, high = ends["Walker2d-v5"]
+    assert round(high) == 2923 and low < 2503 < high < 3460 < 3827
+
+
+def test_trpo_against_trpo(runs):
+    gaps = {}
+    for env_id in lesson.SEVEN:
+        ten = runs.of(env_id, "trpo").scores
+        gain = np.median(ten) - max(lesson.floors()[env_id])
+        gaps[env_id] = np.quantile(lesson.halves_apart(ten) / gain, (0.5, 0.9, 1))
+        m = medians_of(runs, env_id)
+        if env_id in ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5"):
+            three = [m[x] for x in ("trpo", "npg", "ppo-clip")]
+            assert np.ptp(three) / gain < gaps[env_id][1]
+        if env_id != "InvertedPendulum-v5":
+            assert (np.median(ten) - m["pg"]) / gain > gaps[env_id][2]
+    typical = [gaps[x][0] for x in ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5")]
+    assert np.round(typical, 2).tolist() == [0.02, 0.05, 0.22]
+    for env_id in ("Walker2d-v5", "InvertedDoublePendulum-v5"):
+        assert gaps[env_id][1] >= 0.43
+
+
+def test_what_linear_policies_reach(runs):
+    plain = lesson.runs_of("robots_linear")
+    linear, waves = (
+        plain.of("Pendulum-v1", label=x).scores for x in ("linear", "fourier")
+    )
+    assert round(linear.max()) == -865
+    assert (
+        np.sort(waves)[1:].mean() == pytest.approx(-155, abs=4) and waves.min() < -300
+    )
+    reacher = plain.of("Reacher-v5", label="linear").scores
+    assert (
+        reacher.max() < runs.of("Reacher-v5", "trpo", seeds=range(20, 25)).scores.min()
+    )
+    cheetah = np.sort(plain.of("HalfCheetah-v5", label="linear").scores)
+    best = runs.of("HalfCheetah-v5", "trpo", seeds=range(20, 25)).scores
+    assert np.median(best) > 2 * np.median(cheetah)
+    assert round(cheetah[-1]) == 4924 and cheetah[-2] < 2500
+    assert best.max() == pytest.approx(cheetah[-1], rel=0.01)
+
+
+def test_how_long_the_own_run_takes(runs):
+    T = runs.of("InvertedPendulum-v5", "trpo")
+    first = [s[np.argmax(R >= 950)] for s, R in zip(T["steps"], T["return_mean"])]
+    assert min(first) >= 17_500 and max(first) < 27_500
+    assert preset("InvertedPendulum-v5")["steps"] == 60_000
+    assert 12 * 60 < np.median(first) * 0.04 < 18 * 60
+
+
+def test_broken_on_purpose(runs):
+    broken = lesson.runs_of("robots_break")
+    wrong = broken.of("Swimmer-v5", "trpo", lesson.GAMMA).scores
+    assert len(wrong) == 5 and round(wrong.min()) == 15 and round(wrong.max()) == 44
+    medians = []
+    for env_id, label in lesson.BROKEN:
+        raw = broken.of(env_id, "trpo", label)
+        sound = runs.of(env_id, "trpo", seeds=raw["seed"])
+        medians.append([round(np.median(x.scores)) for x in (raw, sound)])
+    assert medians == [[138, 4393], [2012, 2478], [1220, 5305]]
+    assert raw.scores.max() > sound.scores.max()
+
+
+def test_the_two_traps_and_the_stroke():
+    def way(label, seed):  # (metres in the last 20 s, furthest from the start)
+        path = lesson.swimmer_path(label, seed)
+        steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+        return steps[len(steps) // 2 :].sum(), np.linalg.norm(path, axis=1).max()
+
+    lunges = [(lesson.GAMMA, seed) for seed in range(20, 25)]
+    for late, far in (way(*x) for x in [*lunges, (lesson.ONE_START, 24)]):
+        assert late < 0.25 and 1 < far < 2
+    late, far = way(lesson.ONE_START, 22)
+    assert round(late) == 21 and round(far, 1) == 2.7
+    assert min(lesson.swimmer_path("", seed)[-1, 0] for seed in range(20, 30)) > 14
+    once = lesson.runs_of("robots_break").of("Swimmer-v5", "trpo", lesson.ONE_START)
+    assert not once["over"].any() and not once["not_up"].any()
+    ends = lesson.film_of("Swimmer-v5", "end")[0].ends
+    angle = np.unwrap(
+        np.arctan2(*np.moveaxis(ends[:, :, 1] - ends[:, :, 0], -1, 0)[::-1]), axis=0
+    )
+    bend = angle[:, 1] - angle[:, 0]
+    bend = bend - bend.mean()
+    up = np.flatnonzero((bend[:-1] < 0) & (bend[1:] >= 0))
+    assert 0.04 * np.diff(up).mean() == pytest.approx(1.5, abs=0.05)
+
+
+def test_what_the_films_show():
+    def metres(env_id, when):
+        camera = lesson.film_of(env_id, when)[0].camera
+        return round(camera[-1, 0] - camera[0, 0], 1)
+
+    assert metres("HalfCheetah-v5", "half-way") == 9.8
+    assert [metres(x, "end") for x in lesson.TASKS if "Inv" not in x] == [
+        13.2, 6.8, 8.6, 1.1, 0, 11.1
+    ]  # fmt: skip
+    assert (
+        metres("Hopper-v5", "half-way") == 4.9 and metres("Ant-v5", "half-way") == 4.2
+    )
+    fallen, _, _ = lesson.film_of("Walker2d-v5", "half-way")
+    assert fallen.fell and 2.45 < (len(fallen) - 1) * fallen.interval < 2.6
+    double = [
+        lesson.film_of("InvertedDoublePendulum-v5", x) for x in ("half-way", "end")
+    ]
+    assert [round(score) for _, score, _ in double] == [831, 7502]
+    assert not any(film.fell for film, *_ in double)
+    walker, _, _ = lesson.film_of("Walker2d-v5", "end")
+    height = walker.ends[..., 1] + walker.camera[:, None, None, 1]
+    low = [height[:, walker.parts == part].min((1, 2)) < 0.1 for part in (1, 2)]
+    assert low[0].mean() < 0.35 and low[1].mean() > 0.6  # blue, red

@@ -222,7 +222,8 @@ def curves_words(runs):
             label: np.nanmedian(runs.of(env_id, a, seeds=COMMON).scores)
             for a, label in ALGORITHMS.items()
         }
-        ends.append(f"{SHORT[env_id]} {max(last, key=last.get)}")
+        first = [label for label, x in last.items() if x == max(last.values())]
+        ends.append(f"{SHORT[env_id]} {first[0] if len(first) == 1 else 'a tie'}")
     return (
         "Eight panels, one a robot: median return over steps as lines for five "
         "algorithms, the middle half of the seeds as bands, a grey line for what "
@@ -274,10 +275,12 @@ seeds = Picture(draw_seeds, seeds_words)
 
 
 def _few_ticks(axis):
-    """1, 2, 5, 10, 20, ... on a log axis, as plain numbers."""
+    """1, 2, 5, 10, 20, ... on a log axis, as plain numbers; powers of 10 if many."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_view_interval()
+    subs = (1, 2, 5) if high < 300 * low else (1,)
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
 
