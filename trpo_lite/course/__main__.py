@@ -11,6 +11,8 @@ COMMANDS = {
     "progress": "what is done in the whole course",
     "capstone": "check the file of page 18",
     "grade": "points for a class",
+    "handout": "a page to be printed",
+    "bank": "sheets of questions and answers",
 }
 
 
