@@ -120,12 +120,12 @@ def question_sheet(questions):
     for n, q in enumerate(questions, 1):
         parts.append(f"### {n} ({_count(q.points, 'point')})\n\n{q.text}")
         if q.options:
-            parts.append(
-                "\n\n".join(
-                    f"**{letter}** ☐ {option.text}"
-                    for letter, option in zip(LETTERS, q.options)
-                )
-            )
+            parts += [
+                f"**{letter}** ☐ {option.text}"
+                for letter, option in zip(LETTERS, q.options)
+            ]
+        else:
+            parts.append(f'<div style="height: {2 * q.minutes}em"></div>')
     return "\n\n".join(parts)
 
 
@@ -137,7 +137,7 @@ def answer_sheet(questions):
         key = f": {q.letter}" if q.options else ""
         parts.append(f"### {n}{key} ({_count(q.points, 'point')})\n\n{about}")
         parts += [
-            f"**{letter}**{' ✓' if option.right else ''} {option.text}: {option.why}"
+            f"**{letter}**{' ✓' if option.right else ''} {option.text}<br>\n*{option.why}*"
             for letter, option in zip(LETTERS, q.options)
         ]
         if q.answer:
