@@ -13,6 +13,7 @@ COMMANDS = {
     "grade": "points for a class",
     "handout": "a page to be printed",
     "bank": "sheets of questions and answers",
+    "colab": "pages for Google Colab",
 }
 
 

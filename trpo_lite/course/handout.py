@@ -1,4 +1,4 @@
-"""Printable pages: python -m trpo_lite.course.handout NOTEBOOK... [-o DIR]
+"""Printable pages: python -m trpo_lite.course handout NOTEBOOK... [-o DIR]
 
 Writes NOTEBOOK.html (into DIR, by default beside the notebook) in which every folded
 answer has moved to the page's end, numbered, and the exercises' solutions follow;
@@ -15,7 +15,7 @@ from trpo_lite._terminal import Parser, run, say
 from trpo_lite.files import write
 from trpo_lite.plots import img
 
-PROG = "python -m trpo_lite.course.handout"
+PROG = "python -m trpo_lite.course handout"
 LINE = "…" * 30
 
 # the one form of a folded answer; tests/test_pages.py allows no other
