@@ -73,12 +73,8 @@ def test_the_index_has_every_slide_every_step_and_every_erratum():
     named = set(re.findall(r"\[([a-z])\]", " ".join(row[3] for row in rows)))
     slips = [h[0] for h in headings("A_notation_and_errata.ipynb") if h[1:3] == ". "]
     assert named == set(slips) and len(slips) > 20
-    pages = {
-        re.match(r"\d\d", x)[0]
-        for row in rows
-        for x in re.findall(r"notebooks/(\d\d)", row[2])
-    }
-    assert pages == {f"{n:02d}" for n in range(1, 15)}
+    pages = set(re.findall(r"notebooks/(\d\d)", " ".join(row[2] for row in rows)))
+    assert pages >= {f"{n:02d}" for n in range(1, 15)}
 
 
 def test_minutes_and_points_add_up():
@@ -141,7 +137,10 @@ def test_the_reading_course_has_all_pages_with_their_own_minutes():
         assert sum(own) == int(minutes), pages
         read += files
     there = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
-    assert read == [name for name in there if name[:2] not in ("15", "16")]
+    late = ("15", "16")  # may be left out: they are read like a paper
+    for names in (read, there):
+        names[:] = [name for name in names if name[:2] not in late]
+    assert read == there
     assert [row[1] for row in rows] == [str(n) for n in range(1, len(rows) + 1)]
 
 

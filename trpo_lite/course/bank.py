@@ -136,10 +136,9 @@ def answer_sheet(questions):
         about = f"{q.name}, {_count(q.minutes, 'minute')}, page {q.page}, *{q.section}*"
         key = f": {q.letter}" if q.options else ""
         parts.append(f"### {n}{key} ({_count(q.points, 'point')})\n\n{about}")
-        parts += [
-            f"**{letter}**{' ✓' if option.right else ''} {option.text}<br>\n*{option.why}*"
-            for letter, option in zip(LETTERS, q.options)
-        ]
+        for letter, option in zip(LETTERS, q.options):
+            mark = " ✓" if option.right else ""
+            parts.append(f"**{letter}**{mark} {option.text}<br>\n*{option.why}*")
         if q.answer:
             parts.append(q.answer)
     return "\n\n".join(parts)
