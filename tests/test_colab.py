@@ -86,7 +86,8 @@ def test_an_install_from_github_has_every_file_that_is_no_module():
     except ModuleNotFoundError:
         pytest.skip("tomllib came with Python 3.11")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    patterns = project["tool"]["setuptools"]["package-data"]["trpo_lite"]
+    data = project["tool"]["setuptools"]["package-data"]
+    patterns = [*data["trpo_lite"], *(f"course/{x}" for x in data["trpo_lite.course"])]
     package = ROOT / "trpo_lite"
     for path in package.rglob("*"):
         name = path.relative_to(package).as_posix()

@@ -10,10 +10,10 @@ PROG = "python -m trpo_lite.course"
 COMMANDS = {
     "progress": "what is done in the whole course",
     "capstone": "check the file of page 18",
-    "grade": "points for a class",
     "handout": "a page to be printed",
     "bank": "sheets of questions and answers",
     "colab": "pages for Google Colab",
+    "grade": "points for a class",
 }
 
 
