@@ -492,7 +492,7 @@ def uninterrupted(history):
     return history
 
 
-def robots_cost(tasks=ROBOTS, batches=3, repeats=5, env_id="HalfCheetah-v5"):
+def robots_cost(tasks=ROBOTS, batches=12, repeats=5, env_id="HalfCheetah-v5"):
     """Where the processor's time goes (page 15), in seconds.
 
     Returns task [T] and of each of its steps in the first batches of TRPO by the

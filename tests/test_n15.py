@@ -730,3 +730,24 @@ def test_what_the_films_show():
     height = walker.ends[..., 1] + walker.camera[:, None, None, 1]
     low = [height[:, walker.parts == part].min((1, 2)) < 0.1 for part in (1, 2)]
     assert low[0].mean() < 0.35 and low[1].mean() > 0.6  # blue, red
+
+
+def test_where_the_seconds_go(runs):
+    store = load("robots_cost")
+    parts = np.array([store[x] for x in ("simulator", "acting", "learning")])
+    share = dict(zip(store["task"].tolist(), (parts / parts.sum(0)).T))
+    assert share["HalfCheetah-v5"][0] == pytest.approx(0.5, abs=0.03)
+    assert share["Reacher-v5"][0] == pytest.approx(0.6, abs=0.03)
+    assert share["HalfCheetah-v5"][2] == pytest.approx(0.25, abs=0.03)
+    rest = [v for k, v in share.items() if k not in ("HalfCheetah-v5", "Reacher-v5")]
+    assert min(v[0] for v in rest) > 0.795 and max(v[0] for v in rest) < 0.925
+    others = [v[2] for k, v in share.items() if k != "HalfCheetah-v5"]
+    assert min(others) > 0.015 and max(others) < 0.185
+    assert runs.of("HalfCheetah-v5", "trpo")["parameters"][0] == 2412
+    for name in ("batch", "parameters"):
+        last = store[f"update_of_{name}"][-1] / store[f"update_of_{name}"][-2]
+        assert store[name][-1] / store[name][-2] == pytest.approx(2, abs=0.01)
+        assert 1.7 < last < 2.4
+    collecting = store["collecting"]
+    assert store["environments"].tolist() == [1, 2, 4, 8, 16, 32, 64, 128]
+    assert collecting[0] / collecting[3] > 1.5 and collecting[3] / min(collecting) < 1.2
