@@ -1057,6 +1057,8 @@ def median_interval_stub(scores, level):
 
 def median_interval_reference(scores, level):
     """(low, high): the narrowest such pair of scores, or (-inf, inf)."""
+    from math import comb
+
     x, n = np.sort(scores), len(scores)
     for k in range(n // 2, 0, -1):  # from the middle outwards
         beyond = sum(comb(n, j) for j in range(k)) / 2**n  # on one side
