@@ -11,6 +11,7 @@ COMMANDS = {
     "progress": "what is done in the whole course",
     "capstone": "check the file of page 18",
     "grade": "points for a class",
+    "publish": "the course as a site, its sliders alive",
 }
 
 
