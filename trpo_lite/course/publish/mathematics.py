@@ -77,6 +77,8 @@ def stylesheet():
     return f"""@font-face {{ font-family: "STIX Two Math";
   src: url("data:font/woff;base64,{_font()}") format("woff"); }}
 math {{ font-family: "STIX Two Math", math; font-size: 1.12em; }}
+/* Chromium paints a stretched brace only near the place of the unstretched one */
+munder > mo, mover > mo {{ box-shadow: 0 0 0 40em transparent; }}
 menclose[notation~="box"] {{ border: 1px solid; padding: .4em .5em; }}
 .formula {{ display: block; overflow-x: auto; overflow-y: hidden; padding: .2em 0; }}
 """

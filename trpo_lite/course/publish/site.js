@@ -22,7 +22,7 @@
   opener.addEventListener("click", () => {
     const open = !folds.every(fold => fold.open);
     folds.forEach(fold => fold.open = open);
-    opener.textContent = open ? "Close all answers" : "Open all answers";
+    opener.textContent = open ? "Close answers" : "Open answers";
   });
   // paper can't be clicked
   let closed = [];
