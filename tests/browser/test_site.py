@@ -1,7 +1,6 @@
 """The site as its reader opens it: from the disk, with the network cut, in Chromium."""
 
 import re
-from pathlib import Path
 
 import matplotlib
 import pytest
@@ -16,7 +15,6 @@ pytestmark = pytest.mark.browser
 
 PAGES = ["index", *sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))]
 EXPLORE = re.compile(r"lesson\.(\w+)\.explore\(\)")
-LARGEST = 25_000_000  # bytes of the whole site
 
 # milliseconds from the key press until the new picture has been painted
 WATCH = """picture => {
@@ -209,7 +207,3 @@ def test_a_prediction_hides_its_answer(opened):
     assert answer.is_visible()
     page.get_by_role("button", name="Open answers").click()
     assert page.locator("main details:not([open])").count() == 0
-
-
-def test_size(folder):
-    assert sum(file.stat().st_size for file in Path(folder).iterdir()) < LARGEST
