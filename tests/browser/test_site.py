@@ -8,6 +8,7 @@ import pytest
 from tests.browser.conftest import NOTEBOOKS, missing
 from trpo_lite import style
 from trpo_lite.course import publish
+from trpo_lite.course.publish import frames
 from trpo_lite.course.publish.page import lesson_of
 from trpo_lite.course.widgets import Choice, Renderer
 
@@ -131,7 +132,7 @@ def widgets():
             yield pytest.param(path.stem, names, id=path.stem)
 
 
-@pytest.mark.parametrize(("name", "names"), widgets())
+@pytest.mark.parametrize(("name", "names"), [*widgets()])
 def test_widgets_move_by_keyboard(name, names, opened, report):
     """Each control alone shows another picture; all together that of `draw`."""
     page, times = opened(name), []
@@ -146,9 +147,9 @@ def test_widgets_move_by_keyboard(name, names, opened, report):
         controls = players.nth(i).locator("input, select")
         assert controls.count() == len(widget.controls)
         for j, (key, control) in enumerate(widget.controls.items()):
-            values = [value for value, _ in control.places]
-            last = values[-1] != control.default
-            settings[key] = values[-1 if last else 0]
+            places = frames.track(key, control).places
+            last = places[-1][0] != control.default
+            settings[key], text = places[-1 if last else 0]
             controls.nth(j).focus()
             before = picture.inner_html()
             page.evaluate(WATCH, handle)
@@ -158,7 +159,6 @@ def test_widgets_move_by_keyboard(name, names, opened, report):
             times.append(moved)
             assert picture.inner_html() != before, f"{names[i]}: {key} changes nothing"
             if not isinstance(control, Choice):
-                text = dict(control.places)[settings[key]]
                 assert controls.nth(j).get_attribute("aria-valuetext") == text
         with matplotlib.rc_context():
             style.use()
