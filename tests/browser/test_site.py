@@ -17,6 +17,7 @@ pytestmark = pytest.mark.browser
 PAGES = ["index", *sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))]
 EXPLORE = re.compile(r"lesson\.(\w+)\.explore\(\)")
 
+SECONDS = 120  # of waiting at most, on a busy machine
 # milliseconds from the key press until the new picture has been painted
 WATCH = """picture => {
   window.moved = new Promise(done => {
@@ -66,6 +67,7 @@ def opened(chromium, folder):
         )
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(SECONDS * 1000)
         page.on("request", look)
         page.on("requestfailed", lambda r: complaints.append(f"failed: {r.url}"))
         page.on("console", note)
