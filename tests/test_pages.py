@@ -1052,17 +1052,3 @@ def test_every_rule_is_shown_to_complain():
     shown = {rule for rule, _ in BROKEN}
     shown |= {metadata_is_minimal}
     assert shown == {*RULES, *NEW_FORM}
-
-
-def test_the_plan_of_a_class_names_sections_that_exist():
-    readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
-    row = re.compile(r"^\| (\d+) to (\d+) \| \[..\]\((.*?)\) \| (.*) \|$", re.M)
-    plan = row.findall(readme)
-    assert [begin for begin, *_ in plan] == ["0", *(end for _, end, *_ in plan[:-1])]
-    assert plan[-1][1] == "90"
-    for *_, link, names in plan:
-        cells = json.loads((NOTEBOOKS.parent / link).read_text("utf-8"))["cells"]
-        headings = [f"## {name}\n" for name in re.findall(r"\*(.+?)\*", names)]
-        assert headings and all(
-            any(heading in cell["source"] for cell in cells) for heading in headings
-        ), (link, headings)
