@@ -88,5 +88,6 @@ def test_the_font_has_every_sign_of_every_formula():
             single = re.findall(r"<mi>(.)</mi>", formula)
             needed |= {italic(letter) for letter in single}
     assert len(needed) > 100
-    missing = {sign for sign in needed if ord(sign) not in font.getBestCmap()}
-    assert not missing - {"\n"}
+    # the last asks for one of two forms of a script letter; there is one here
+    needed -= {"\n", "\ufe00"}
+    assert not {sign for sign in needed if ord(sign) not in font.getBestCmap()}

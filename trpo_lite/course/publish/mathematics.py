@@ -26,6 +26,7 @@ SIGNS = (
     (0x1D49C, 0x1D4CF),  # script
     (0x1D538, 0x1D56B),  # double-struck
     (0x1D6A8, 0x1D71B),  # Greek, bold and italic
+    (0x1D7CE, 0x1D7D7),  # bold digits
 )
 
 
