@@ -12,6 +12,7 @@ import importlib.util
 import re
 from dataclasses import dataclass
 
+from trpo_lite.course.engine import Exercise
 from trpo_lite.course.page import read
 from trpo_lite.course.publish import mathematics
 from trpo_lite.plots import img
@@ -161,10 +162,10 @@ class Writer:
             self.parts.append(self.players[call[1]])
         elif source == "lesson.progress()":
             pass  # nobody has done an exercise here
-        elif exercise := CHECK.search(source):
+        elif exercise := self.exercise(source):
             self.close()
             self.guessing = False
-            self.parts += [highlighted(source), self.help(exercise[1])]
+            self.parts += [highlighted(source), help_with(exercise)]
         elif cell["id"].startswith("imports"):
             self.parts.append(
                 f"<details><summary>Imports</summary>{highlighted(source)}</details>"
@@ -178,19 +179,25 @@ class Writer:
                 for output in cell["outputs"]:
                     self.put(shown(output), answer=True)
 
-    def help(self, name):
-        """The hints of an exercise and its solution, folded."""
-        exercise = getattr(self.lesson, name)
-        count = len(exercise.hints)
-        folds = [
-            (f"Hint {n} of {count}", f"<p>{html.escape(hint)}</p>")
-            for n, hint in enumerate(exercise.hints, 1)
-        ]
-        folds.append(("Solution", highlighted(exercise.source(exercise.reference))))
-        return "\n".join(
-            f"<details><summary>{summary}</summary>{inner}</details>"
-            for summary, inner in folds
-        )
+    def exercise(self, source):
+        """The exercise that the code checks, or None; a quiz is not one."""
+        match = CHECK.search(source)
+        checked = match and getattr(self.lesson, match[1])
+        return checked if isinstance(checked, Exercise) else None
+
+
+def help_with(exercise):
+    """The hints of an exercise and its solution, folded."""
+    count = len(exercise.hints)
+    folds = [
+        (f"Hint {n} of {count}", f"<p>{html.escape(hint)}</p>")
+        for n, hint in enumerate(exercise.hints, 1)
+    ]
+    folds.append(("Solution", highlighted(exercise.source(exercise.reference))))
+    return "\n".join(
+        f"<details><summary>{summary}</summary>{inner}</details>"
+        for summary, inner in folds
+    )
 
 
 def highlighted(source):
