@@ -12,12 +12,13 @@ import html
 import io
 import re
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from trpo_lite import style
 from trpo_lite._terminal import Parser, say
-from trpo_lite.course.publish import lecture
+from trpo_lite.course.publish import frames, lecture, mathematics
 from trpo_lite.course.publish.slides import prose
 from trpo_lite.course.widgets import Renderer
 
@@ -26,9 +27,45 @@ HERE = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 1280, 720
 # a picture's place, in pixels: the slide without its head, its sentence and the margins
 BOX = 1200, 548
+# what a row of controls takes of it
+CONTROLS = 76
 # inches: so small that its smallest words, of 11 points, are 24 pixels high
 FIGURE = 7.6, 3.5
+FACES = (
+    ("DejaVuSans.ttf", "DejaVu Sans", "normal", "normal"),
+    ("DejaVuSans-Bold.ttf", "DejaVu Sans", "bold", "normal"),
+    ("DejaVuSans-Oblique.ttf", "DejaVu Sans", "normal", "italic"),
+    ("DejaVuSansMono.ttf", "DejaVu Sans Mono", "normal", "normal"),
+)
+# letters that only a widget's other pictures and the player's buttons show
+PLAYED = "−×·±≤≥→√½²³∥▶❚●■◆★─αβγδεθκλσπηΔ′"
+NOTE = re.compile(r'<p class="player-note">.*?</p>\n?', re.DOTALL)
 APPENDIX = "A_notation_and_errata.html"
+# settings of a widget that have a picture; sliders with more values keep fewer
+MOST = 600
+TEMPLATE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>@TITLE@</title>
+<style>
+@STYLE@
+</style>
+</head>
+<body>
+<main>
+@BODY@
+<progress aria-label="slides" value="1" max="1"></progress>
+<nav><button id="back" aria-label="back">‹</button>
+<button id="next" aria-label="on">›</button></nav>
+</main>
+<script>
+@SCRIPT@
+</script>
+</body>
+</html>
+"""
 NOTES = (
     ("People answer", "usual"),
     ("Say then", "say"),
@@ -59,15 +96,21 @@ def document(name, steps, pages=""):
             count += 1
             sections.append(section(slide, number, step.heading, count, total))
     body = "\n".join(sections).replace('href="erratum:', f'href="{pages}{APPENDIX}#')
+    player_css, player_js = frames.assets()
     parts = {
         "TITLE": html.escape(name),
-        "FONTS": fonts(body),
-        "STYLE": (HERE / "deck.css").read_text("utf-8"),
+        "STYLE": "\n".join(
+            (
+                fonts(body),
+                mathematics.stylesheet(),
+                player_css,
+                (HERE / "deck.css").read_text("utf-8"),
+            )
+        ),
         "BODY": body,
-        "SCRIPT": (HERE / "deck.js").read_text("utf-8"),
+        "SCRIPT": player_js + (HERE / "deck.js").read_text("utf-8"),
     }
-    template = (HERE / "deck.html").read_text("utf-8")
-    return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: parts[found[1]], template)
+    return re.sub("@([A-Z]+)@", lambda found: parts[found[1]], TEMPLATE)
 
 
 def section(slide, number, heading, count, total):
@@ -82,7 +125,7 @@ def section(slide, number, heading, count, total):
         for words, field in NOTES
     )
     minutes = f"{slide.notes.minutes:g}"
-    head = "" if slide.kind == "title" else f"{number}. {html.escape(heading)}"
+    head = "" if slide.kind == "title" else f"{number}. {prose(heading)}"
     return (
         f'<section id="slide-{count}" data-kind="{slide.kind}" data-step="{number}" '
         f'data-minutes="{minutes}" tabindex="-1" aria-label="slide {count}">'
@@ -93,18 +136,16 @@ def section(slide, number, heading, count, total):
 
 
 def drawing(shown):
-    """The element of a slide's picture, or of its widget."""
+    """The element of a slide's picture, or of its widget with its controls over it."""
     if callable(shown):
         figure, alt = shown()
-    else:
-        one, settings = shown
-        figure, alt = one.draw(**settings), one.words(**settings)
-    figure = fitted(figure)
-    svg = Renderer(figure, alt).first
-    width, height = figure.get_size_inches()
-    scale = min(BOX[0] / width, BOX[1] / height)
-    size = f"width: {scale * width:.0f}px; height: {scale * height:.0f}px"
-    return f'<div class="drawing" style="{size}">{svg}</div>'
+        svg = Renderer(fitted(figure), alt).first
+        return f'<div class="drawing" style="{_size(BOX)}">{svg}</div>'
+    player = frames.fragment(recording(*shown))
+    # which values a slider has lost is for the speaker's notes
+    player = NOTE.sub("", player)
+    box = BOX[0], BOX[1] - CONTROLS
+    return f'<div class="drawing alive" style="{_size(box)}">{player}</div>'
 
 
 def fitted(figure):
@@ -113,23 +154,39 @@ def fitted(figure):
     return figure
 
 
+def recording(widget, settings):
+    """The frames of a widget whose pictures have a slide's shape, first at `settings`.
+
+    Cached: the same widget may stand on two slides.
+    """
+
+    def draw(**chosen):
+        return fitted(widget.draw(**chosen))
+
+    controls = {
+        name: replace(control, default=settings[name])
+        for name, control in widget.controls.items()
+    }
+    return frames.record(replace(widget, draw=draw, controls=controls), MOST)
+
+
+def _size(box):
+    """CSS of the largest size of `FIGURE`'s shape within a box in pixels."""
+    scale = min(box[0] / FIGURE[0], box[1] / FIGURE[1])
+    width, height = (round(scale * inches) for inches in FIGURE)
+    return f"--width: {width}px; --height: {height}px"
+
+
 def fonts(body):
-    """CSS with the letters that `body` uses, of the fonts that it is measured in."""
+    """CSS with the letters of `body`, so that it looks the same on every machine."""
     import matplotlib
 
-    used = set(html.unescape(re.sub(r"<[^>]*>", "", body))) | set(map(chr, range(32, 127)))
+    words = html.unescape(re.sub(r"<script.*?</script>|<[^>]*>", "", body, flags=re.S))
+    letters = frozenset({*words, *map(chr, range(32, 127)), *PLAYED})
     folder = Path(matplotlib.get_data_path()) / "fonts/ttf"
-    faces = (
-        ("DejaVu Sans", folder / "DejaVuSans.ttf", "normal", "normal"),
-        ("DejaVu Sans", folder / "DejaVuSans-Bold.ttf", "bold", "normal"),
-        ("DejaVu Sans", folder / "DejaVuSans-Oblique.ttf", "normal", "italic"),
-        ("DejaVu Sans Mono", folder / "DejaVuSansMono.ttf", "normal", "normal"),
-        ("STIX Two Math", _math_font(), "normal", "normal"),
-    )
     rules = []
-    for family, path, weight, slant in faces:
-        extra = _italics(used) if "Math" in family else set()
-        data = base64.b64encode(subset(path, frozenset(used | extra))).decode()
+    for file, family, weight, slant in FACES:
+        data = base64.b64encode(subset(folder / file, letters)).decode()
         rules.append(
             f'@font-face {{ font-family: "{family}"; font-weight: {weight}; '
             f"font-style: {slant}; "
@@ -138,33 +195,18 @@ def fonts(body):
     return "\n".join(rules)
 
 
-def _math_font():
-    import ziamath
-
-    return Path(ziamath.__file__).parent / "fonts/STIXTwoMath-Regular.ttf"
-
-
-def _italics(used):
-    """The slanted letters that a browser puts for single letters in formulas."""
-    slanted = {chr(c) for c in range(0x1D434, 0x1D468)} | {"\u210e"}
-    return slanted | {chr(c) for c in range(0x1D6E2, 0x1D71C)}
-
-
 @cache
-def subset(path, characters):
-    """The font at `path` with these characters alone, as WOFF bytes."""
-    from fontTools import subset as fonttools
+def subset(path, letters):
+    """The font at `path` with these letters alone, as WOFF bytes."""
+    from fontTools import subset as tools
 
-    options = fonttools.Options(flavor="woff", layout_features=["*"], notdef_outline=True)
-    options.drop_tables += ["FFTM"]
-    font = fonttools.load_font(str(path), options)
-    one = fonttools.Subsetter(options)
-    one.populate(unicodes=map(ord, characters))
+    options = tools.Options(flavor="woff", layout_features=["*"], hinting=False)
+    font = tools.load_font(path, options)
+    one = tools.Subsetter(options)
+    one.populate(unicodes=map(ord, letters))
     one.subset(font)
-    font.flavor = "woff"
-    font.recalcTimestamp = False
     written = io.BytesIO()
-    font.save(written)
+    tools.save_font(font, written, options)
     return written.getvalue()
 
 

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from trpo_lite.course.publish import mathematics
 from trpo_lite.course.widgets import Widget
 
 KINDS = ("title", "question", "formula", "picture", "widget", "reading", "code")
@@ -121,6 +122,11 @@ def erratum(letter):
     return f"[erratum {letter}](erratum:{letter})"
 
 
+def said(value, spec):
+    """A number in words, with a minus sign in place of a hyphen."""
+    return format(value, spec).replace("-", "−")
+
+
 def _parts(lines):
     parts = []
     for line in lines:
@@ -167,9 +173,7 @@ def prose(text):
 
 def tex(source, display=False):
     """The MathML of a formula in TeX."""
-    from latex2mathml.converter import convert
-
-    return convert(source, display="block" if display else "inline")
+    return mathematics.formula(source, block=display)
 
 
 def highlighted(source):

@@ -13,6 +13,7 @@ from trpo_lite.course.publish.slides import (
     picture,
     question,
     reading,
+    said,
     title,
     widget,
 )
@@ -101,7 +102,7 @@ def _problem():
             widget(
                 n01.curve,
                 rf"At $\gamma = 0.8$ the top is near *p* = {p[J.argmax()]:.2f}, and "
-                f"*p* = 1 earns {J[-1]:.2f}: speed also decides *where you are*.",
+                f"*p* = 1 earns {said(J[-1], '.2f')}: speed also decides *where you are*.",
                 Notes(
                     1,
                     "The top moves right with a larger γ.",
@@ -176,7 +177,7 @@ def _minorize():
 def _update():
     numbers = run("02", "mixture").names["road_lines"]
     return Step(
-        "Effect of policy update: old policy → new policy?",
+        r"Effect of policy update: $\pi_{old} \rightarrow \pi?$",
         (
             question(
                 r"$\pi_{old} \rightarrow \pi$? You know all about the old policy. What "
@@ -243,7 +244,7 @@ def _update():
 
 def _importance():
     return Step(
-        "Effect of policy update: importance sampling",
+        r"Effect of policy update: $\pi_{old} \rightarrow \pi$",
         (
             formula(
                 [
@@ -271,6 +272,7 @@ def _importance():
                     "three times. That is all.",
                     "What if the old policy never takes it?",
                 ),
+                mark="Predict.",
             ),
             formula(
                 [
@@ -372,7 +374,7 @@ def _local():
             ),
             widget(
                 n03.road,
-                f"At *p* = 0.8 the promise is {L:.2f} and the truth is {eta:.2f}. $L$ "
+                f"At *p* = 0.8 the promise is {L:.2f} and the truth is {said(eta, '.2f')}. $L$ "
                 "climbs while $J$ falls.",
                 Notes(
                     2,
@@ -556,8 +558,9 @@ def _for_and_against():
                     0.5,
                     "Slow.",
                     "Yes. How slow, and what else?",
-                    r"At γ = 0.99, by how much may one MM step move a probability?",
+                    "At γ = 0.99, by how much may one MM step move a probability?",
                 ),
+                mark="",
             ),
             reading(
                 [

@@ -11,6 +11,7 @@ from trpo_lite.course.publish.slides import (
     picture,
     question,
     reading,
+    said,
     widget,
 )
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
@@ -124,7 +125,7 @@ def _penalty():
             widget(
                 n13.penalty,
                 rf"At $\beta = {n13.penalty.defaults['beta']:g}$ the top is at *p* = {p:.2f}, a KL of "
-                f"{step_kl:.2f}, and *J* changes by {change:+.2f} only.",
+                f"{step_kl:.2f}, and *J* changes by {said(change, '+.2f')} only.",
                 Notes(
                     1,
                     "β is too small.",
@@ -227,7 +228,7 @@ def _ratio():
             ),
             widget(
                 n03.road,
-                rf"Without a limit, *p* = 1: $L$ = {L:+.2f}, *J* changes by {eta:+.2f}."
+                rf"Without a limit, *p* = 1: $L$ = {L:+.2f}, *J* changes by {said(eta, '+.2f')}."
                 " “An excessively large policy” *update*. " + erratum("d"),
                 Notes(
                     0.5,

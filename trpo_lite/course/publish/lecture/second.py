@@ -11,6 +11,7 @@ from trpo_lite.course.publish.slides import (
     picture,
     question,
     reading,
+    said,
     widget,
 )
 
@@ -95,7 +96,7 @@ def _constraint():
             ),
             widget(
                 n05.road,
-                rf"$L$ promises {L:+.2f} and *J* changes by {eta:+.2f}: with a "
+                rf"$L$ promises {L:+.2f} and *J* changes by {said(eta, '+.2f')}: with a "
                 r"$\delta$ of our own the guarantee is gone. " + erratum("m"),
                 Notes(
                     1.5,
@@ -232,7 +233,7 @@ def _samples():
             ),
             picture(
                 run("06", "reuse").picture("reuse"),
-                f"Twelve updates by one old batch change *J* by {stale[-1]:+.2f}, by "
+                f"Twelve updates by one old batch change *J* by {said(stale[-1], '+.2f')}, by "
                 f"fresh batches {fresh[-1]:+.2f}: TRPO is on-policy. " + erratum("i"),
                 Notes(
                     1.5,

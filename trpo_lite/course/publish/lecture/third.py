@@ -335,9 +335,7 @@ def _npg():
 
 def _issues():
     found = run("11", "gallery").names
-    share = {
-        name[:2]: np.mean(hits) for name, hits in found["failures"].items()
-    }
+    share = {name[:2]: np.mean(hits) for name, hits in found["failures"].items()}
     return Step(
         "Issues in NPG algorithm",
         (
