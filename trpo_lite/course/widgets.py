@@ -68,15 +68,31 @@ class Slider:
     def ends(self):
         return self.min, self.max
 
+    @property
+    def whole(self):
+        numbers = self.min, self.max, self.step, self.default
+        return all(isinstance(n, int) for n in numbers)
+
+    @property
+    def format(self):
+        """How the readout shows a value."""
+        decimals = f"{self.step:.6f}".rstrip("0").split(".")[1]
+        return "d" if self.whole else f".{max(1, len(decimals))}f"
+
+    @property
+    def places(self):
+        """All values with their texts: a tuple of pairs."""
+        count = round((self.max - self.min) / self.step) + 1
+        # rounded, or a tenth step of .1 would end at .9999999999999999
+        values = (round(self.min + i * self.step, 10) for i in range(count))
+        return tuple((value, format(value, self.format)) for value in values)
+
     def build(self, **options):
         import ipywidgets
 
-        numbers = self.min, self.max, self.step, self.default
-        whole = all(isinstance(n, int) for n in numbers)
-        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        if not whole:
-            text = f"{self.step:.6f}".rstrip("0")
-            options["readout_format"] = f".{max(1, len(text.split('.')[1]))}f"
+        kind = ipywidgets.IntSlider if self.whole else ipywidgets.FloatSlider
+        if not self.whole:
+            options["readout_format"] = self.format
         keys = dict(min=self.min, max=self.max, step=self.step, value=self.default)
         return kind(**keys, **options)
 
@@ -97,10 +113,15 @@ class Steps:
     def ends(self):
         return self.values[0], self.values[-1]
 
+    @property
+    def places(self):
+        """All values with their texts: a tuple of pairs."""
+        return tuple((v, v if isinstance(v, str) else f"{v:g}") for v in self.values)
+
     def build(self, **options):
         import ipywidgets
 
-        pairs = [(v if isinstance(v, str) else f"{v:g}", v) for v in self.values]
+        pairs = [(text, value) for value, text in self.places]
         options.update(options=pairs, value=self.default)
         slider = ipywidgets.SelectionSlider(**options)
         return slider.add_class("trpo-lite-listed")
@@ -123,6 +144,11 @@ class Choice:
     @property
     def ends(self):
         return self.options
+
+    @property
+    def places(self):
+        """All options with their texts: a tuple of pairs."""
+        return tuple((option, str(option)) for option in self.options)
 
     def build(self, **options):
         import ipywidgets
@@ -223,6 +249,12 @@ class Renderer:
         self.first = self(figure, alt)
 
     def __call__(self, figure, alt):
+        label = html.escape(alt)
+        svg = "".join(self.layers(figure))
+        return f'<div role="img" aria-label="{label}">{svg}</div>'
+
+    def layers(self, figure):
+        """The <svg> in three parts: its ground, what is between, and its frame."""
         if len(figure.axes) == len(self.positions):
             figure.set_layout_engine("none")
             for axes, position in zip(figure.axes, self.positions, strict=True):
@@ -236,9 +268,7 @@ class Renderer:
             self.shared[look] = below, above[above.index(">") + 1 :]
         below, above = self.shared[look]
         own = _svg_without(figure, ground + frame).removesuffix("</svg>")
-        svg = below + own[own.index(">") + 1 :] + above
-        label = html.escape(alt)
-        return f'<div role="img" aria-label="{label}">{svg}</div>'
+        return below, own[own.index(">") + 1 :], above
 
 
 def _split(figure):
