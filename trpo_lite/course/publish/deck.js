@@ -3,8 +3,38 @@
 // (#7.2 is slide 7 with two presses made), so that a reload and a link find it again.
 (() => {
   const main = document.querySelector("main");
+
+  // what is too high for its slide goes on on the next one
+  const split = (slide) => {
+    const body = slide.querySelector(".body"), moved = [];
+    if (slide.dataset.kind !== "reading") return;
+    while (body.scrollHeight > body.clientHeight && body.children.length > 1) {
+      moved.unshift(body.lastElementChild);
+      body.lastElementChild.remove();
+    }
+    if (!moved.length) return;
+    const rest = slide.cloneNode(true);
+    moved[0].removeAttribute("data-part");
+    rest.querySelector(".body").replaceChildren(...moved);
+    slide.after(rest);
+    split(rest);
+  };
+  // and a formula that is too wide becomes smaller
+  const narrow = (formula) => {
+    const room = formula.closest(".body").clientWidth;
+    const wide = formula.getBoundingClientRect().width;
+    const size = parseFloat(getComputedStyle(formula).fontSize);
+    if (wide > room) formula.style.fontSize = `${size * room / wide}px`;
+  };
+  main.querySelectorAll(".tex math").forEach(narrow);
+  main.querySelectorAll("section").forEach(split);
   const slides = [...main.querySelectorAll("section")];
   const parts = slides.map((slide) => [...slide.querySelectorAll("[data-part]")]);
+  slides.forEach((slide, i) => {
+    slide.id = `slide-${i + 1}`;
+    slide.setAttribute("aria-label", `slide ${i + 1} of ${slides.length}`);
+    slide.querySelector("header span").textContent = `${i + 1} / ${slides.length}`;
+  });
   const bar = document.querySelector("progress");
   let at = 0, pressed = 0, notes = null, started = Date.now();
 

@@ -1,10 +1,11 @@
 """Slide decks as single HTML files that need no network.
 
-    python -m trpo_lite.course deck FOLDER
+    python -m trpo_lite.course deck FOLDER [DECK ...]
 
-writes `lecture.html`, the lecture in 90 minutes, into FOLDER. In it: arrow keys, space
-and PageDown go on, Home and End to the ends, N opens the speaker's notes, B blackens the
-screen; the place stands in the address; printing gives a slide a page.
+writes `lecture.html`, the lecture in 90 minutes, and a deck for each page into FOLDER.
+In one: arrow keys, space and PageDown go on, Home and End to the ends, N opens the
+speaker's notes, B blackens the screen; the place stands in the address; on paper each
+slide has a page.
 """
 
 import base64
@@ -18,9 +19,10 @@ from pathlib import Path
 
 from trpo_lite import style
 from trpo_lite._terminal import Parser, say
-from trpo_lite.course.publish import frames, lecture, mathematics
+from trpo_lite.course.publish import frames, lecture, mathematics, page_deck
 from trpo_lite.course.publish.slides import prose
 from trpo_lite.course.widgets import Renderer
+from trpo_lite.course.working_copy import COURSE
 
 PROG = "python -m trpo_lite.course deck"
 HERE = Path(__file__).resolve().parent
@@ -40,6 +42,7 @@ FACES = (
 # letters that only a widget's other pictures and the player's buttons show
 PLAYED = "−×·±≤≥→√½²³∥▶❚●■◆★─αβγδεθκλσπηΔ′"
 NOTE = re.compile(r'<p class="player-note">.*?</p>\n?', re.DOTALL)
+NAME = "Trust Region Policy Optimization: the lecture in 90 minutes"
 APPENDIX = "A_notation_and_errata.html"
 # settings of a widget that have a picture; sliders with more values keep fewer
 MOST = 600
@@ -66,36 +69,40 @@ TEMPLATE = """<!doctype html>
 </body>
 </html>
 """
-NOTES = (
-    ("People answer", "usual"),
-    ("Say then", "say"),
-    ("Ask next", "ask"),
-)
 
 
-def build(folder, pages=""):
-    """Write `lecture.html` into `folder` and return its path.
+def build(folder, which=None, pages=""):
+    """Write decks into `folder` and return their paths.
 
-    pages : where the site's pages lie, seen from there; links to slips go there.
+    which : "lecture" and page numbers such as "05"; by default the lecture and all.
+    pages : where the site's pages lie, seen from there; links to pages go there.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "lecture.html"
-    name = "Trust Region Policy Optimization: the lecture in 90 minutes"
-    path.write_text(document(name, lecture.steps(), pages), encoding="utf-8")
-    return path
+    known = {path.stem.partition("_")[0]: path.stem for path in COURSE.glob("*.ipynb")}
+    paths = []
+    for one in ["lecture", *sorted(known)] if which is None else which:
+        if one != "lecture" and one not in known:
+            raise ValueError(f"no page {one!r}; there are {', '.join(sorted(known))}")
+        if one == "lecture":
+            stem, text = one, document(NAME, lecture.steps(), pages, numbered=True)
+        else:
+            stem = known[one]
+            text = document(stem, page_deck.steps(one), pages)
+        paths.append(folder / f"{stem}.html")
+        paths[-1].write_text(text, encoding="utf-8")
+    return paths
 
 
-def document(name, steps, pages=""):
+def document(name, steps, pages="", numbered=False):
     """The HTML of a deck of these steps."""
     style.use()
-    total = sum(len(step.slides) for step in steps)
-    sections, count = [], 0
-    for number, step in enumerate(steps, 1):
-        for slide in step.slides:
-            count += 1
-            sections.append(section(slide, number, step.heading, count, total))
-    body = "\n".join(sections).replace('href="erratum:', f'href="{pages}{APPENDIX}#')
+    body = "\n".join(
+        section(slide, i, f"{i}. {step.heading}" if numbered else step.heading)
+        for i, step in enumerate(steps, 1)
+        for slide in step.slides
+    )
+    body = body.replace('href="erratum:', f'href="{pages}{APPENDIX}#')
     player_css, player_js = frames.assets()
     parts = {
         "TITLE": html.escape(name),
@@ -113,25 +120,23 @@ def document(name, steps, pages=""):
     return re.sub("@([A-Z]+)@", lambda found: parts[found[1]], TEMPLATE)
 
 
-def section(slide, number, heading, count, total):
-    """One slide as an element."""
-    shown, *later = slide.parts
-    pressed = [f"<div data-part>{part}</div>" for part in later]
+def section(slide, number, heading):
+    """One slide as an element; `deck.js` numbers it."""
+    first, *later = slide.parts or ("",)
     if slide.figure:
-        pressed = [f"<div data-part>{part}</div>" for part in slide.parts]
-        shown = drawing(slide.figure)
-    notes = "".join(
-        f"<dt>{words}</dt><dd>{prose(getattr(slide.notes, field))}</dd>"
-        for words, field in NOTES
-    )
-    minutes = f"{slide.notes.minutes:g}"
-    head = "" if slide.kind == "title" else f"{number}. {prose(heading)}"
+        first, later = drawing(slide.figure), slide.parts
+    parts = f"<div>{first}</div>"
+    parts += "".join(f"<div data-part>{part}</div>" for part in later)
+    notes = "".join(f"<dt>{k}</dt><dd>{words}</dd>" for k, words in slide.notes.rows)
+    length = len(re.sub("<[^>]*>", "", first))
+    size = " longer" if length > 320 else " long" if length > 150 else ""
+    head = "" if slide.kind == "title" else prose(heading)
     return (
-        f'<section id="slide-{count}" data-kind="{slide.kind}" data-step="{number}" '
-        f'data-minutes="{minutes}" tabindex="-1" aria-label="slide {count}">'
-        f"<header><h2>{head}</h2><span>{count} / {total}</span></header>"
-        f'<div class="body {slide.kind}">{shown}{"".join(pressed)}</div>'
-        f"<aside><dl><dt>Minutes</dt><dd>{minutes}</dd>{notes}</dl></aside></section>"
+        f'<section data-kind="{slide.kind}" data-step="{number}" '
+        f'data-minutes="{slide.notes.minutes:g}" tabindex="-1">'
+        f"<header><h2>{head}</h2><span></span></header>"
+        f'<div class="body {slide.kind}{size}">{parts}</div>'
+        f"<aside><dl>{notes}</dl></aside></section>"
     )
 
 
@@ -211,11 +216,15 @@ def subset(path, letters):
 
 
 def main(arguments):
-    """Write the deck; the exit status."""
-    parser = Parser(PROG, description="Write the lecture's slides into a folder.")
+    """Write the decks; the exit status."""
+    parser = Parser(PROG, description="Write slides into a folder, a file a deck.")
     parser.add_argument("folder", metavar="FOLDER", type=Path)
+    parser.add_argument(
+        "which", metavar="DECK", nargs="*", help='"lecture" or a page, such as 05 [all]'
+    )
     options = parser.parse_args(arguments)
-    say(f"{PROG}: wrote {build(options.folder)}")
+    for path in build(options.folder, options.which or None):
+        say(f"{PROG}: wrote {path}")
     return 0
 
 

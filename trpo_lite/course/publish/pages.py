@@ -1,35 +1,23 @@
-"""What a page computes and shows, had by running the page's own cells.
+"""What a page computes and shows, by running those of its statements that are needed.
 
-    page = run("11", until="along")     # the cells up to the one with lesson.along.show
-    page.names["failures"]              # any name of the page, after that cell
-    page.picture("gallery")             # draws what the page shows: (figure, alt text)
+    value("04", "len(points) - 1", "stairs")   # in the page's names, at that picture
+    picture("11", "along")                     # draws what the page shows, with words
+    function("11", "search")                   # the source of a function on the page
 
-So a slide's numbers and pictures are the page's, which its tests hold.
+So a slide's numbers and pictures are the page's own, which its tests hold.
 """
 
+import ast
 import contextlib
 import io
 import re
-from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from unittest import mock
 
 from trpo_lite import style
-from trpo_lite.course import page, widgets
+from trpo_lite.course import needed, page
 from trpo_lite.course.working_copy import COURSE
-
-
-@dataclass(frozen=True)
-class Run:
-    """A page's names, and the pictures that it has shown with their arguments."""
-
-    names: dict
-    shown: dict
-
-    def picture(self, name):
-        """A function of no arguments that draws the page's picture `name`."""
-        one, args, kwargs = self.shown[name]
-        return lambda: (one.draw(*args, **kwargs), one.words(*args, **kwargs))
 
 
 def path_of(number):
@@ -39,49 +27,70 @@ def path_of(number):
 
 
 @cache
-def run(number, until):
-    """Run a page's code cells up to the one that shows its picture `until`.
+def code(number):
+    """The sources of the page's code cells."""
+    cells = page.read(path_of(number))["cells"]
+    return tuple(cell["source"] for cell in cells if cell["cell_type"] == "code")
 
-    Raises LookupError if no cell shows it.
+
+@cache
+def _statements(number):
+    return tuple(needed.statements(code(number))[0])
+
+
+@cache
+def value(number, expression, at):
+    """The value of an expression where the page shows its picture `at`.
+
+    Raises LookupError if it shows no such picture, and what its statements raise.
     """
-    names, calls = {"__name__": "page"}, []
-
-    def show(self, *args, **kwargs):
-        calls.append((self, args, kwargs))
-
-    def show_default(self, **settings):
-        calls.append((self, (), {**self.defaults, **settings}))
-
-    quiet = [
-        mock.patch.object(widgets.Picture, "show", show),
-        mock.patch.object(widgets.Widget, "show", show_default),
-        mock.patch.object(widgets.Widget, "explore", lambda self: None),
+    found, (place, _) = _statements(number), _shown(number, at)
+    names, quiet = {"__name__": "page"}, io.StringIO()
+    with (
         mock.patch("IPython.display.display", lambda *args, **options: None),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ]
-    with contextlib.ExitStack() as stack:
-        for one in quiet:
-            stack.enter_context(one)
-        for cell in page.read(path_of(number))["cells"]:
-            if cell["cell_type"] != "code":
-                continue
-            exec("".join(cell["source"]), names)
-            if re.search(rf"\blesson\.{until}\.show\(", cell["source"]):
-                break
-        else:
-            raise LookupError(f"page {number} shows no picture {until!r}")
-    style.use()
-    lesson = names["lesson"]
-    by_picture = {id(v): k for k, v in vars(lesson).items()}
-    shown = {by_picture[id(call[0])]: call for call in calls}
-    return Run(names, shown)
+        contextlib.redirect_stdout(quiet),
+        contextlib.redirect_stderr(quiet),
+    ):
+        node = ast.parse(expression, mode="eval").body
+        for i in needed.needed(found, place, node):
+            lines = ast.Module([found[i].node], [])
+            exec(compile(lines, f"page {number}", "exec"), names)
+        return eval(expression, names)
+
+
+def picture(number, name):
+    """A function of no arguments that draws the page's picture: (figure, alt text).
+
+    Raises LookupError if the page doesn't show it.
+    """
+    _, call = _shown(number, name)
+    keywords = ast.Call(ast.Name("dict"), [], call.keywords)
+    both = ast.unparse(ast.Tuple([ast.Tuple(call.args), keywords]))
+    one = getattr(import_module(f"trpo_lite.course.n{number}"), name)
+
+    def draw():
+        args, kwargs = value(number, both, name)
+        style.use()
+        return one.draw(*args, **kwargs), one.words(*args, **kwargs)
+
+    return draw
+
+
+def _shown(number, name):
+    """(number of the statement, the call) that first shows the picture `name`."""
+    for place, statement in enumerate(_statements(number)):
+        for call in ast.walk(statement.node):
+            if isinstance(call, ast.Call) and (
+                ast.unparse(call.func) == f"lesson.{name}.show"
+            ):
+                return place, call
+    raise LookupError(f"page {number} shows no picture {name!r}")
 
 
 def function(number, name):
     """The source of a function as a page's cell defines it, without what follows."""
     start = re.compile(rf"^def {name}\(", re.MULTILINE)
-    for cell in page.read(path_of(number))["cells"]:
-        if cell["cell_type"] == "code" and (found := start.search(cell["source"])):
-            return re.split(r"\n\n\n", cell["source"][found.start() :])[0].rstrip()
+    for source in code(number):
+        if found := start.search(source):
+            return re.split(r"\n\n\n", source[found.start() :])[0].rstrip()
     raise LookupError(f"page {number} defines no function {name!r}")

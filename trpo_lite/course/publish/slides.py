@@ -39,6 +39,28 @@ class Notes:
     say: str
     ask: str
 
+    def __post_init__(self):
+        if not self.minutes > 0:
+            raise ValueError(f"minutes are {self.minutes}, expected more than 0")
+
+    @property
+    def rows(self):
+        """What the speaker sees, as pairs (label, HTML)."""
+        return (
+            ("Minutes", f"{self.minutes:g}"),
+            ("People answer", prose(self.usual)),
+            ("Say then", prose(self.say)),
+            ("Ask next", prose(self.ask)),
+        )
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Notes of a page's slide: pairs (label, HTML), such as folded answers."""
+
+    rows: tuple = ()
+    minutes: float = 0
+
 
 @dataclass(frozen=True)
 class Slide:
@@ -50,14 +72,12 @@ class Slide:
 
     kind: str
     parts: tuple[str, ...]
-    notes: Notes
+    notes: Notes | Aside
     figure: Callable | tuple | None = None
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise ValueError(f"kind is {self.kind!r}, expected one of {KINDS}")
-        if not self.notes.minutes > 0:
-            raise ValueError(f"minutes are {self.notes.minutes}, expected more than 0")
 
 
 @dataclass(frozen=True)
@@ -86,7 +106,7 @@ def question(words, notes, mark="Q)"):
 
 
 def formula(lines, notes):
-    """Formulas and lines of words, a press each; "+ " joins a line to the one before."""
+    """Formulas and words, a press each; "+ " joins a line to the one before."""
     return Slide("formula", tuple(_parts(lines)), notes)
 
 

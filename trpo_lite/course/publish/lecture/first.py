@@ -4,7 +4,7 @@ import numpy as np
 
 from trpo_lite import bound
 from trpo_lite.course import n01, n02, n03, n04
-from trpo_lite.course.publish.pages import run
+from trpo_lite.course.publish import pages
 from trpo_lite.course.publish.slides import (
     Notes,
     Step,
@@ -102,7 +102,8 @@ def _problem():
             widget(
                 n01.curve,
                 rf"At $\gamma = 0.8$ the top is near *p* = {p[J.argmax()]:.2f}, and "
-                f"*p* = 1 earns {said(J[-1], '.2f')}: speed also decides *where you are*.",
+                f"*p* = 1 earns {said(J[-1], '.2f')}: speed also decides *where you "
+                "are*.",
                 Notes(
                     1,
                     "The top moves right with a larger γ.",
@@ -146,7 +147,7 @@ def _minorize():
                 ),
             ),
             picture(
-                run("04", "minorizers").picture("minorizers"),
+                pages.picture("04", "minorizers"),
                 "An easy curve lies below the hard one and touches it. Go to its top, "
                 "and the hard one is at least as high there.",
                 Notes(
@@ -175,7 +176,7 @@ def _minorize():
 
 
 def _update():
-    numbers = run("02", "mixture").names["road_lines"]
+    numbers = pages.value("02", "road_lines", "mixture")
     return Step(
         r"Effect of policy update: $\pi_{old} \rightarrow \pi?$",
         (
@@ -374,8 +375,8 @@ def _local():
             ),
             widget(
                 n03.road,
-                f"At *p* = 0.8 the promise is {L:.2f} and the truth is {said(eta, '.2f')}. $L$ "
-                "climbs while $J$ falls.",
+                f"At *p* = 0.8 the promise is {L:.2f} and the truth is "
+                f"{said(eta, '.2f')}. $L$ climbs while $J$ falls.",
                 Notes(
                     2,
                     "L doesn't know the ice.",
@@ -385,7 +386,7 @@ def _local():
                 ),
             ),
             picture(
-                run("03", "gap").picture("gap"),
+                pages.picture("03", "gap"),
                 "A step ten times smaller has a gap a hundred times smaller, and $L$ "
                 "shrinks only tenfold: near enough, $L$ wins.",
                 Notes(
@@ -470,8 +471,7 @@ def _surrogate():
 
 
 def _algorithm():
-    found = run("04", "stairs").names
-    count = len(found["points"]) - 1
+    count = pages.value("04", "len(points) - 1", "stairs")
     return Step(
         "MM algorithm",
         (
@@ -520,9 +520,8 @@ def _algorithm():
 
 
 def _for_and_against():
-    late = run("04", "sampled_max").names
     limit = {g: (1 - g) / (4 * g) for g in (0.5, 0.99)}
-    share = late["seen"][1000].mean()
+    share = pages.value("04", "seen[1000].mean()", "sampled_max")
     return Step(
         "Advantages and Disadvantages",
         (
@@ -580,7 +579,7 @@ def _for_and_against():
                 ),
             ),
             picture(
-                run("04", "sampled_max").picture("sampled_max"),
+                pages.picture("04", "sampled_max"),
                 f"After 1000 steps on the 64 cells of a frozen lake a learner sees "
                 f"{share:.0%} of the true maximum, on average.",
                 Notes(

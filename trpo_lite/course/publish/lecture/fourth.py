@@ -2,7 +2,7 @@ r"""The lecture's end: first-order steps, PPO with a penalty and with a clip."""
 
 from trpo_lite.bound import kl
 from trpo_lite.course import n00, n03, n13, n14
-from trpo_lite.course.publish.pages import run
+from trpo_lite.course.publish import pages
 from trpo_lite.course.publish.slides import (
     Notes,
     Step,
@@ -37,7 +37,7 @@ def steps():
 
 
 def _issue():
-    cost = run("13", "cost").names["stored"]
+    cost = pages.value("13", "stored", "cost")
     n = cost["n"][-1]
     times = cost["dense"][-1] / cost["gradient"][list(cost["n_free"]).index(n)]
     return Step(
@@ -60,7 +60,7 @@ def _issue():
                 ),
             ),
             picture(
-                run("13", "cost").picture("cost"),
+                pages.picture("13", "cost"),
                 f"With {n:,} parameters, forming and inverting *H* costs {times:.0f} "
                 "gradients. TRPO's products cost a few, PPO's ten passes more.",
                 Notes(
@@ -124,8 +124,8 @@ def _penalty():
             ),
             widget(
                 n13.penalty,
-                rf"At $\beta = {n13.penalty.defaults['beta']:g}$ the top is at *p* = {p:.2f}, a KL of "
-                f"{step_kl:.2f}, and *J* changes by {said(change, '+.2f')} only.",
+                rf"At $\beta = {n13.penalty.defaults['beta']:g}$ the top is at "
+                f"*p* = {p:.2f}, a KL of {step_kl:.2f}, and *J* changes by {said(change, '+.2f')} only.",
                 Notes(
                     1,
                     "β is too small.",
@@ -168,8 +168,8 @@ def _adaptive():
                     r"③ $\theta_{k+1} \in \arg \max_{\theta} L_{\theta_k}(\theta) - "
                     r"\beta_k \overline{D}_{KL}(\theta_k \parallel \theta)$",
                     r"④ If $\overline{D}_{KL}(\theta_k \parallel \theta_{k+1}) \geq "
-                    r"1.5\delta$, then $\beta_{k+1} \leftarrow 2\beta_k$; (shrink trust "
-                    r"region)",
+                    r"1.5\delta$, then $\beta_{k+1} \leftarrow 2\beta_k$; (shrink "
+                    "trust region)",
                     r"else if $\overline{D}_{KL}(\theta_k \parallel \theta_{k+1}) \leq "
                     r"\delta/1.5$, then $\beta_{k+1} \leftarrow \beta_k/2$. (expand "
                     "trust region)",
@@ -228,8 +228,9 @@ def _ratio():
             ),
             widget(
                 n03.road,
-                rf"Without a limit, *p* = 1: $L$ = {L:+.2f}, *J* changes by {said(eta, '+.2f')}."
-                " “An excessively large policy” *update*. " + erratum("d"),
+                rf"Without a limit, *p* = 1: $L$ = {L:+.2f}, *J* changes by "
+                f"{said(eta, '+.2f')}. “An excessively large policy” *update*. "
+                + erratum("d"),
                 Notes(
                     0.5,
                     "The KL of that step is infinite.",
@@ -267,6 +268,7 @@ def _ratio():
 
 
 def _clip():
+    best = pages.value("14", "best", "pessimistic_road")
     return Step(
         "Clipped surrogate objective function",
         (
@@ -295,8 +297,8 @@ def _clip():
             ),
             widget(
                 n14.clipped,
-                r"$A > 0$ left, $A < 0$ right, red circle $r = 1$. No incentive to move "
-                "outside, but a sample that got worse still pulls.",
+                r"$A > 0$ left, $A < 0$ right, red circle $r = 1$. No incentive to "
+                "move outside, but a sample that got worse still pulls.",
                 Notes(
                     1.5,
                     "It is flat on both sides.",
@@ -307,11 +309,9 @@ def _clip():
                 ),
             ),
             picture(
-                run("14", "pessimistic_road").picture("pessimistic_road"),
+                pages.picture("14", "pessimistic_road"),
                 r"$L^{CLIP}$ is a bound on $L$, not on *J*: at its top, *p* = "
-                f"{run('14', 'pessimistic_road').names['best']:.2f}, the ratio of fast "
-                "is "
-                f"{run('14', 'pessimistic_road').names['best'] / 0.1:.1f}.",
+                f"{best:.2f}, the ratio of fast is {best / 0.1:.1f}.",
                 Notes(
                     1,
                     "How can a ratio be 2.8 with ε = .2?",
@@ -372,8 +372,8 @@ def _ppo():
             ),
             reading(
                 [
-                    r"$L$: exact near $\pi_{old}$. Price $C$: *J* never falls, steps are "
-                    "tiny.",
+                    r"$L$: exact near $\pi_{old}$. Price $C$: *J* never falls, steps "
+                    "are tiny.",
                     r"Limit $\delta$: larger steps, no promise. Average, samples, "
                     "Taylor: each gives up a little more.",
                     r"The line search restores $L > 0$ and KL $\leq \delta$, on the "

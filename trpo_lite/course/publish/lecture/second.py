@@ -2,7 +2,7 @@ r"""Step II of the lecture: a limit in place of the price, and samples."""
 
 from trpo_lite import lqr
 from trpo_lite.course import n05, n06
-from trpo_lite.course.publish.pages import run
+from trpo_lite.course.publish import pages
 from trpo_lite.course.publish.slides import (
     Notes,
     Step,
@@ -84,8 +84,8 @@ def _constraint():
                 ),
             ),
             question(
-                r"One *p* for both states, $\delta = 1$. $L$ is largest at the region's "
-                "end. Is *J* better there?",
+                r"One *p* for both states, $\delta = 1$. $L$ is largest at the "
+                "region's end. Is *J* better there?",
                 Notes(
                     0.5,
                     "Yes, it is a trust region.",
@@ -96,8 +96,8 @@ def _constraint():
             ),
             widget(
                 n05.road,
-                rf"$L$ promises {L:+.2f} and *J* changes by {said(eta, '+.2f')}: with a "
-                r"$\delta$ of our own the guarantee is gone. " + erratum("m"),
+                rf"$L$ promises {L:+.2f} and *J* changes by {said(eta, '+.2f')}: with "
+                r"a $\delta$ of our own the guarantee is gone. " + erratum("m"),
                 Notes(
                     1.5,
                     "Because of the average KL?",
@@ -115,9 +115,8 @@ def _average():
     world, k, sigma = lqr.scalar_lqr(), -0.3, 0.3
     mean = lqr.mean_kl(world, (k, sigma), (-0.31, sigma))
     at_100 = 0.01**2 * 100**2 / (2 * sigma**2)
-    stops = run("05", "two_limits").names
-    road_kl, ice_kl = stops["kl"](
-        stops["policy"](0), stops["policy"](stops["stops"]["average KL"])
+    road_kl, ice_kl = pages.value(
+        "05", "kl(policy(0), policy(stops['average KL']))", "two_limits"
     )
     return Step(
         "Approximation of trust region constraint",
@@ -166,7 +165,7 @@ def _average():
                 ),
             ),
             picture(
-                run("05", "two_limits").picture("two_limits"),
+                pages.picture("05", "two_limits"),
                 f"The average allows a KL of {ice_kl:.1f} on the ice, where the old "
                 f"policy hardly goes ({road_kl:.2f} on the road), and *J* falls.",
                 Notes(
@@ -182,8 +181,7 @@ def _average():
 
 
 def _samples():
-    reuse = run("06", "reuse").names
-    stale, fresh = reuse["gains"]
+    stale, fresh = pages.value("06", "gains", "reuse")
     return Step(
         "Using samples...",
         (
@@ -232,9 +230,10 @@ def _samples():
                 mark="",
             ),
             picture(
-                run("06", "reuse").picture("reuse"),
-                f"Twelve updates by one old batch change *J* by {said(stale[-1], '+.2f')}, by "
-                f"fresh batches {fresh[-1]:+.2f}: TRPO is on-policy. " + erratum("i"),
+                pages.picture("06", "reuse"),
+                f"Twelve updates by one old batch change *J* by "
+                f"{said(stale[-1], '+.2f')}, by fresh batches {fresh[-1]:+.2f}: TRPO is on-policy. "
+                + erratum("i"),
                 Notes(
                     1.5,
                     "The weights have degenerated.",

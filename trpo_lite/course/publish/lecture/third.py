@@ -3,7 +3,7 @@ r"""Steps III and IV of the lecture: the natural step, the line search, TRPO who
 import numpy as np
 
 from trpo_lite.course import n08, n09, n11, n12
-from trpo_lite.course.publish.pages import function, run
+from trpo_lite.course.publish import pages
 from trpo_lite.course.publish.slides import (
     Notes,
     Step,
@@ -224,7 +224,7 @@ def _natural():
                 ),
             ),
             picture(
-                run("09", "step").picture("step"),
+                pages.picture("09", "step"),
                 "The best step leans to the long side of the ellipse: where KL is "
                 "cheap, more of the slope can be used.",
                 Notes(
@@ -278,8 +278,8 @@ def _example():
             ),
             widget(
                 n09.fields,
-                r"The same policies with $\log \sigma$: natural has not moved, vanilla's"
-                f" gap is now {gap['log']:.4f}. Natural's virtue is *invariance*.",
+                r"The same policies with $\log \sigma$: natural has not moved, "
+                f"vanilla's gap is now {gap['log']:.4f}. Natural's virtue is *invariance*.",
                 Notes(
                     1.5,
                     "So vanilla is better?",
@@ -318,7 +318,7 @@ def _npg():
                 ),
             ),
             picture(
-                run("09", "learning").picture("learning"),
+                pages.picture("09", "learning"),
                 r"Of vanilla's step sizes each is good in one world only; one $\delta$ "
                 "does for both.",
                 Notes(
@@ -334,8 +334,9 @@ def _npg():
 
 
 def _issues():
-    found = run("11", "gallery").names
-    share = {name[:2]: np.mean(hits) for name, hits in found["failures"].items()}
+    counted = "[(KL > delta).mean(), (L <= 0).mean(), (J < 0).mean()]"
+    shares = pages.value("11", counted, "gallery")
+    over, lost, fell = (f"{share:.0%}" for share in shares)
     return Step(
         "Issues in NPG algorithm",
         (
@@ -354,9 +355,9 @@ def _issues():
                 ),
             ),
             picture(
-                run("11", "gallery").picture("gallery"),
-                f"Of 1000 steps {share['KL']:.0%} break the limit, {share['su']:.0%} "
-                f"lower their own $L$, {share['J ']:.0%} lower *J*.",
+                pages.picture("11", "gallery"),
+                f"Of 1000 steps {over} break the limit, {lost} lower their own $L$, "
+                f"{fell} lower *J*.",
                 Notes(
                     1,
                     "The limit is there to prevent that.",
@@ -385,8 +386,8 @@ def _issues():
                 Notes(
                     1,
                     "≥ or > makes no difference.",
-                    "With g = 0 and a solver that starts at random numbers, the step is "
-                    "a lottery ticket, and ≥ lets it pass.",
+                    "With g = 0 and a solver that starts at random numbers, the step "
+                    "is a lottery ticket, and ≥ lets it pass.",
                     "How do we find a step that fulfils both?",
                 ),
             ),
@@ -395,8 +396,7 @@ def _issues():
 
 
 def _search():
-    found = run("11", "along").names
-    J = np.mean(found["J"] < 0)
+    fell = pages.value("11", "(J < 0).mean()", "gallery")
     return Step(
         "Step IV: How? Line search!",
         (
@@ -437,13 +437,13 @@ def _search():
                 ),
             ),
             code(
-                function("11", "search"),
+                pages.function("11", "search"),
                 r"$L > 0$, the old policy first in KL, and the last line.",
                 Notes(
                     1,
                     "Is J safe now?",
-                    f"No. On the sample both failures are gone; J fell in {J:.0%} of "
-                    "the full steps and falls about as often after the search: it asks "
+                    f"No. On the sample both failures are gone; J fell in {fell:.0%} "
+                    "of the full steps and falls about as often after the search: it asks "
                     "the sample that proposed the step.",
                     "What could test the sample itself?",
                 ),
@@ -481,7 +481,7 @@ def _together():
                 ),
             ),
             code(
-                function("12", "cg"),
+                pages.function("12", "cg"),
                 "Conjugate gradients: each direction is bent so that it spoils nothing "
                 "that an earlier one has done.",
                 Notes(
@@ -493,7 +493,7 @@ def _together():
                 ),
             ),
             picture(
-                run("10", "valley").picture("valley"),
+                pages.picture("10", "valley"),
                 "Steepest descent zigzags. Conjugate gradients are at the bottom after "
                 "two steps, one for each dimension.",
                 Notes(
@@ -505,7 +505,7 @@ def _together():
                 ),
             ),
             code(
-                function("12", "step"),
+                pages.function("12", "step"),
                 "Items ④ to ⑥. With the rest, TRPO is forty lines.",
                 Notes(
                     1,
@@ -520,15 +520,14 @@ def _together():
 
 
 def _results():
-    stored = run("12", "after_500").names
-    R = stored["after"]["return_mean"][0]
+    R = pages.value("12", "after", "after_500")["return_mean"][0]
     first, low = n12.first_then_lowest(R)
     fallen = int(np.sum((first >= 0) & (low < 400)))
     return Step(
         "TRPO results",
         (
             picture(
-                run("12", "after_500").picture("after_500"),
+                pages.picture("12", "after_500"),
                 f"CartPole, ten seeds: {np.sum(first >= 0)} reach 475, and {fallen} "
                 r"fall below 400 if nobody stops them (left, $\delta = .1$).",
                 Notes(

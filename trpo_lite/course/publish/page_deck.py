@@ -1,0 +1,179 @@
+"""A page of the course as slides: one idea each, from the notebook itself.
+
+    steps("05")    # its sections, each with its slides, for `deck.document`
+
+Cells become slides by a few rules. A prediction and a quiz question stand alone, folded
+answers go to the speaker's notes. A formula stands alone. A picture is drawn again by
+the page's own cells, and a widget is alive; the first sentence of what there is to see
+comes on the next press, the rest on slides after it. Code stands on a slide where it
+defines something in at most 12 lines; of other cells only the output is shown. The
+exercises are left to the page. What is too high for one slide is cut where a line ends, and
+`deck.js`, which can measure, cuts further.
+"""
+
+import html
+import re
+from importlib import import_module
+
+from trpo_lite.course import page
+from trpo_lite.course.publish import mathematics, pages
+from trpo_lite.course.publish.slides import CODE_LINES, Aside, Slide, Step, highlighted
+from trpo_lite.course.widgets import Widget
+
+LEFT_OUT = ("Exercises", "Progress")
+BLOCK = re.compile(
+    r"<details>.*?</details>|\$\$.*?\$\$|(?:(?!<details>|\$\$)\S).*?(?=\n\s*\n|\n?\$\$|\Z)",
+    re.DOTALL,
+)
+DETAILS = re.compile(
+    r"<details>\s*<summary>(?P<name>.*?)</summary>(?P<words>.*)</details>", re.DOTALL
+)
+ASKED = re.compile(r"\*\*(?P<mark>Predict\.|Q\)|\d\.)\*\*\s*(?P<words>.*)", re.DOTALL)
+SHOWN = re.compile(r"^lesson\.(\w+)\.(show|explore)\(", re.MULTILINE)
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z$*])")
+LONGEST = 150  # signs of the one sentence under a picture
+OUTPUT_LINES = 10
+
+
+def steps(number):
+    """The page's sections as `Step`s."""
+    content = page.read(pages.path_of(number))
+    return _Writer(number, content["cells"]).steps()
+
+
+class _Writer:
+    """Goes through the cells and keeps the section, the slides and what is pending."""
+
+    def __init__(self, number, cells):
+        self.number, self.cells = number, cells
+        self.sections, self.slides, self.words = [], [], []
+        self.heading, self.skipping = "", False
+
+    def steps(self):
+        for i, cell in enumerate(self.cells):
+            if cell["cell_type"] == "markdown":
+                self.markdown(cell["source"])
+            elif cell["cell_type"] == "code" and not self.skipping:
+                self.code(i, cell)
+        self.section("")
+        return tuple(self.sections)
+
+    def section(self, heading):
+        self.flush()
+        if self.slides:
+            self.sections.append(Step(self.heading, tuple(self.slides)))
+        self.heading, self.slides = heading, []
+        self.skipping = heading in LEFT_OUT
+
+    def add(self, kind, parts, rows=(), figure=None):
+        self.flush()
+        self.slides.append(Slide(kind, tuple(parts), Aside(tuple(rows)), figure))
+
+    def flush(self):
+        """What is pending, as a slide to read."""
+        if self.words:
+            words, self.words = self.words, []
+            self.slides.append(Slide("reading", tuple(words), Aside()))
+
+    def markdown(self, source):
+        for found in BLOCK.finditer(source):
+            block = found[0].strip()
+            first, _, rest = block.partition("\n")
+            if first.startswith("# "):
+                self.section(first[2:])
+                self.add("title", [f"<h1>{_inline(first[2:])}</h1>"])
+            elif first.startswith("## "):
+                self.section(first[3:])
+                if first.startswith("## Q)"):
+                    self.asked("Q)", first[6:])
+            elif not self.skipping and not block.startswith(("[←", "[Next")):
+                if first.startswith("###"):
+                    self.flush()
+                    block = f"**{first.lstrip('# ')}**\n{rest}".strip()
+                self.block(block)
+
+    def block(self, block):
+        details, asked = DETAILS.fullmatch(block), ASKED.match(block)
+        if details:
+            self.folded(details["name"], details["words"])
+        elif asked:
+            self.asked(asked["mark"], asked["words"])
+        elif block.startswith("$$"):
+            self.add("formula", [f'<div class="tex">{mathematics.html(block)}</div>'])
+        elif block.startswith(("- ", "1. ", "* ", "|", ">")):
+            self.words.append(_html(block.replace("\n> ", "\n").lstrip("> ")))
+        else:
+            for line in block.split("\n"):
+                self.line(line)
+
+    def line(self, line):
+        """A line of words; after a picture its first sentence goes under it."""
+        last = self.slides[-1] if self.slides and not self.words else None
+        label, seen, words = line.partition("**What you see.** ")
+        if seen and not label:
+            if last and last.kind in ("picture", "widget") and not last.parts:
+                first, *rest = SENTENCE.split(words, maxsplit=1)
+                if len(first) <= LONGEST:
+                    parts = (f"<p>{_inline(first)}</p>",)
+                    self.slides[-1] = Slide(last.kind, parts, last.notes, last.figure)
+                    words = rest[0] if rest else ""
+        else:
+            words = line
+        if words:
+            self.words.append(_html(words))
+
+    def asked(self, mark, words):
+        text = f'<p><b class="mark">{mark}</b> {_inline(words)}</p>'
+        self.add("question", [text])
+
+    def folded(self, name, words):
+        """A folded answer: for the speaker, beside the question that it belongs to."""
+        self.flush()
+        if self.slides:
+            last = self.slides[-1]
+            aside = Aside((*last.notes.rows, (name, mathematics.html(words))))
+            self.slides[-1] = Slide(last.kind, last.parts, aside, last.figure)
+
+    def code(self, i, cell):
+        source, names = cell["source"], SHOWN.findall(cell["source"])
+        for name, way in names:
+            if way == "explore" or not self.alive_soon(i, name):
+                kind, figure = self.figure(name)
+                self.add(kind, [], figure=figure)
+        lines = source.strip().splitlines()
+        defines = re.search(r"^(def|class) ", source, re.MULTILINE)
+        if defines and len(lines) <= CODE_LINES and not names:
+            self.add("code", [highlighted(source)])
+        for output in cell["outputs"]:
+            self.output(output)
+
+    def alive_soon(self, i, name):
+        """Whether the picture is the still one of a widget that follows."""
+        after = "".join(cell["source"] for cell in self.cells[i : i + 4])
+        return f"lesson.{name}.explore()" in after
+
+    def figure(self, name):
+        """(kind, figure) of the page's picture or widget of this name."""
+        one = getattr(import_module(f"trpo_lite.course.n{self.number}"), name)
+        if isinstance(one, Widget):
+            return "widget", (one, one.defaults)
+        return "picture", pages.picture(self.number, name)
+
+    def output(self, output):
+        if "data" in output:
+            table = "".join(output["data"].get("text/html", ""))
+            if "<table" in table and table.count("<tr>") <= OUTPUT_LINES:
+                self.add("reading", [table])
+        elif output["output_type"] == "stream":
+            text = "".join(output["text"]).rstrip()
+            if text and len(text.splitlines()) <= OUTPUT_LINES:
+                self.add("reading", [f"<pre>{html.escape(text)}</pre>"])
+
+
+def _html(markdown):
+    return mathematics.html(markdown).replace(".ipynb", ".html")
+
+
+def _inline(markdown):
+    """The HTML of words without their paragraph's element."""
+    return re.sub(r"</?p>", "", _html(markdown.replace("\n", " "))).strip()
