@@ -19,14 +19,14 @@
     slide.after(rest);
     split(rest);
   };
-  // and a formula that is too wide becomes smaller
-  const narrow = (formula) => {
-    const room = formula.closest(".body").clientWidth;
-    const wide = formula.getBoundingClientRect().width;
-    const size = parseFloat(getComputedStyle(formula).fontSize);
-    if (wide > room) formula.style.fontSize = `${size * room / wide}px`;
+  // and a formula or a table that is too wide becomes smaller
+  const narrow = (one) => {
+    const room = one.closest(".body").clientWidth;
+    const wide = one.getBoundingClientRect().width;
+    const size = parseFloat(getComputedStyle(one).fontSize);
+    if (wide > room) one.style.fontSize = `${Math.floor(size * room / wide)}px`;
   };
-  main.querySelectorAll(".tex math").forEach(narrow);
+  main.querySelectorAll(".tex math, table").forEach(narrow);
   main.querySelectorAll("section").forEach(split);
   const slides = [...main.querySelectorAll("section")];
   const parts = slides.map((slide) => [...slide.querySelectorAll("[data-part]")]);

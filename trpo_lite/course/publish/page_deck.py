@@ -7,13 +7,14 @@ answers go to the speaker's notes. A formula stands alone. A picture is drawn ag
 the page's own cells, and a widget is alive; the first sentence of what there is to see
 comes on the next press, the rest on slides after it. Code stands on a slide where it
 defines something in at most 12 lines; of other cells only the output is shown. The
-exercises are left to the page. What is too high for one slide is cut where a line ends, and
-`deck.js`, which can measure, cuts further.
+exercises are left to the page. What is too high for one slide goes on on the next:
+`deck.js`, which can measure, cuts it between lines.
 """
 
 import html
 import re
 from importlib import import_module
+from itertools import accumulate
 
 from trpo_lite.course import page
 from trpo_lite.course.publish import mathematics, pages
@@ -32,7 +33,9 @@ ASKED = re.compile(r"\*\*(?P<mark>Predict\.|Q\)|\d\.)\*\*\s*(?P<words>.*)", re.D
 SHOWN = re.compile(r"^lesson\.(\w+)\.(show|explore)\(", re.MULTILINE)
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z$*])")
 LONGEST = 150  # signs of the one sentence under a picture
+TOO_LONG = 320  # signs of one piece to read
 OUTPUT_LINES = 10
+TABLE_SIGNS = 75  # the widest row of a table that a slide has room for
 
 
 def steps(number):
@@ -100,25 +103,31 @@ class _Writer:
             self.asked(asked["mark"], asked["words"])
         elif block.startswith("$$"):
             self.add("formula", [f'<div class="tex">{mathematics.html(block)}</div>'])
-        elif block.startswith(("- ", "1. ", "* ", "|", ">")):
-            self.words.append(_html(block.replace("\n> ", "\n").lstrip("> ")))
+        elif block.startswith(">"):
+            for words in re.split(r"\n>\s*\n", block):
+                self.paragraph(re.sub(r"^> ?", "", words, flags=re.MULTILINE))
+        elif block.startswith("|"):
+            self.words.append(_html(block))
+        elif re.match(r"(-|\d+\.) ", block):
+            for item in re.split(r"\n(?=(?:-|\d+\.) )", block):
+                self.words.append(f"<p>{_inline(re.sub('^- ', '• ', item))}</p>")
         else:
-            for line in block.split("\n"):
-                self.line(line)
+            self.paragraph(block)
 
-    def line(self, line):
-        """A line of words; after a picture its first sentence goes under it."""
+    def paragraph(self, words):
+        """Words to read; after a picture their first sentence goes under it."""
         last = self.slides[-1] if self.slides and not self.words else None
-        label, seen, words = line.partition("**What you see.** ")
-        if seen and not label:
-            if last and last.kind in ("picture", "widget") and not last.parts:
-                first, *rest = SENTENCE.split(words, maxsplit=1)
-                if len(first) <= LONGEST:
-                    parts = (f"<p>{_inline(first)}</p>",)
-                    self.slides[-1] = Slide(last.kind, parts, last.notes, last.figure)
-                    words = rest[0] if rest else ""
-        else:
-            words = line
+        words = words.replace("\n", " ").removeprefix("**What you see.** ")
+        first, *rest = SENTENCE.split(words, maxsplit=1)
+        if last and last.figure and not last.parts and len(first) <= LONGEST:
+            parts = (f"<p>{_inline(first)}</p>",)
+            self.slides[-1] = Slide(last.kind, parts, last.notes, last.figure)
+            words = "".join(rest)
+        while len(words) > TOO_LONG and len(sentences := SENTENCE.split(words)) > 1:
+            lengths = accumulate(len(sentence) + 1 for sentence in sentences)
+            count = max(1, sum(length <= TOO_LONG for length in lengths))
+            self.words.append(_html(" ".join(sentences[:count])))
+            words = " ".join(sentences[count:])
         if words:
             self.words.append(_html(words))
 
@@ -162,7 +171,9 @@ class _Writer:
     def output(self, output):
         if "data" in output:
             table = "".join(output["data"].get("text/html", ""))
-            if "<table" in table and table.count("<tr>") <= OUTPUT_LINES:
+            plain = "".join(output["data"].get("text/plain", "")).split("\n")
+            fits = len(plain) <= OUTPUT_LINES and max(map(len, plain)) <= TABLE_SIGNS
+            if "<table" in table and fits:
                 self.add("reading", [table])
         elif output["output_type"] == "stream":
             text = "".join(output["text"]).rstrip()

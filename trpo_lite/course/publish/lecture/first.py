@@ -151,7 +151,7 @@ def _minorize():
                 "An easy curve lies below the hard one and touches it. Go to its top, "
                 "and the hard one is at least as high there.",
                 Notes(
-                    1,
+                    1.5,
                     "The parabolas are Taylor expansions.",
                     "No: a Taylor parabola may cut through the curve. These bend so "
                     "sharply that they stay below.",
@@ -204,7 +204,7 @@ def _update():
                     r" \qquad (A = Q - v)$$",
                 ],
                 Notes(
-                    2,
+                    2.5,
                     "How did the second line come about?",
                     "Both sums have the same terms but for t = 0: they telescope. "
                     "Shift the index of the second one, and line three is there.",
@@ -437,7 +437,7 @@ def _surrogate():
                 "Both touch zero at *q* = *p* with slope 0. Only the old-first one "
                 "goes to infinity at both ends.",
                 Notes(
-                    1,
+                    1.5,
                     "They are the same near p.",
                     "They are, to second order: remember that for Step III. The "
                     "penalty therefore starts flat.",

@@ -125,7 +125,8 @@ def _penalty():
             widget(
                 n13.penalty,
                 rf"At $\beta = {n13.penalty.defaults['beta']:g}$ the top is at "
-                f"*p* = {p:.2f}, a KL of {step_kl:.2f}, and *J* changes by {said(change, '+.2f')} only.",
+                f"*p* = {p:.2f}, a KL of {step_kl:.2f}, and *J* changes by "
+                f"{said(change, '+.2f')} only.",
                 Notes(
                     1,
                     "β is too small.",
@@ -153,7 +154,7 @@ def _adaptive():
             question(
                 r"The KL came out higher than its target. Shrink $\beta$ or double it?",
                 Notes(
-                    0.25,
+                    0.5,
                     "Shrink, says the slide.",
                     "β is the price. What do you do with a price if too much is "
                     "bought?",
@@ -243,7 +244,7 @@ def _ratio():
                 r"Idea: Penalize changes to the policy that move $r_t(\theta)$ away "
                 "from 1. **How?**",
                 Notes(
-                    0.25,
+                    0.5,
                     "Add (r − 1)².",
                     "That would be a penalty. The slide does something else.",
                     "Which changes of r are harmless?",
@@ -277,7 +278,7 @@ def _clip():
                     "$$" + CLIPPED + "$$",
                 ],
                 Notes(
-                    0.5,
+                    1,
                     "Why the minimum?",
                     "Without it a sample that went the wrong way would be ignored too. "
                     "Work it out on four samples.",

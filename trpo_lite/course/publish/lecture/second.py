@@ -199,7 +199,7 @@ def _samples():
                     r"The sums had $\gamma^t$. This average has none. " + erratum("f"),
                 ],
                 Notes(
-                    1,
+                    1.5,
                     "The factor 1 − γ doesn't matter.",
                     "Right, a factor moves no maximiser. The lost γ to the power t "
                     "does: it changes what the states count.",
@@ -231,9 +231,9 @@ def _samples():
             ),
             picture(
                 pages.picture("06", "reuse"),
-                f"Twelve updates by one old batch change *J* by "
-                f"{said(stale[-1], '+.2f')}, by fresh batches {fresh[-1]:+.2f}: TRPO is on-policy. "
-                + erratum("i"),
+                "Twelve updates by one old batch change *J* by "
+                f"{said(stale[-1], '+.2f')}, by fresh ones {fresh[-1]:+.2f}: TRPO is "
+                "on-policy. " + erratum("i"),
                 Notes(
                     1.5,
                     "The weights have degenerated.",

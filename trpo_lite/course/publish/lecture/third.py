@@ -2,7 +2,7 @@ r"""Steps III and IV of the lecture: the natural step, the line search, TRPO who
 
 import numpy as np
 
-from trpo_lite.course import n08, n09, n11, n12
+from trpo_lite.course import n08, n09, n10, n11, n12
 from trpo_lite.course.publish import pages
 from trpo_lite.course.publish.slides import (
     Notes,
@@ -81,7 +81,7 @@ def _taylor():
                     r"\theta)|_{\theta=\theta_{old}}}_{=:H} (\theta - \theta_{old})$$",
                 ],
                 Notes(
-                    0.75,
+                    1,
                     "The KL's linear term is missing.",
                     "Nothing is missing: it is zero. The picture shows it.",
                     "Why one order for L and two for the KL?",
@@ -115,7 +115,7 @@ def _taylor():
                 "One tilted curve for each action: their slopes cancel, as "
                 "probabilities sum to 1. Their bends add up.",
                 Notes(
-                    1,
+                    1.5,
                     "So H is the Fisher matrix.",
                     "Yes, the mean of score times score. Choose “all three”: no "
                     "policy changes, and H is singular there.",
@@ -239,7 +239,7 @@ def _natural():
                 r"Learn $\log \sigma$ in place of $\sigma$: the same policies. Which "
                 "of the two directions changes?",
                 Notes(
-                    0.5,
+                    1,
                     "Both; or neither.",
                     "A step in new numbers is T times it in the old ones. Put that "
                     "into H inverse times g: T goes away.",
@@ -279,7 +279,8 @@ def _example():
             widget(
                 n09.fields,
                 r"The same policies with $\log \sigma$: natural has not moved, "
-                f"vanilla's gap is now {gap['log']:.4f}. Natural's virtue is *invariance*.",
+                f"vanilla's gap is now {gap['log']:.4f}. Natural's virtue is "
+                "*invariance*.",
                 Notes(
                     1.5,
                     "So vanilla is better?",
@@ -443,8 +444,8 @@ def _search():
                     1,
                     "Is J safe now?",
                     f"No. On the sample both failures are gone; J fell in {fell:.0%} "
-                    "of the full steps and falls about as often after the search: it asks "
-                    "the sample that proposed the step.",
+                    "of the full steps and falls about as often after the search: it "
+                    "asks the sample that proposed the step.",
                     "What could test the sample itself?",
                 ),
             ),
@@ -502,6 +503,18 @@ def _together():
                     "Stretch the plane and they turn by a right angle: there the "
                     "squared length is twice the KL.",
                     "A million parameters, ten iterations: near, or far?",
+                ),
+            ),
+            widget(
+                n10.convergence,
+                "Thirty eigenvalues, evenly spaced on a log axis: after ten "
+                "iterations, the usual number, the error has hardly begun to fall.",
+                Notes(
+                    1,
+                    "Damping helps.",
+                    "It makes the residual small, for another system: watch the red "
+                    "error. Choose five values, or a smaller spread.",
+                    "What is lost in a step that stops early: length or direction?",
                 ),
             ),
             code(
