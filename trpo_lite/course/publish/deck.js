@@ -19,13 +19,20 @@
     slide.after(rest);
     split(rest);
   };
-  // and a formula or a table that is too wide becomes smaller
+  // formulas that are too high together, or one that is too wide, become smaller, and so
+  // does a wide table
+  const lower = (slide) => {
+    const body = slide.querySelector(".body.formula");
+    for (let size = 42; body?.scrollHeight > body?.clientHeight && size >= 30; size -= 2)
+      body.style.setProperty("--formula", `${size}px`);
+  };
   const narrow = (one) => {
     const room = one.closest(".body").clientWidth;
     const wide = one.getBoundingClientRect().width;
     const size = parseFloat(getComputedStyle(one).fontSize);
     if (wide > room) one.style.fontSize = `${Math.floor(size * room / wide)}px`;
   };
+  main.querySelectorAll("section").forEach(lower);
   main.querySelectorAll(".tex math, table").forEach(narrow);
   main.querySelectorAll("section").forEach(split);
   const slides = [...main.querySelectorAll("section")];
@@ -90,15 +97,13 @@
     page.body.style.margin = "1em";
   };
   const toggleNotes = () => {
-    if (document.body.classList.toggle("notes", false) || (notes && !notes.closed)) {
-      notes.close();
-      return;
-    }
+    const panel = document.body.classList;
+    if (panel.contains("notes")) { panel.remove("notes"); return; }
+    if (notes && !notes.closed) { notes.close(); return; }
     notes = window.open("", "notes", "width=700,height=800");
-    if (!notes) { document.body.classList.add("notes"); return; }
+    if (!notes) { panel.add("notes"); return; }
     notes.document.onkeydown = press;
     tell();
-    setInterval(() => { if (!notes.closed) tell(); }, 20000);
   };
 
   const moves = {
@@ -139,6 +144,7 @@
   });
   addEventListener("resize", fit);
   addEventListener("hashchange", read);
+  setInterval(() => { if (notes && !notes.closed) tell(); }, 20000);
   fit();
   read();
 })();

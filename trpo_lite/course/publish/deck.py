@@ -11,6 +11,7 @@ slide has a page.
 import base64
 import html
 import io
+import itertools
 import re
 import sys
 from dataclasses import replace
@@ -97,8 +98,11 @@ def build(folder, which=None, pages=""):
 def document(name, steps, pages="", numbered=False):
     """The HTML of a deck of these steps."""
     style.use()
+    count = itertools.count(1)
     body = "\n".join(
-        section(slide, i, f"{i}. {step.heading}" if numbered else step.heading)
+        section(
+            slide, i, f"{i}. {step.heading}" if numbered else step.heading, next(count)
+        )
         for i, step in enumerate(steps, 1)
         for slide in step.slides
     )
@@ -120,11 +124,11 @@ def document(name, steps, pages="", numbered=False):
     return re.sub("@([A-Z]+)@", lambda found: parts[found[1]], TEMPLATE)
 
 
-def section(slide, number, heading):
+def section(slide, number, heading, count):
     """One slide as an element; `deck.js` numbers it."""
     first, *later = slide.parts or ("",)
     if slide.figure:
-        first, later = drawing(slide.figure), slide.parts
+        first, later = drawing(slide.figure, f"s{count}-"), slide.parts
     parts = f"<div>{first}</div>"
     parts += "".join(f"<div data-part>{part}</div>" for part in later)
     notes = "".join(f"<dt>{k}</dt><dd>{words}</dd>" for k, words in slide.notes.rows)
@@ -140,17 +144,28 @@ def section(slide, number, heading):
     )
 
 
-def drawing(shown):
+def drawing(shown, prefix):
     """The element of a slide's picture, or of its widget with its controls over it."""
     if callable(shown):
         figure, alt = shown()
-        svg = Renderer(fitted(figure), alt).first
+        svg = own(Renderer(fitted(figure), alt).first, prefix)
         return f'<div class="drawing" style="{_size(BOX)}">{svg}</div>'
-    player = frames.fragment(recording(*shown))
+    recorded = recording(*shown)
+    looks = tuple(tuple(own(svg, prefix) for svg in look) for look in recorded.looks)
+    pictures = tuple(
+        (look, own(svg, prefix), alt) for look, svg, alt in recorded.pictures
+    )
+    recorded = replace(recorded, looks=looks, pictures=pictures)
+    player = frames.fragment(recorded)
     # which values a slider has lost is for the speaker's notes
     player = NOTE.sub("", player)
     box = BOX[0], BOX[1] - CONTROLS
     return f'<div class="drawing alive" style="{_size(box)}">{player}</div>'
+
+
+def own(svg, prefix):
+    """The SVG with names that no other slide has: what is hidden fills no pattern."""
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
 
 
 def fitted(figure):

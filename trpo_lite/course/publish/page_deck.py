@@ -50,14 +50,14 @@ class _Writer:
     def __init__(self, number, cells):
         self.number, self.cells = number, cells
         self.sections, self.slides, self.words = [], [], []
-        self.heading, self.skipping = "", False
+        self.heading, self.skipping, self.shown = "", False, []
 
     def steps(self):
-        for i, cell in enumerate(self.cells):
+        for cell in self.cells:
             if cell["cell_type"] == "markdown":
                 self.markdown(cell["source"])
             elif cell["cell_type"] == "code" and not self.skipping:
-                self.code(i, cell)
+                self.code(cell)
         self.section("")
         return tuple(self.sections)
 
@@ -117,9 +117,12 @@ class _Writer:
     def paragraph(self, words):
         """Words to read; after a picture their first sentence goes under it."""
         last = self.slides[-1] if self.slides and not self.words else None
-        words = words.replace("\n", " ").removeprefix("**What you see.** ")
-        first, *rest = SENTENCE.split(words, maxsplit=1)
-        if last and last.figure and not last.parts and len(first) <= LONGEST:
+        words = words.replace("\n", " ")
+        seen = words.removeprefix("**What you see.** ")
+        first, *rest = SENTENCE.split(seen, maxsplit=1)
+        under = last and last.figure and not last.parts and seen != words
+        words = seen
+        if under and len(first) <= LONGEST:
             parts = (f"<p>{_inline(first)}</p>",)
             self.slides[-1] = Slide(last.kind, parts, last.notes, last.figure)
             words = "".join(rest)
@@ -143,12 +146,10 @@ class _Writer:
             aside = Aside((*last.notes.rows, (name, mathematics.html(words))))
             self.slides[-1] = Slide(last.kind, last.parts, aside, last.figure)
 
-    def code(self, i, cell):
+    def code(self, cell):
         source, names = cell["source"], SHOWN.findall(cell["source"])
         for name, way in names:
-            if way == "explore" or not self.alive_soon(i, name):
-                kind, figure = self.figure(name)
-                self.add(kind, [], figure=figure)
+            self.drawn(name, way)
         lines = source.strip().splitlines()
         defines = re.search(r"^(def|class) ", source, re.MULTILINE)
         if defines and len(lines) <= CODE_LINES and not names:
@@ -156,17 +157,23 @@ class _Writer:
         for output in cell["outputs"]:
             self.output(output)
 
-    def alive_soon(self, i, name):
-        """Whether the picture is the still one of a widget that follows."""
-        after = "".join(cell["source"] for cell in self.cells[i : i + 4])
-        return f"lesson.{name}.explore()" in after
+    def drawn(self, name, way):
+        """A slide of a picture or a widget; a widget that was there stays away.
 
-    def figure(self, name):
-        """(kind, figure) of the page's picture or widget of this name."""
+        After a question it comes again: there it is moved for the answer.
+        """
         one = getattr(import_module(f"trpo_lite.course.n{self.number}"), name)
-        if isinstance(one, Widget):
-            return "widget", (one, one.defaults)
-        return "picture", pages.picture(self.number, name)
+        nth = self.shown.count(name)
+        if way == "show":
+            self.shown.append(name)
+        if not isinstance(one, Widget):
+            drawing = pages.picture(self.number, name, nth)
+            self.add("picture", [], figure=drawing)
+        elif way == "show":
+            settings = pages.arguments(self.number, name, nth)
+            self.add("widget", [], figure=(one, {**one.defaults, **settings}))
+        elif any(slide.kind == "question" for slide in self.slides[-3:]):
+            self.add("widget", [], figure=(one, one.defaults))
 
     def output(self, output):
         if "data" in output:

@@ -39,12 +39,12 @@ def _statements(number):
 
 
 @cache
-def value(number, expression, at):
+def value(number, expression, at, nth=0):
     """The value of an expression where the page shows its picture `at`.
 
     Raises LookupError if it shows no such picture, and what its statements raise.
     """
-    found, (place, _) = _statements(number), _shown(number, at)
+    found, (place, _) = _statements(number), _shown(number, at, nth)
     names, quiet = {"__name__": "page"}, io.StringIO()
     with (
         mock.patch("IPython.display.display", lambda *args, **options: None),
@@ -58,33 +58,42 @@ def value(number, expression, at):
         return eval(expression, names)
 
 
-def picture(number, name):
+def picture(number, name, nth=0):
     """A function of no arguments that draws the page's picture: (figure, alt text).
 
-    Raises LookupError if the page doesn't show it.
+    nth : of the times that the page shows it. Raises LookupError if it doesn't.
     """
-    _, call = _shown(number, name)
+    _, call = _shown(number, name, nth)
     keywords = ast.Call(ast.Name("dict"), [], call.keywords)
     both = ast.unparse(ast.Tuple([ast.Tuple(call.args), keywords]))
     one = getattr(import_module(f"trpo_lite.course.n{number}"), name)
 
     def draw():
-        args, kwargs = value(number, both, name)
+        args, kwargs = value(number, both, name, nth)
         style.use()
         return one.draw(*args, **kwargs), one.words(*args, **kwargs)
 
     return draw
 
 
-def _shown(number, name):
-    """(number of the statement, the call) that first shows the picture `name`."""
-    for place, statement in enumerate(_statements(number)):
-        for call in ast.walk(statement.node):
-            if isinstance(call, ast.Call) and (
-                ast.unparse(call.func) == f"lesson.{name}.show"
-            ):
-                return place, call
-    raise LookupError(f"page {number} shows no picture {name!r}")
+def arguments(number, name, nth=0):
+    """The keywords, all plain values, with which the page shows a widget."""
+    _, call = _shown(number, name, nth)
+    return {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+
+
+def _shown(number, name, nth=0):
+    """(number of the statement, the call) that shows the picture for the nth time."""
+    calls = [
+        (place, call)
+        for place, statement in enumerate(_statements(number))
+        for call in ast.walk(statement.node)
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) == f"lesson.{name}.show"
+    ]
+    if nth >= len(calls):
+        raise LookupError(f"page {number} shows no picture {name!r}")
+    return calls[nth]
 
 
 def function(number, name):

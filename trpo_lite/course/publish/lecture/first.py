@@ -453,9 +453,8 @@ def _surrogate():
                     + MAX_KL
                     + r"}_{=: M(\pi) \text{ (surrogate)}}$$",
                     r"Also, $\;\eta(\pi_{old}) = M(\pi_{old})$",
-                    "The lecture's slide prints + C: that is an upper bound. "
-                    + erratum("a")
-                    + r" Its $C = 4\epsilon\gamma/(1-\gamma)^2$, "
+                    "The slide prints + *C*: an upper bound. " + erratum("a"),
+                    r"*C* is on no slide: $4\epsilon\gamma/(1-\gamma)^2$ with "
                     r"$\epsilon = \max |A^{\pi_{old}}|$. " + erratum("o"),
                 ],
                 Notes(

@@ -287,7 +287,7 @@ def _clip():
             ),
             question(
                 r"$\hat{A} = 1$ or $-1$, $r = 0.5$ or $1.5$: four samples. Which terms "
-                r"still change with $r$?",
+                r"still change when $r$ does?",
                 Notes(
                     0.5,
                     "None; or: those with positive A.",
