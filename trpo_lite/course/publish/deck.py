@@ -20,6 +20,7 @@ from pathlib import Path
 
 from trpo_lite import style
 from trpo_lite._terminal import Parser, say
+from trpo_lite.course import page
 from trpo_lite.course.publish import frames, lecture, mathematics, page_deck
 from trpo_lite.course.publish.slides import prose
 from trpo_lite.course.widgets import Renderer
@@ -106,7 +107,11 @@ def document(name, steps, pages="", numbered=False):
         for i, step in enumerate(steps, 1)
         for slide in step.slides
     )
-    body = body.replace('href="erratum:', f'href="{pages}{APPENDIX}#')
+    body = re.sub(
+        r'href="erratum:(\w)"',
+        lambda found: f'href="{pages}{APPENDIX}#{errata()[found[1]]}"',
+        body,
+    )
     player_css, player_js = frames.assets()
     parts = {
         "TITLE": html.escape(name),
@@ -122,6 +127,14 @@ def document(name, steps, pages="", numbered=False):
         "SCRIPT": player_js + (HERE / "deck.js").read_text("utf-8"),
     }
     return re.sub("@([A-Z]+)@", lambda found: parts[found[1]], TEMPLATE)
+
+
+@cache
+def errata():
+    """{letter: where that slip stands on the appendix's page}, its cell's id."""
+    cells = page.read(COURSE / APPENDIX.replace(".html", ".ipynb"))["cells"]
+    heads = ((re.search(r"^### (\w)\.", c["source"], re.M), c["id"]) for c in cells)
+    return {found[1]: cell for found, cell in heads if found}
 
 
 def section(slide, number, heading, count):
@@ -149,7 +162,8 @@ def drawing(shown, prefix):
     if callable(shown):
         figure, alt = shown()
         svg = own(Renderer(fitted(figure), alt).first, prefix)
-        return f'<div class="drawing" style="{_size(BOX)}">{svg}</div>'
+        size = _size(BOX, figure.get_size_inches())
+        return f'<div class="drawing" style="{size}">{svg}</div>'
     recorded = recording(*shown)
     looks = tuple(tuple(own(svg, prefix) for svg in look) for look in recorded.looks)
     pictures = tuple(
@@ -160,7 +174,7 @@ def drawing(shown, prefix):
     # which values a slider has lost is for the speaker's notes
     player = NOTE.sub("", player)
     box = BOX[0], BOX[1] - CONTROLS
-    return f'<div class="drawing alive" style="{_size(box)}">{player}</div>'
+    return f'<div class="drawing alive" style="{_size(box, FIGURE)}">{player}</div>'
 
 
 def own(svg, prefix):
@@ -169,8 +183,14 @@ def own(svg, prefix):
 
 
 def fitted(figure):
-    """The figure, in the shape of a slide's picture."""
+    """The figure, in the shape of a slide's picture; its own, if words stick out."""
+    own_size = tuple(figure.get_size_inches())
     figure.set_size_inches(*FIGURE)
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    outside = max(-box.x0, -box.y0, box.x1 - FIGURE[0], box.y1 - FIGURE[1])
+    if outside > 0.04:
+        figure.set_size_inches(*own_size)
     return figure
 
 
@@ -181,7 +201,9 @@ def recording(widget, settings):
     """
 
     def draw(**chosen):
-        return fitted(widget.draw(**chosen))
+        figure = widget.draw(**chosen)
+        figure.set_size_inches(*FIGURE)
+        return figure
 
     controls = {
         name: replace(control, default=settings[name])
@@ -190,10 +212,10 @@ def recording(widget, settings):
     return frames.record(replace(widget, draw=draw, controls=controls), MOST)
 
 
-def _size(box):
-    """CSS of the largest size of `FIGURE`'s shape within a box in pixels."""
-    scale = min(box[0] / FIGURE[0], box[1] / FIGURE[1])
-    width, height = (round(scale * inches) for inches in FIGURE)
+def _size(box, shape):
+    """CSS of the largest size of this shape within a box in pixels."""
+    scale = min(box[0] / shape[0], box[1] / shape[1])
+    width, height = (round(scale * inches) for inches in shape)
     return f"--width: {width}px; --height: {height}px"
 
 
