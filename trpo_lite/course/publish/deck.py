@@ -1,6 +1,6 @@
 """Slide decks as single HTML files that need no network.
 
-    python -m trpo_lite.course deck FOLDER [DECK ...]
+    python -m trpo_lite.course.publish.deck FOLDER [DECK ...]
 
 writes `lecture.html`, the lecture in 90 minutes, and a deck for each page into FOLDER.
 In one: arrow keys, space and PageDown go on, Home and End to the ends, N opens the
@@ -26,7 +26,7 @@ from trpo_lite.course.publish.slides import prose
 from trpo_lite.course.widgets import Renderer
 from trpo_lite.course.working_copy import COURSE
 
-PROG = "python -m trpo_lite.course deck"
+PROG = "python -m trpo_lite.course.publish.deck"
 HERE = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 1280, 720
 # a picture's place, in pixels: the slide without its head, its sentence and the margins
