@@ -69,7 +69,7 @@ FAULTS = """() => {
   for (const svg of pictures) {
     const r = svg.getBoundingClientRect();
     if (2 * r.width * r.height < 1280 * 720) say('less than half', svg);
-    for (const e of svg.querySelectorAll('text')) inside(e, r, 'cut off', 2);
+    for (const e of svg.querySelectorAll('text')) inside(e, r, 'cut off', 8);
   }
   return found;
 }"""

@@ -34,7 +34,7 @@ BOX = 1200, 548
 # what a row of controls takes of it
 CONTROLS = 76
 # inches: so small that its smallest words, of 11 points, are 24 pixels high
-FIGURE = 7.6, 3.5
+FIGURE = 7.4, 3.4
 FACES = (
     ("DejaVuSans.ttf", "DejaVu Sans", "normal", "normal"),
     ("DejaVuSans-Bold.ttf", "DejaVu Sans", "bold", "normal"),
@@ -189,7 +189,7 @@ def fitted(figure):
     figure.draw_without_rendering()
     box = figure.get_tightbbox()
     outside = max(-box.x0, -box.y0, box.x1 - FIGURE[0], box.y1 - FIGURE[1])
-    if outside > 0.04:
+    if outside > 0.015:
         figure.set_size_inches(*own_size)
     return figure
 
