@@ -258,10 +258,9 @@ def test_the_same_letters_give_the_same_font():
     import matplotlib
 
     path = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
-    one = deck.subset(path, frozenset("abc"))
+    one = deck.subset(path, (97, 98, 99))
     assert one[:4] == b"wOFF" and len(one) < 20_000
-    deck.subset.cache_clear()
-    assert deck.subset(path, frozenset("cba")) == one
+    assert deck.subset(path, frozenset((99, 98, 97))) == one
 
 
 # --- the pages' decks

@@ -28,7 +28,6 @@ from trpo_lite.course.working_copy import COURSE
 
 PROG = "python -m trpo_lite.course.publish.deck"
 HERE = Path(__file__).resolve().parent
-WIDTH, HEIGHT = 1280, 720
 # a picture's place, in pixels: the slide without its head, its sentence and the margins
 BOX = 1200, 548
 # what a row of controls takes of it
@@ -41,8 +40,15 @@ FACES = (
     ("DejaVuSans-Oblique.ttf", "DejaVu Sans", "normal", "italic"),
     ("DejaVuSansMono.ttf", "DejaVu Sans Mono", "normal", "normal"),
 )
-# letters that only a widget's other pictures and the player's buttons show
-PLAYED = "−×·±≤≥→√½²³∥▶❚●■◆★─αβγδεθκλσπηΔ′"
+# blocks of Unicode that the pages and their pictures draw on: Latin, Greek, marks,
+# arrows, operators, numbers in circles, lines, shapes
+LETTERS = (
+    (0x20, 0x17F),
+    (0x2B0, 0x3FF),
+    (0x2010, 0x22FF),
+    (0x2460, 0x2473),
+    (0x2500, 0x27BF),
+)
 NOTE = re.compile(r'<p class="player-note">.*?</p>\n?', re.DOTALL)
 NAME = "Trust Region Policy Optimization: the lecture in 90 minutes"
 APPENDIX = "A_notation_and_errata.html"
@@ -117,7 +123,7 @@ def document(name, steps, pages="", numbered=False):
         "TITLE": html.escape(name),
         "STYLE": "\n".join(
             (
-                fonts(body),
+                fonts(),
                 mathematics.stylesheet(),
                 player_css,
                 (HERE / "deck.css").read_text("utf-8"),
@@ -195,10 +201,7 @@ def fitted(figure):
 
 
 def recording(widget, settings):
-    """The frames of a widget whose pictures have a slide's shape, first at `settings`.
-
-    Cached: the same widget may stand on two slides.
-    """
+    """A widget's frames in a slide's shape, first at `settings`."""
 
     def draw(**chosen):
         figure = widget.draw(**chosen)
@@ -219,12 +222,12 @@ def _size(box, shape):
     return f"--width: {width}px; --height: {height}px"
 
 
-def fonts(body):
-    """CSS with the letters of `body`, so that it looks the same on every machine."""
+@cache
+def fonts():
+    """CSS with the letters in it, so that a slide looks the same on every machine."""
     import matplotlib
 
-    words = html.unescape(re.sub(r"<script.*?</script>|<[^>]*>", "", body, flags=re.S))
-    letters = frozenset({*words, *map(chr, range(32, 127)), *PLAYED})
+    letters = frozenset(c for low, high in LETTERS for c in range(low, high + 1))
     folder = Path(matplotlib.get_data_path()) / "fonts/ttf"
     rules = []
     for file, family, weight, slant in FACES:
@@ -237,15 +240,14 @@ def fonts(body):
     return "\n".join(rules)
 
 
-@cache
 def subset(path, letters):
-    """The font at `path` with these letters alone, as WOFF bytes."""
+    """The font at `path` with these letters (code points) alone, as WOFF bytes."""
     from fontTools import subset as tools
 
     options = tools.Options(flavor="woff", layout_features=["*"], hinting=False)
     font = tools.load_font(path, options)
     one = tools.Subsetter(options)
-    one.populate(unicodes=map(ord, letters))
+    one.populate(unicodes=letters)
     one.subset(font)
     written = io.BytesIO()
     tools.save_font(font, written, options)
