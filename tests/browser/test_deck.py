@@ -77,7 +77,11 @@ FAULTS = """() => {
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    return deck.build(tmp_path_factory.mktemp("deck"))
+    """The lecture's deck, with few settings a widget: drawing all takes minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deck, "MOST", 40)
+        [path] = deck.build(tmp_path_factory.mktemp("deck"), ["lecture"])
+    return path
 
 
 @pytest.fixture

@@ -496,7 +496,7 @@ def _algorithm():
                 "steps come within 0.02 of it: 5, 20, 100?",
                 Notes(
                     0.5,
-                    "5.",
+                    "Five, at the very most.",
                     f"It takes {count}. And this is a kind world.",
                     "What makes the steps so short?",
                 ),
