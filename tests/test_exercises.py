@@ -1,7 +1,9 @@
 """Every exercise and widget of every lesson module, and their stubs on the pages."""
 
+import ast
 import dataclasses
 import importlib
+import inspect
 import io
 import json
 import re
@@ -151,6 +153,26 @@ def test_progress_covers_the_exercises_in_rising_order(name):
     difficulties = [e.difficulty for e in lesson.exercises]
     assert difficulties == sorted(difficulties)
     assert name == "n00" or 2 <= len(names) <= 4
+
+
+def lines(function):
+    """The lines of a function's body, its docstring and its comments apart."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    body = [node for node in tree.body if not is_text(node)]
+    return [line for node in body for line in ast.unparse(node).splitlines()]
+
+
+def is_text(node):
+    return isinstance(node, ast.Expr) and isinstance(
+        getattr(node.value, "value", None), str
+    )
+
+
+@pytest.mark.parametrize("name", [f"n{i:02}" for i in range(1, 15)])
+def test_one_exercise_is_a_function_of_several_lines(name):
+    """Its body is empty, and the reference takes four lines or more."""
+    whole = [e for e in LESSONS[name].exercises if lines(e.stub) in ([], ["..."])]
+    assert max(len(lines(e.reference)) for e in whole) >= 4
 
 
 def page_of(name):

@@ -69,14 +69,16 @@ def test_every_grid_of_the_package_can_be_read():
 
 def test_the_robots_grid_is_eight_tasks_and_five_algorithms():
     runs = read_grid("robots")
-    for algorithm, tasks, seeds in (
-        ("trpo", 8, range(20, 30)),
-        *((a, 7, range(20, 25)) for a in ("npg", "pg", "ppo-clip", "ppo-penalty")),
-    ):
-        its = [run for run in runs if run.algorithm == algorithm]
-        assert len(its) == tasks * len(seeds)
-        assert len({run.env_id for run in its}) == tasks
-        assert {run.seed for run in its} == set(seeds)
+    for algorithm in ("trpo", "npg", "pg", "ppo-clip", "ppo-penalty"):
+        trpo = algorithm == "trpo"
+        its = {run.env_id: [] for run in runs if run.algorithm == algorithm}
+        for run in runs:
+            if run.algorithm == algorithm:
+                its[run.env_id].append(run.seed)
+        assert len(its) == (8 if trpo else 7)
+        for env_id, seeds in its.items():
+            end = 25 if env_id == "Ant-v5" else 30 if trpo else 23
+            assert seeds == [*range(20, end)]
     assert not any(run.settings for run in runs)  # the presets as they stand
 
 

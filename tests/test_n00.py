@@ -4,12 +4,15 @@ import base64
 import json
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
 from trpo_lite.course import n00
 from trpo_lite.mdp import (
     evaluate,
+    random_mdp,
+    random_policy,
     road_and_ice,
     sample_trajectories,
     shared_policy,
@@ -96,6 +99,18 @@ def test_pole_angles_start_near_zero_and_end_past_the_limit_without_a_policy():
     assert len(angles) < 50
 
 
+def test_how_long_the_coin_s_pole_stands():
+    rng, env = np.random.default_rng(3), gymnasium.make("CartPole-v1")
+    env.reset(seed=3)
+    steps, ended = 0, False
+    while not ended:  # the pole's fall ends an episode
+        _, _, ended, cut, _ = env.step(int(rng.integers(2)))
+        assert not cut
+        steps += 1
+    env.close()
+    assert steps == len(n00.random_pushes(seed=3)) - 1 == 15
+
+
 def test_right_weights_say_which_way_each_measurement_pushes():
     theta = np.zeros((5, 2))
     theta[2] = -1, 1  # a pole leaning right pushes right
@@ -110,3 +125,107 @@ def test_each_setting_of_the_widget_draws_its_own_weights():
         words = n00.weights.words(**settings)
         assert ("dashed line" in words) == bool(reach)
         assert f"{1 / (1 - settings['gamma']):.1f} steps" in words
+
+
+# --- where to begin: each right answer found in another way, and the others wrong
+
+
+def right(number):
+    return "abcd".index(n00.begin.questions[number - 1].right)
+
+
+def test_the_page_asks_what_is_checked():
+    page = json.loads((NOTEBOOKS / "00_start_here.ipynb").read_text(encoding="utf-8"))
+    text = {cell["id"]: "".join(cell["source"]) for cell in page["cells"]}
+    assert text["begin-numpy"] == n00.begin.asked(1, 3)
+    assert text["begin-rl"] == n00.begin.asked(4, 7)
+    assert text["begin-gradients"] == n00.begin.asked(8, 10)
+    assert text["begin-answers"] == n00.begin.answers()
+    count = len(n00.begin.questions)
+    assert text["begin-check"] == f'lesson.begin.check("{"." * count}")'
+    for number, (title, file) in n00.begin.pages.items():
+        assert title.startswith(f"{number} · ")
+        other = json.loads((NOTEBOOKS / file).read_text(encoding="utf-8"))
+        assert "".join(other["cells"][0]["source"]).startswith(f"# {title}\n")
+
+
+def test_who_knows_all_begins_after_the_pages_asked_for():
+    letters = "".join(q.right for q in n00.begin.questions)
+    assert n00.begin.first(letters) == ("04", False)
+    for n, question in enumerate(n00.begin.questions):
+        page, numpy = n00.begin.first(f"{letters[:n]}.{letters[n + 1 :]}")
+        assert (page, numpy) == (
+            ("04", True) if question.page == "NumPy" else (question.page, False)
+        )
+    assert len({*letters}) == 4  # no letter is a good guess
+
+
+def test_numpy_answers_the_questions_on_numpy():
+    shapes = [(3,), (4,), (4, 1), (1, 3)]
+    assert shapes.index(np.zeros((4, 3)).sum(axis=1).shape) == right(1)
+    pi, s, a = np.arange(6).reshape(2, 3), np.array([0, 1, 1]), np.array([2, 0, 0])
+    assert pi[s, a].tolist() == [pi[x, y] for x, y in zip(s, a)] and right(2) == 0
+    d, A = np.arange(5.0), np.ones((5, 3)) * np.arange(3)
+    names = {"d": d, "A": A, "None": None}
+    wanted, found = [d[s] * A[s] for s in range(5)], []
+    for k, code in enumerate(n00.begin.questions[2].answers):
+        try:
+            came = eval(code.strip("`"), names)
+        except ValueError:
+            continue
+        found += [k] if np.shape(came) == (5, 3) and np.allclose(came, wanted) else []
+    assert found == [right(3)]
+
+
+def test_a_world_answers_the_questions_on_values():
+    rng = np.random.default_rng(0)
+    world = random_mdp(rng, n_states=4, n_actions=3)
+    old, new = (evaluate(world, random_policy(rng, 4, 3)) for _ in range(2))
+    assert float((0.9 ** np.arange(1000)).sum()) == pytest.approx(
+        (0.9, 9, 10)[right(4)]
+    )
+    v, after = old.v, world.P @ old.v
+    four = (
+        (world.R + world.gamma * after).max(1),
+        (old.pi * world.R).sum(1) + world.gamma * v,
+        (old.pi * (world.R + world.gamma * after)).sum(1),
+        (old.pi * (world.R + after)).sum(1),
+    )
+    assert [np.allclose(v, x) for x in four].index(True) == right(5)
+    assert sum(np.allclose(v, x) for x in four) == 1
+    assert np.allclose((old.pi * old.advantage).sum(1), 0) and right(6) == 0
+    pairs = (old, old), (old, new), (new, old), (new, new)
+    sums = [d.visitation @ (e.pi * old.advantage).sum(1) for d, e in pairs]
+    gain = new.performance - old.performance
+    assert [np.isclose(gain, x) for x in sums] == [k == right(7) for k in range(4)]
+
+
+def test_a_softmax_answers_the_questions_on_gradients():
+    rng = np.random.default_rng(1)
+    world, theta = random_mdp(rng, n_states=4, n_actions=3), rng.normal(size=(4, 3))
+
+    def pi(theta):
+        return np.exp(theta) / np.exp(theta).sum(1, keepdims=True)
+
+    def J(nudge):
+        return evaluate(world, pi(theta + nudge)).performance
+
+    old = evaluate(world, pi(theta))
+    slope, mean = np.zeros((4, 3)), np.zeros((4, 4, 3))
+    for s, b in np.ndindex(4, 3):
+        e = np.zeros((4, 3))
+        e[s, b] = 1e-5
+        slope[s, b] = (J(e) - J(-e)) / 2e-5
+        p, A = old.pi[s], old.advantage[s]
+        score = np.eye(3)[b] - p[b]  # of log pi(a|s) in theta[s, b], [a]
+        terms = score * A, p * score * A, np.log(p) * A, score
+        mean[:, s, b] = [old.visitation[s] * p @ term for term in terms]
+    near = [np.allclose(slope, m, atol=1e-7) for m in mean]
+    assert near == [k == right(9) for k in range(4)]
+    assert np.allclose(mean[3], 0)  # as its reason says
+    # the ratio, from draws of an action of probability .2
+    taken = rng.random(200_000) < 0.2
+    weights = 0.4, 2.5, 0.3, 1
+    assert [abs(w * taken.mean() - 0.5) < 0.01 for w in weights].index(True) == right(8)
+    # what the change of the visits is multiplied by
+    assert np.allclose((old.pi * old.advantage).sum(1), 0) and right(10) == 2

@@ -271,6 +271,14 @@ def test_claims_about_the_mixture():
     assert (right[1:] < left[1:]).all() and (left[1:] < 0).all()
     assert right[40] == pytest.approx(-1.02, abs=0.01)
     assert left[40] == pytest.approx(-0.93, abs=0.01)
+    # the four terms at both ends, towards fast on the road only
+    _, terms = lesson.mixture_numbers(0.0, lesson.ROAD_ONLY)
+    by_hand = OLD.visitation[:, None] * OLD.pi * OLD.advantage
+    assert terms == pytest.approx(by_hand)
+    assert terms == pytest.approx(np.array([[-0.73, 0.73], [0.05, -0.05]]), abs=0.005)
+    eta, terms = lesson.mixture_numbers(1.0, lesson.ROAD_ONLY)
+    assert terms.argmax() == 1 and np.abs(terms).max() == terms[0, 1]
+    assert (terms[0, 1], eta) == pytest.approx((4.36, 4.65), abs=0.005)
     _, terms = lesson.mixture_numbers(1.0, lesson.ICE_ONLY)
     assert (np.abs(terms) > 1e-12).tolist() == [[True, False], [False, False]]
 

@@ -203,6 +203,38 @@ def test_the_step_figure_touches_its_ellipse():
     assert (steps @ g).max() > 0.999 * best.predicted_surrogate
 
 
+def test_one_ellipse_in_two_parametrisations():
+    world, at = lqr.scalar_lqr(), (-0.1, 0.3)
+    sides = []
+    for parameter in ("std", "log_std"):
+        g = np.concatenate(lqr.gradient(world, *at, parameter), axis=None)
+        sides.append((g, lqr.fisher(world, *at, parameter)))
+    left, right = lesson.draw_ellipses(*sides[0], 0.01, at).axes
+    from_right = np.diag([1, 0.3])  # d sigma = sigma d log sigma
+    for axes, (_, H), low in zip((left, right), sides, (0.3, np.log(0.3))):
+        edge = axes.lines[0].get_xydata() - [-0.1, low]
+        assert np.einsum("ni,ij,nj->n", edge, H, edge) == pytest.approx(0.02)
+        if axes is right:  # the same policies
+            moved = edge @ from_right
+            assert np.einsum("ni,ij,nj->n", moved, sides[0][1], moved) == pytest.approx(
+                0.02
+            )
+    (one, g_one), (two, g_two) = (lesson.steps_to_the_edge(*x, 0.01) for x in sides)
+    np.testing.assert_allclose(from_right @ two, one)
+    assert np.linalg.norm(from_right @ g_two - g_one) > 0.02
+    # each ring is the other's end
+    ring = left.lines[1].get_xydata()[0] - [-0.1, 0.3]
+    np.testing.assert_allclose(ring, from_right @ g_two)
+    ring = right.lines[1].get_xydata()[0] - [-0.1, np.log(0.3)]
+    np.testing.assert_allclose(from_right @ ring, g_one)
+    # the shapes that the page names
+    words = lesson.ellipses.words(*sides[0], 0.01, at)
+    width = [np.ptp(lesson.ellipse(H, 0.01), axis=1) for _, H in sides]
+    assert width[0][0] / width[0][1] == pytest.approx(1.73, abs=0.005)
+    assert width[1][1] / width[1][0] == pytest.approx(1.93, abs=0.005)
+    assert "1.7 times as wide as high" in words and "1.9 times as high as" in words
+
+
 def test_the_multiplier_is_the_gain_per_unit_of_delta():
     world = lqr.scalar_lqr()
     g = np.concatenate(lqr.gradient(world, -0.1, 0.3), axis=None)

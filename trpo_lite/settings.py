@@ -144,10 +144,18 @@ ROBOT = {  # of MuJoCo
     "gamma": 0.995,
     "features": "fourier",
     "delta": 0.1,
-    "ppo-clip": {"learning_rate": 0.003},
-    "ppo-penalty": {"learning_rate": 0.003, "target_kl": 0.05},
-    "pg": {"learning_rate": 0.5},
 }
+
+
+def _step_sizes(ppo_clip, ppo_penalty, pg):
+    """The learning rates of a robot (grids/robots_step_size.json)."""
+    return {
+        "ppo-clip": {"learning_rate": ppo_clip},
+        "ppo-penalty": {"learning_rate": ppo_penalty, "target_kl": 0.05},
+        "pg": {"learning_rate": pg},
+    }
+
+
 PRESETS = {
     "CartPole": dict(
         batch=16384,
@@ -169,6 +177,7 @@ PRESETS = {
         features="fourier",
     ),
     "Swimmer": ROBOT
+    | _step_sizes(0.001, 0.001, 1.5)
     | dict(
         steps=900_000,
         starts=4,
@@ -180,8 +189,11 @@ PRESETS = {
         features="linear",
         normalize_observations=False,
     ),
-    "Hopper": ROBOT | dict(steps=1_000_000, bandwidth=5.0, decay=0.9, cg_iterations=3),
+    "Hopper": ROBOT
+    | _step_sizes(0.001, 0.00033, 0.056)
+    | dict(steps=1_000_000, bandwidth=5.0, decay=0.9, cg_iterations=3),
     "HalfCheetah": ROBOT
+    | _step_sizes(0.001, 0.00033, 0.056)
     | dict(
         steps=800_000,
         environments=4,
@@ -191,19 +203,13 @@ PRESETS = {
         decay=0.5,
     ),
     "Walker2d": ROBOT
+    | _step_sizes(0.001, 0.001, 0.056)
     | dict(steps=1_000_000, bandwidth=6.0, decay=0.9, cg_iterations=3),
     "Reacher": ROBOT
-    | {
-        "gamma": 0.95,
-        "lam": 0.95,
-        "bandwidth": 4.0,
-        "log_std": -1.0,
-        "delta": 0.05,
-        "ppo-clip": {"learning_rate": 0.0005},
-        "ppo-penalty": {"learning_rate": 0.0005, "target_kl": 0.05},
-        "pg": {"learning_rate": 0.05},
-    },
+    | _step_sizes(0.0005, 0.0015, 0.05)
+    | dict(gamma=0.95, lam=0.95, bandwidth=4.0, log_std=-1.0, delta=0.05),
     "InvertedPendulum": ROBOT
+    | _step_sizes(0.003, 0.003, 0.5)
     | dict(
         steps=60_000,
         batch=2000,
@@ -214,6 +220,7 @@ PRESETS = {
         decay=0.9,
     ),
     "InvertedDoublePendulum": ROBOT
+    | _step_sizes(0.003, 0.001, 0.056)
     | dict(
         steps=500_000,
         bandwidth=10.0,
@@ -221,7 +228,8 @@ PRESETS = {
         decay=0.5,
         until=9300.0,
     ),
-    "Ant": ROBOT
+    "Ant": ROBOT  # its learning rates are the Walker2d's, not tuned
+    | _step_sizes(0.001, 0.001, 0.056)
     | dict(
         steps=1_000_000,
         gamma=0.99,

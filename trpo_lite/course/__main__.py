@@ -10,6 +10,9 @@ PROG = "python -m trpo_lite.course"
 COMMANDS = {
     "progress": "what is done in the whole course",
     "capstone": "check the file of page 18",
+    "handout": "a page to be printed",
+    "bank": "sheets of questions and answers",
+    "colab": "pages for Google Colab",
     "grade": "points for a class",
 }
 

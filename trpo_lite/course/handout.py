@@ -1,8 +1,9 @@
-"""Printable pages: python -m trpo_lite.course.handout NOTEBOOK... [-o DIR]
+"""Printable pages: python -m trpo_lite.course handout NOTEBOOK... [-o DIR]
 
 Writes NOTEBOOK.html (into DIR, by default beside the notebook) in which every folded
-answer has moved to the page's end, numbered, and the exercises' solutions follow. A
-widget stays as its static figure. Open it in a browser and print.
+answer has moved to the page's end, numbered, and the exercises' solutions follow;
+--no-answers and --no-solutions leave them out. A widget stays as its static figure.
+Open it in a browser and print: it needs no network.
 """
 
 import importlib.util
@@ -14,12 +15,19 @@ from trpo_lite._terminal import Parser, run, say
 from trpo_lite.files import write
 from trpo_lite.plots import img
 
-PROG = "python -m trpo_lite.course.handout"
+PROG = "python -m trpo_lite.course handout"
+LINE = "…" * 30
 
 # the one form of a folded answer; tests/test_pages.py allows no other
 FOLDED = re.compile(
     r"^<details><summary>([^<\n]+)</summary>\n\n(.*?)\n\n</details>$", re.M | re.S
 )
+SCRIPT = re.compile(r"<script\b.*?</script>", re.S)
+STYLE = """body { max-width: 48em; margin: 2em auto; padding: 0 1em; line-height: 1.45;
+  font-family: serif; }
+pre { line-height: 1.25; overflow-x: auto; } h3 { break-after: avoid; }
+table { border-collapse: collapse; } th, td { padding: .1em .7em; }
+"""
 
 
 def unfold(texts):
@@ -39,6 +47,11 @@ def unfold(texts):
         for n, (summary, answer) in enumerate(answers, 1)
     ]
     return pointed, "\n\n".join(blocks)
+
+
+def blank(texts):
+    """The texts with an empty line to write on in place of each folded answer."""
+    return [FOLDED.sub(rf"*\1:* {LINE}", text) for text in texts]
 
 
 def solutions(name):
@@ -64,31 +77,66 @@ def describe(page):
                 output.data = {"text/html": img(output.data["image/png"], alt)}
 
 
-def handout(path, folder=None):
-    """Write the printable form of the notebook at `path`; its path."""
+def handout(path, target, answers=True, with_solutions=True):
+    """Write the printable form of the notebook at `path` to `target`."""
     import nbformat
     from nbconvert import HTMLExporter
+
+    from trpo_lite.course.publish import mathematics
 
     path = Path(path)
     page = nbformat.read(path, as_version=4)
     cells = [cell for cell in page.cells if cell.cell_type == "markdown"]
-    texts, answers = unfold([cell.source for cell in cells])
+    sources, ends = [cell.source for cell in cells], {}
+    if answers:
+        texts, ends["Answers"] = unfold(sources)
+    else:
+        texts = blank(sources)
+    if with_solutions:
+        ends["Solutions"] = solutions(path.stem)
     for cell, text in zip(cells, texts, strict=True):
         cell.source = text
-    ends = {"Answers": answers, "Solutions": solutions(path.stem)}
     for title, text in ends.items():
         if text:
             cell = nbformat.v4.new_markdown_cell(f"## {title}\n\n{text}")
             cell.id = f"handout-{title.lower()}"
             page.cells.append(cell)
     describe(page)
-    html, _ = HTMLExporter().from_notebook_node(
+    exporter = HTMLExporter()
+    exporter.register_filter("markdown2html", mathematics.html)
+    html, _ = exporter.from_notebook_node(
         page, resources={"metadata": {"name": path.stem}}
     )
-    target = Path(folder or path.parent) / f"{path.stem}.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write(target, html.encode())
-    return target
+    # scripts would ask the network for MathJax; formulas need none, paper neither
+    html = SCRIPT.sub("", html)
+    style = f"<style>{mathematics.stylesheet()}</style>\n</head>"
+    write(target, html.replace("</head>", style, 1).encode())
+
+
+def sheet(title, markdown):
+    """Markdown as the bytes of an HTML page of its own, to be printed."""
+    from trpo_lite.course.publish import mathematics
+
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>{STYLE}{mathematics.stylesheet()}</style></head>
+<body>
+{mathematics.html(markdown)}
+</body></html>
+""".encode()
+
+
+def targets(paths, folder=None):
+    """Where each page goes, [n]: two of one name are numbered, not overwritten."""
+    taken = []
+    for path in paths:
+        place, n = Path(folder or path.parent), 1
+        target = place / f"{path.stem}.html"
+        while target in taken:
+            n += 1
+            target = place / f"{path.stem}-{n}.html"
+        taken.append(target)
+    return taken
 
 
 def main(arguments=None):
@@ -96,12 +144,18 @@ def main(arguments=None):
     parser = Parser(PROG, description=details)
     parser.add_argument("notebooks", nargs="+", metavar="NOTEBOOK", type=Path)
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path)
+    parser.add_argument("--no-answers", dest="answers", action="store_false")
+    parser.add_argument("--no-solutions", dest="solutions", action="store_false")
     options = parser.parse_args(arguments)
     for path in options.notebooks:
         if not path.is_file():
             say(f"{path}: no such notebook", sys.stderr)
             return 2
-        say(handout(path, options.folder))
+    places = targets(options.notebooks, options.folder)
+    for path, target in zip(options.notebooks, places, strict=True):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handout(path, target, options.answers, options.solutions)
+        say(target)
     return 0
 
 

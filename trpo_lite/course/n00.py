@@ -1,9 +1,10 @@
-"""Notebook 00: the first pictures, the warm-up exercise and the first widget."""
+"""Notebook 00: first pictures, widget and exercise, and the quiz of where to begin."""
 
 import numpy as np
 
 from trpo_lite import plots, style
 from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.quiz import Question, Quiz
 from trpo_lite.course.table import number
 from trpo_lite.course.widgets import Picture, Slider, Widget
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
@@ -37,6 +38,12 @@ def pole_angles(act, seed, limit=200):
         ended = terminated or truncated
     env.close()
     return np.degrees(angles)
+
+
+def random_pushes(seed):
+    """Pole angles in degrees [T] of an episode in which a coin pushes."""
+    rng = np.random.default_rng(seed)
+    return pole_angles(lambda observation: int(rng.integers(2)), seed)
 
 
 def right_weights(policy):
@@ -92,8 +99,7 @@ learning_curve = Picture(
 
 def draw_behaviour(policy, seed):
     """Pole angle over time: random pushes, and the mode of `policy` -> Figure."""
-    rng = np.random.default_rng(seed)
-    coin = pole_angles(lambda observation: int(rng.integers(2)), seed)
+    coin = random_pushes(seed)
     trained = pole_angles(lambda o: int(policy.mode(o[None])[0]), seed)
     figure, axes = plots.figure(size=(7, 3.2))
     for limit in (-12, 12):
@@ -245,6 +251,132 @@ discounted_return = Exercise(
         "Multiply gamma**t by rewards entry by entry and sum.",
     ),
     cases=return_cases,
+)
+
+# --- where to begin
+
+begin = Quiz(
+    "begin",
+    (
+        Question(
+            "`x` has the shape [4, 3]. What is the shape of `x.sum(axis=1)`?",
+            ("[3]", "[4]", "[4, 1]", "[1, 3]"),
+            "b",
+            "Axis 1 is summed away; one number for each row is left.",
+            "NumPy",
+        ),
+        Question(
+            "`pi` is [2, 3], a row of three probabilities for each of two states. With "
+            "`s = np.array([0, 1, 1])` and `a = np.array([2, 0, 0])`, what is "
+            "`pi[s, a]`?",
+            (
+                "[3]: the probability of each pair s, a",
+                "[3, 3]: each s with each a",
+                "[2, 3]: `pi` with rows and columns in another order",
+                "an error",
+            ),
+            "a",
+            "Two arrays of indices go in pairs: `pi[0, 2]`, `pi[1, 0]`, `pi[1, 0]`.",
+            "NumPy",
+        ),
+        Question(
+            "`d` is [5], `A` is [5, 3]. What multiplies row s of `A` by `d[s]`?",
+            ("`d * A`", "`d[:, None] * A`", "`d @ A`", "`d[None, :] * A`"),
+            "b",
+            "`d[:, None]` is [5, 1], and its axis of length 1 is stretched to 3. "
+            "`d * A` sets 5 beside 3 and fails.",
+            "NumPy",
+        ),
+        Question(
+            "The reward is 1 in each step, for ever, and $\\gamma = 0.9$. "
+            "What is the discounted return?",
+            ("0.9", "9", "10", "it is infinite"),
+            "c",
+            "$1 + \\gamma + \\gamma^2 + \\dots = 1/(1-\\gamma)$.",
+            "01",
+        ),
+        Question(
+            "Which equation holds for the value $v$ of every policy $\\pi$?",
+            (
+                "$v(s) = \\max_a \\big[ r(s,a) + \\gamma \\sum_{s'} P(s'|s,a)\\, "
+                "v(s') \\big]$",
+                "$v(s) = \\sum_a \\pi(a|s)\\, r(s,a) + \\gamma\\, v(s)$",
+                "$v(s) = \\sum_a \\pi(a|s) \\big[ r(s,a) + \\gamma \\sum_{s'} "
+                "P(s'|s,a)\\, v(s') \\big]$",
+                "$v(s) = \\sum_a \\pi(a|s) \\big[ r(s,a) + \\sum_{s'} P(s'|s,a)\\, "
+                "v(s') \\big]$",
+            ),
+            "c",
+            "One step by the policy, then the value of where it leads, discounted. The "
+            "first is the *best* policy's.",
+            "01",
+        ),
+        Question(
+            "$A(s,a) = q(s,a) - v(s)$, with $q$ and $v$ of one policy. What is its "
+            "mean over that policy's own actions in $s$?",
+            ("0", "$v(s)$", "above 0 for a good policy", "it depends on $s$"),
+            "a",
+            "$v$ is the mean of $q$ over those actions.",
+            "01",
+        ),
+        Question(
+            "$J(\\pi) - J(\\pi_{old})$ can be written with the advantages of "
+            "$\\pi_{old}$. Over whose states and actions are they summed?",
+            (
+                "both are $\\pi_{old}$'s",
+                "states of $\\pi_{old}$, actions of $\\pi$",
+                "states of $\\pi$, actions of $\\pi_{old}$",
+                "both are $\\pi$'s",
+            ),
+            "d",
+            "The new policy walks, the old one judges. With the states of $\\pi_{old}$ "
+            "it is an approximation.",
+            "02",
+        ),
+        Question(
+            "An action has the probability .2 under $\\pi_{old}$ and .5 under $\\pi$. "
+            "In an estimate for $\\pi$ from actions of $\\pi_{old}$, how much does "
+            "it count?",
+            ("0.4 times", "2.5 times", "0.3 times", "once, like any other"),
+            "b",
+            "The ratio $\\pi/\\pi_{old}$ makes up for how rarely $\\pi_{old}$ took it.",
+            "03",
+        ),
+        Question(
+            "What has the mean $\\nabla J(\\theta)$, with paths and advantages of "
+            "$\\pi_\\theta$?",
+            (
+                "$\\sum_t \\gamma^t\\, \\nabla \\log \\pi_\\theta(a_t|s_t)\\, "
+                "A(s_t,a_t)$",
+                "$\\sum_t \\gamma^t\\, \\nabla \\pi_\\theta(a_t|s_t)\\, A(s_t,a_t)$",
+                "$\\sum_t \\gamma^t\\, \\log \\pi_\\theta(a_t|s_t)\\, A(s_t,a_t)$",
+                "$\\sum_t \\gamma^t\\, \\nabla \\log \\pi_\\theta(a_t|s_t)$",
+            ),
+            "a",
+            "The policy gradient theorem. The last one has the mean 0.",
+            "03",
+        ),
+        Question(
+            "A small change of $\\theta$ also changes which states are visited. Why "
+            "may the policy gradient leave that out?",
+            (
+                "visits hardly change in a small step",
+                "$\\gamma$ is below 1",
+                "in each state the change is multiplied by $\\sum_a \\pi\\, A = 0$",
+                "it may not: it is an approximation",
+            ),
+            "c",
+            "By the product rule: $\\nabla d$ stands beside the mean advantage, "
+            "which is 0.",
+            "03",
+        ),
+    ),
+    {
+        "01": ("01 · The RL problem", "01_the_rl_problem.ipynb"),
+        "02": ("02 · The advantage identity", "02_advantage_identity.ipynb"),
+        "03": ("03 · The surrogate", "03_surrogate.ipynb"),
+        "04": ("04 · The lower bound", "04_mm_bound.ipynb"),
+    },
 )
 
 pictures = (promise, learning_curve, behaviour, bars)

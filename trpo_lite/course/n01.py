@@ -403,11 +403,7 @@ action_values = Exercise(
 
 def count_visits_stub(states, gamma, n_states):
     """Estimate d [n_states] by counting in paths: states [n, T]."""
-    d = np.zeros(n_states)
-    for t in range(states.shape[1]):
-        share = ...  # your line: the share of paths in each state at t
-        d = d + gamma**t * share
-    return d
+    ...  # your code
 
 
 def count_visits_reference(states, gamma, n_states):
@@ -443,6 +439,10 @@ def normalised_visits(states, gamma, n_states):
     return (1 - gamma) * count_visits_reference(states, gamma, n_states)
 
 
+def without_room(states, gamma, n_states):
+    return count_visits_reference(states, gamma, states.max() + 1)
+
+
 def first_path_only(states, gamma, n_states):
     return count_visits_reference(states[:1], gamma, n_states)
 
@@ -454,7 +454,7 @@ def count_visits_cases(rng):
 
 count_visits = Exercise(
     name="count_visits",
-    minutes=8,
+    minutes=10,
     difficulty=2,
     stub=count_visits_stub,
     reference=count_visits_reference,
@@ -468,6 +468,9 @@ count_visits = Exercise(
         "the weight gamma**t is missing: these are plain visits": undiscounted_visits,
         "normalised: d sums to 1/(1 - gamma), not to 1": normalised_visits,
         "only the first path is counted": first_path_only,
+        "a state that occurs in no path is missing: minlength=n_states leaves room": (
+            without_room
+        ),
     },
     hints=(
         "states[:, t] [n] says where each path is at time t. Count, then divide.",

@@ -362,9 +362,7 @@ def improvement_estimate_stub(rewards, values, lengths, gamma):
     values : [n, T + 1], v_old at each path's states; any number after it.
     lengths : int [n]; path i was cut after lengths[i] steps.
     """
-    returns = ...  # your line: the discounted return of each path, [n]
-    tail = ...  # your line: what each path's cut leaves over, [n]
-    return returns + tail - values[:, 0]
+    ...  # your code
 
 
 def improvement_estimate_reference(rewards, values, lengths, gamma):
@@ -426,6 +424,12 @@ def rewards_a_step_late(rewards, values, lengths, gamma):
     return _estimate(rewards, values, lengths, gamma, first=1)
 
 
+def start_kept(rewards, values, lengths, gamma):
+    return (
+        improvement_estimate_reference(rewards, values, lengths, gamma) + values[:, 0]
+    )
+
+
 def tail_subtracted(rewards, values, lengths, gamma):
     at = values[np.arange(len(values)), lengths]
     return _estimate(rewards, values, lengths, gamma, tail=-(gamma**lengths) * at)
@@ -454,7 +458,7 @@ def telescopes(arguments, result):
 
 improvement_estimate = Exercise(
     name="improvement_estimate",
-    minutes=8,
+    minutes=10,
     difficulty=2,
     stub=improvement_estimate_stub,
     reference=improvement_estimate_reference,
@@ -481,6 +485,9 @@ improvement_estimate = Exercise(
             rewards_a_step_late
         ),
         "the tail has the wrong sign": tail_subtracted,
+        "v of the first state isn't subtracted: that much the old policy has, too": (
+            start_kept
+        ),
     },
     hints=(
         "Write the sum of gamma^t times the TD errors for a path of 2 steps, and "

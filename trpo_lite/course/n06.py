@@ -568,11 +568,7 @@ discounted_average = Exercise(
 
 def gradient_estimate_stub(score, A, gamma):
     """g and the half width of its 95 % interval; score, A [n, T]."""
-    discount = gamma ** np.arange(A.shape[1])
-    total = (discount * ...).sum(axis=1)  # one number per run, [n]
-    g = total.mean()
-    half = ...
-    return g, half
+    ...  # your code
 
 
 def gradient_estimate_reference(score, A, gamma):
@@ -600,6 +596,11 @@ def spread_of_one(score, A, gamma):
 def without_factor(score, A, gamma):
     g, half = gradient_estimate_reference(score, A, gamma)
     return g, half / 1.96
+
+
+def variance_for_width(score, A, gamma):
+    total = (gamma ** np.arange(A.shape[1]) * score * A).sum(axis=1)
+    return total.mean(), 1.96 * total.var(ddof=1) / len(total)
 
 
 def steps_as_runs(score, A, gamma):
@@ -630,7 +631,7 @@ def gradient_cases(rng):
 
 gradient_estimate = Exercise(
     name="gradient_estimate",
-    minutes=8,
+    minutes=10,
     difficulty=2,
     stub=gradient_estimate_stub,
     reference=gradient_estimate_reference,
@@ -642,6 +643,9 @@ gradient_estimate = Exercise(
             spread_of_one
         ),
         "this is one standard error: the interval takes 1.96 of them": without_factor,
+        "this is 1.96 times the variance of the mean: a width takes its root": (
+            variance_for_width
+        ),
         "steps of one run depend on each other: take one number per run": steps_as_runs,
         "divide by the root of the number of runs, not of steps": too_sure,
     },

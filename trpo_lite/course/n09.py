@@ -7,6 +7,7 @@ import numpy as np
 
 from trpo_lite import lqr, mdp, plots, style
 from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.table import number
 from trpo_lite.course.widgets import Choice, Picture, Steps, Widget
 from trpo_lite.rollout import Samples
 
@@ -133,18 +134,32 @@ def worlds():
 # --- pictures
 
 
+def ellipse(H, delta):
+    """Steps [2, 181] with step.H step / 2 = delta, once around."""
+    angle = np.linspace(0, 2 * np.pi, 181)
+    circle = np.stack([np.cos(angle), np.sin(angle)])
+    return np.sqrt(2 * delta) * np.linalg.solve(np.linalg.cholesky(H).T, circle)
+
+
+def steps_to_the_edge(g, H, delta):
+    """The natural step [2] and that along g [2], both with step.H step / 2 = delta."""
+    x = np.linalg.solve(H, g)
+    return tuple(np.sqrt(2 * delta / (way @ H @ way)) * way for way in (x, g))
+
+
+def _arrow(axes, at, step, color, dashes):
+    look = dict(color=color, linestyle=dashes, linewidth=2.4)
+    head = dict(arrowstyle="-|>", mutation_scale=16, shrinkA=0, shrinkB=0)
+    axes.annotate("", at + step, at, arrowprops=look | head)
+
+
 def draw_step(g, H, delta, at):
     """The ellipse of KL <= delta around `at`, g's way and the natural step -> Figure.
 
     g [2], H [2, 2] in (k, sigma).
     """
-    at = np.asarray(at)
-    angle = np.linspace(0, 2 * np.pi, 181)
-    circle = np.stack([np.cos(angle), np.sin(angle)])
-    edge = np.sqrt(2 * delta) * np.linalg.solve(np.linalg.cholesky(H).T, circle)
-    x = np.linalg.solve(H, g)
-    natural = np.sqrt(2 * delta / (g @ x)) * x
-    vanilla = np.sqrt(2 * delta / (g @ H @ g)) * g
+    at, edge = np.asarray(at), ellipse(H, delta)
+    natural, vanilla = steps_to_the_edge(g, H, delta)
     figure, axes = plots.figure(size=(5.6, 3.3))
     axes.fill(*(at[:, None] + edge), color=style.BLUE, alpha=0.12, linewidth=0)
     axes.plot(*(at[:, None] + edge), "-", color=style.INK, linewidth=1.5)
@@ -156,16 +171,7 @@ def draw_step(g, H, delta, at):
     ):
         ends = at[:, None] + step[:, None] + along[:, None] * [-0.035, 0.035]
         axes.plot(*ends, ":", color=color, linewidth=1.8)
-        head = dict(
-            arrowstyle="-|>",
-            color=color,
-            linewidth=2.4,
-            linestyle=dashes,
-            mutation_scale=16,
-            shrinkA=0,
-            shrinkB=0,
-        )
-        axes.annotate("", at + step, at, arrowprops=head)
+        _arrow(axes, at, step, color, dashes)
         ink = style.ink(color)
         axes.annotate(label, at + step, place, color=ink, ha="right", **words)
     axes.plot(*at, "o", color=style.INK, markersize=8)
@@ -187,6 +193,59 @@ step = Picture(
     "leaves steeply; the natural step leans towards the long side and reaches a higher "
     "line of equal gain.",
 )
+
+
+def draw_ellipses(g, H, delta, at):
+    """The ellipse and both steps in (k, sigma) and in (k, log sigma) -> Figure.
+
+    g [2], H [2, 2] in (k, sigma) at the policy `at`. A small step in log sigma is one
+    in sigma, divided by sigma: so T = diag(1, sigma) takes the right picture's steps
+    to the left. A ring is the end of the other picture's step along g.
+    """
+    T = np.diag([1, at[1]])
+    sides = (g, H, np.eye(2)), (T @ g, T @ H @ T, T)
+    ends = [back @ steps_to_the_edge(*side, delta)[1] for *side, back in sides]
+    figure, both = plots.figure(1, 2, (8.0, 4.0))
+    names = ("exploration σ", at[1]), ("log σ", np.log(at[1]))
+    for axes, (slope, bowl, back), (name, low), other in zip(
+        both, sides, names, ends[::-1], strict=True
+    ):
+        here, edge = np.array([at[0], low]), ellipse(bowl, delta)
+        natural, vanilla = steps_to_the_edge(slope, bowl, delta)
+        axes.fill(*(here[:, None] + edge), color=style.BLUE, alpha=0.12, linewidth=0)
+        axes.plot(*(here[:, None] + edge), "-", color=style.INK, linewidth=1.5)
+        _arrow(axes, here, vanilla, style.RED, "--")
+        _arrow(axes, here, natural, style.BLUE, "-")
+        ring = dict(markerfacecolor="none", markeredgecolor=style.RED)
+        place = here + np.linalg.solve(back, other)
+        axes.plot(*place, "o", markersize=9, markeredgewidth=2, **ring)
+        axes.plot(*here, "o", color=style.INK, markersize=7)
+        axes.set(xlabel="gain k", ylabel=name, aspect="equal")
+        half = 1.25 * np.abs(edge).max()  # both panels are square
+        axes.set_xlim(here[0] - half, here[0] + half)
+        axes.set_ylim(here[1] - half, here[1] + half)
+        axes.locator_params(nbins=5)
+    plots.words_above(
+        both[0], ("──  natural step", style.BLUE), ("– –  along g", style.RED)
+    )
+    plots.words_above(both[1], ("○  the other picture's end along g", style.RED))
+    return figure
+
+
+def ellipses_words(g, H, delta, at):
+    """What `draw_ellipses` shows, in words."""
+    T = np.diag([1, at[1]])
+    shapes = [np.sqrt(np.diag(bowl)) for bowl in (H, T @ H @ T)]
+    lies, stands = (a[1] / a[0] for a in shapes)  # width over height
+    return (
+        "The same small policies as an ellipse, twice. With sigma upwards it is "
+        f"{number(lies, '.1f')} times as wide as high, with log sigma "
+        f"{number(1 / stands, '.1f')} times as high as wide. The natural step ends at "
+        "the same place of its edge in both, the step along g at two places."
+    )
+
+
+ellipses = Picture(draw_ellipses, ellipses_words)
 
 
 def draw_learning(curves, best):
@@ -586,7 +645,7 @@ step_from_samples = Exercise(
     invariants=(_sample_kl,),
 )
 
-pictures = (step, learning)
+pictures = (step, ellipses, learning)
 widgets = (fields,)
 exercises = (step_for_gain, change_parameters, step_from_samples)
 progress = Progress(exercises)
