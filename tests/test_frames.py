@@ -80,7 +80,7 @@ def fewer(control):
 
 @pytest.mark.parametrize("widget", WIDGETS)
 def test_pictures_are_those_of_jupyter(widget):
-    """At the defaults and at four settings by chance, of a grid of ends and defaults."""
+    """At the defaults, and at four settings by chance of ends and defaults."""
     controls = {name: fewer(control) for name, control in widget.controls.items()}
     widget = replace(widget, controls=controls)
     html = frames.player(widget, most=1)

@@ -14,6 +14,7 @@ COMMANDS = {
     "bank": "sheets of questions and answers",
     "colab": "pages for Google Colab",
     "grade": "points for a class",
+    "publish": "the course as a site, its sliders alive",
 }
 
 

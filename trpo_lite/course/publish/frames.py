@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trpo_lite import style
-from trpo_lite.course.widgets import Choice, Renderer, Slider
+from trpo_lite.course.widgets import Choice, Renderer, Steps
 
 MOST = 2500  # settings of one widget
 HERE = Path(__file__).parent
@@ -84,7 +84,7 @@ def record(widget, most=MOST):
     """The `Recording` of a widget; raises what its `draw` raises, at any setting."""
     import matplotlib
 
-    tracks = thin([_track(*item) for item in widget.controls.items()], most)
+    tracks = thin([track(*item) for item in widget.controls.items()], most)
     looks, pictures = {}, []
     with matplotlib.rc_context():
         style.use()
@@ -96,8 +96,11 @@ def record(widget, most=MOST):
     return Recording(tracks, tuple(looks), tuple(pictures))
 
 
-def _track(name, control):
-    """All values of one control. A film has no `places` but a `count` of frames."""
+def track(name, control):
+    """The `Track` of all values of one control.
+
+    A film has no `places` but a `count` of frames, and its own `milliseconds`.
+    """
     places = getattr(control, "places", None)
     if places is None:
         places = tuple((i, str(i)) for i in range(control.count))
@@ -115,13 +118,16 @@ def _track(name, control):
 def thin(tracks, most=MOST):
     """The tracks with at most `most` settings, as far as thinning sliders can do it.
 
-    A slider keeps its default, its ends, and every second, third ... value from the
-    default on: always one more is left out of the slider that has most values.
+    A slider or a film keeps its default, its ends, and every second, third ... value
+    from the default on: always the one that has most values loses more.
     """
     strides, tracks = [1] * len(tracks), list(tracks)
     full = list(tracks)
     while math.prod(len(track.places) for track in tracks) > most:
-        lengths = [len(track.places) if track.kind is Slider else 0 for track in tracks]
+        lengths = [
+            0 if track.kind in (Choice, Steps) else len(track.places)
+            for track in tracks
+        ]
         longest = lengths.index(max(lengths))
         if lengths[longest] <= 3:
             break

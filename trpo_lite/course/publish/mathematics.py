@@ -77,6 +77,8 @@ def stylesheet():
     return f"""@font-face {{ font-family: "STIX Two Math";
   src: url("data:font/woff;base64,{_font()}") format("woff"); }}
 math {{ font-family: "STIX Two Math", math; font-size: 1.12em; }}
+/* Chromium paints a stretched brace only near the place of the unstretched one */
+munder > mo, mover > mo {{ box-shadow: 0 0 0 40em transparent; }}
 menclose[notation~="box"] {{ border: 1px solid; padding: .4em .5em; }}
 .formula {{ display: block; overflow-x: auto; overflow-y: hidden; padding: .2em 0; }}
 """
@@ -89,10 +91,10 @@ def _font():
     options = subset.Options(flavor="woff", layout_features=["ssty"], hinting=False)
     # the package that brings the font need not be imported
     package = Path(find_spec("ziamath").origin).parent
-    font = subset.load_font(package / "fonts/STIXTwoMath-Regular.ttf", options)
-    cut = subset.Subsetter(options)
+    cut, target = subset.Subsetter(options), io.BytesIO()
     cut.populate(unicodes=[c for first, last in SIGNS for c in range(first, last + 1)])
-    cut.subset(font)
-    target = io.BytesIO()
-    subset.save_font(font, target, options)
+    path = package / "fonts/STIXTwoMath-Regular.ttf"
+    with subset.load_font(path, options) as font:
+        cut.subset(font)
+        subset.save_font(font, target, options)
     return base64.b64encode(target.getvalue()).decode()
