@@ -191,12 +191,15 @@ def own(svg, prefix):
 def fitted(figure):
     """The figure, in the shape of a slide's picture; its own, if words stick out."""
     own_size = tuple(figure.get_size_inches())
-    figure.set_size_inches(*FIGURE)
-    figure.draw_without_rendering()
-    box = figure.get_tightbbox()
-    outside = max(-box.x0, -box.y0, box.x1 - FIGURE[0], box.y1 - FIGURE[1])
-    if outside > 0.015:
-        figure.set_size_inches(*own_size)
+    # a browser's letters stand higher than matplotlib's
+    figure.get_layout_engine().set(rect=(0, 0, 1, 0.98))
+    for size in (FIGURE, own_size):
+        figure.set_size_inches(*size)
+        for _ in range(2):  # axes of equal units settle with the second
+            figure.draw_without_rendering()
+        box = figure.get_tightbbox()
+        if max(-box.x0, -box.y0, box.x1 - size[0], box.y1 - size[1]) < 0.015:
+            break
     return figure
 
 
@@ -245,12 +248,12 @@ def subset(path, letters):
     from fontTools import subset as tools
 
     options = tools.Options(flavor="woff", layout_features=["*"], hinting=False)
-    font = tools.load_font(path, options)
-    one = tools.Subsetter(options)
+    options.drop_tables += ["FFTM"]  # a font editor's dates
+    one, written = tools.Subsetter(options), io.BytesIO()
     one.populate(unicodes=letters)
-    one.subset(font)
-    written = io.BytesIO()
-    tools.save_font(font, written, options)
+    with tools.load_font(path, options) as font:
+        one.subset(font)
+        tools.save_font(font, written, options)
     return written.getvalue()
 
 
