@@ -49,8 +49,8 @@
 
   // search: a section is found if it has every word, those in its title count most
   const field = one("search input"), found = one("#found");
-  const load = () => new Promise((done, fail) => {
-    if (window.words) return done();
+  let loading = null;  // the words come with the first question
+  const load = () => loading ??= new Promise((done, fail) => {
     const script = document.createElement("script");
     Object.assign(script, {src: "words.js", onload: done, onerror: fail});
     document.head.append(script);
