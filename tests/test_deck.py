@@ -7,7 +7,7 @@ import pytest
 
 from trpo_lite import bound, lqr
 from trpo_lite.course import page
-from trpo_lite.course.publish import deck, lecture, page_deck
+from trpo_lite.course.publish import deck, lecture
 from trpo_lite.course.publish.pages import function, path_of, picture, value
 from trpo_lite.course.publish.slides import (
     CODE_LINES,
@@ -19,7 +19,6 @@ from trpo_lite.course.publish.slides import (
     question,
     said,
 )
-from trpo_lite.course.working_copy import COURSE
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
 from trpo_lite.surrogate import surrogate
 
@@ -261,56 +260,3 @@ def test_the_same_letters_give_the_same_font():
     one = deck.subset(path, (97, 98, 99))
     assert one[:4] == b"wOFF" and len(one) < 20_000
     assert deck.subset(path, frozenset((99, 98, 97))) == one
-
-
-# --- the pages' decks
-
-
-PAGES = sorted(path.stem[:2] for path in COURSE.glob("[01]*.ipynb"))
-
-
-@pytest.fixture(scope="module", params=PAGES)
-def slides(request):
-    return [slide for step in page_deck.steps(request.param) for slide in step.slides]
-
-
-def test_a_pages_slides_have_one_idea_each(slides):
-    for slide in slides:
-        text = " ".join(slide.parts)
-        if slide.kind in ("question", "formula", "title"):
-            assert len(slide.parts) == 1 and slide.figure is None
-        if slide.kind in ("picture", "widget"):
-            assert len(slide.parts) <= 1 and slide.figure
-        if slide.kind == "code":
-            assert text.count("\n") <= CODE_LINES + 1
-        assert "$$" not in text
-
-
-def test_a_page_asks_before_it_answers(slides):
-    asked = [slide for slide in slides if "Predict." in " ".join(slide.parts)]
-    assert len(asked) >= 2
-    assert all(slide.kind == "question" for slide in asked)
-    answers = [label for slide in slides for label, _ in slide.notes.rows]
-    assert any(label.startswith("Answer") for label in answers)
-    assert not any("<details" in part for slide in slides for part in slide.parts)
-
-
-def test_a_page_shows_its_pictures_and_its_widgets_alive():
-    slides = [slide for step in page_deck.steps("09") for slide in step.slides]
-    widgets = [slide.figure for slide in slides if slide.kind == "widget"]
-    assert [settings["parameter"] for _, settings in widgets][:3] == ["σ", "σ", "log σ"]
-    pictures = [slide.figure for slide in slides if slide.kind == "picture"]
-    assert len(pictures) == 2
-    figure, alt = pictures[0]()
-    assert "ellipse" in alt and len(figure.axes) == 1
-
-
-def test_a_long_paragraph_comes_in_pieces():
-    cells = [
-        {"cell_type": "markdown", "source": "# 01 · Title\n\n" + "It is so. " * 80}
-    ]
-    [step] = page_deck._Writer("01", cells).steps()
-    pieces = step.slides[1].parts
-    assert 2 <= len(pieces) <= 4
-    assert all(len(piece) <= page_deck.TOO_LONG + 10 for piece in pieces)
-    assert " ".join(pieces).count("It is so.") == 80

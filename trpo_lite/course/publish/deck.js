@@ -1,26 +1,13 @@
 "use strict";
 // A deck: one slide at a time, its parts a press each. The place stands in the address
 // (#7.2 is slide 7 with two presses made), so that a reload and a link find it again.
-(() => {
+(async () => {
   const main = document.querySelector("main");
 
-  // what is too high for its slide goes on on the next one
-  const split = (slide) => {
-    const body = slide.querySelector(".body"), moved = [];
-    if (slide.dataset.kind !== "reading") return;
-    while (body.scrollHeight > body.clientHeight && body.children.length > 1) {
-      moved.unshift(body.lastElementChild);
-      body.lastElementChild.remove();
-    }
-    if (!moved.length) return;
-    const rest = slide.cloneNode(true);
-    moved[0].removeAttribute("data-part");
-    rest.querySelector(".body").replaceChildren(...moved);
-    slide.after(rest);
-    split(rest);
-  };
-  // formulas that are too high together, or one that is too wide, become smaller, and so
-  // does a wide table
+  // sizes can be measured when the letters are there
+  await Promise.all([...document.fonts].map((font) => font.load()));
+
+  // formulas that are too high together, or one that is too wide, become smaller
   const lower = (slide) => {
     const body = slide.querySelector(".body.formula");
     for (let size = 42; body?.scrollHeight > body?.clientHeight && size >= 30; size -= 2)
@@ -33,8 +20,7 @@
     if (wide > room) one.style.fontSize = `${Math.floor(size * room / wide)}px`;
   };
   main.querySelectorAll("section").forEach(lower);
-  main.querySelectorAll(".tex math, table").forEach(narrow);
-  main.querySelectorAll("section").forEach(split);
+  main.querySelectorAll(".tex math").forEach(narrow);
   const slides = [...main.querySelectorAll("section")];
   const parts = slides.map((slide) => [...slide.querySelectorAll("[data-part]")]);
   slides.forEach((slide, i) => {
@@ -147,4 +133,5 @@
   setInterval(() => { if (notes && !notes.closed) tell(); }, 20000);
   fit();
   read();
+  main.dataset.ready = "";
 })();

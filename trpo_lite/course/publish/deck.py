@@ -1,11 +1,10 @@
-"""Slide decks as single HTML files that need no network.
+"""The lecture in 90 minutes as slides, in a single HTML file that needs no network.
 
-    python -m trpo_lite.course.publish.deck FOLDER [DECK ...]
+    python -m trpo_lite.course.publish.deck FOLDER
 
-writes `lecture.html`, the lecture in 90 minutes, and a deck for each page into FOLDER.
-In one: arrow keys, space and PageDown go on, Home and End to the ends, N opens the
-speaker's notes, B blackens the screen; the place stands in the address; on paper each
-slide has a page.
+writes `lecture.html` into FOLDER. In it: arrow keys, space and PageDown go on, Home and
+End to the ends, N opens the speaker's notes, B blackens the screen; the place stands in
+the address; on paper each slide has a page.
 """
 
 import base64
@@ -21,7 +20,7 @@ from pathlib import Path
 from trpo_lite import style
 from trpo_lite._terminal import Parser, say
 from trpo_lite.course import page
-from trpo_lite.course.publish import frames, lecture, mathematics, page_deck
+from trpo_lite.course.publish import frames, lecture, mathematics
 from trpo_lite.course.publish.slides import prose
 from trpo_lite.course.widgets import Renderer
 from trpo_lite.course.working_copy import COURSE
@@ -34,6 +33,8 @@ BOX = 1200, 548
 CONTROLS = 76
 # inches: so small that its smallest words, of 11 points, are 24 pixels high
 FIGURE = 7.4, 3.4
+# a widget's part of that: axes stay in place when tick labels become wider
+MARGINS = 0.02, 0, 0.965, 1
 FACES = (
     ("DejaVuSans.ttf", "DejaVu Sans", "normal", "normal"),
     ("DejaVuSans-Bold.ttf", "DejaVu Sans", "bold", "normal"),
@@ -49,7 +50,7 @@ LETTERS = (
     (0x2460, 0x2473),
     (0x2500, 0x27BF),
 )
-NOTE = re.compile(r'<p class="player-note">.*?</p>\n?', re.DOTALL)
+NOTE = re.compile(r'<p class="player-note">(.*?)</p>\n?', re.DOTALL)
 NAME = "Trust Region Policy Optimization: the lecture in 90 minutes"
 APPENDIX = "A_notation_and_errata.html"
 # settings of a widget that have a picture; sliders with more values keep fewer
@@ -79,37 +80,24 @@ TEMPLATE = """<!doctype html>
 """
 
 
-def build(folder, which=None, pages=""):
-    """Write decks into `folder` and return their paths.
+def build(folder, pages=""):
+    """Write the deck into `folder` and return its path.
 
-    which : "lecture" and page numbers such as "05"; by default the lecture and all.
     pages : where the site's pages lie, seen from there; links to pages go there.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    known = {path.stem.partition("_")[0]: path.stem for path in COURSE.glob("*.ipynb")}
-    paths = []
-    for one in ["lecture", *sorted(known)] if which is None else which:
-        if one != "lecture" and one not in known:
-            raise ValueError(f"no page {one!r}; there are {', '.join(sorted(known))}")
-        if one == "lecture":
-            stem, text = one, document(NAME, lecture.steps(), pages, numbered=True)
-        else:
-            stem = known[one]
-            text = document(stem, page_deck.steps(one), pages)
-        paths.append(folder / f"{stem}.html")
-        paths[-1].write_text(text, encoding="utf-8")
-    return paths
+    path = folder / "lecture.html"
+    path.write_text(document(NAME, lecture.steps(), pages), encoding="utf-8")
+    return path
 
 
-def document(name, steps, pages="", numbered=False):
+def document(name, steps, pages=""):
     """The HTML of a deck of these steps."""
     style.use()
     count = itertools.count(1)
     body = "\n".join(
-        section(
-            slide, i, f"{i}. {step.heading}" if numbered else step.heading, next(count)
-        )
+        section(slide, i, f"{i}. {step.heading}", next(count))
         for i, step in enumerate(steps, 1)
         for slide in step.slides
     )
@@ -145,12 +133,15 @@ def errata():
 
 def section(slide, number, heading, count):
     """One slide as an element; `deck.js` numbers it."""
-    first, *later = slide.parts or ("",)
+    first, *later = slide.parts
+    notes = "".join(f"<dt>{k}</dt><dd>{words}</dd>" for k, words in slide.notes.rows)
     if slide.figure:
         first, later = drawing(slide.figure, f"s{count}-"), slide.parts
+        # which values a slider has lost is for the speaker alone
+        notes += "".join(f"<dt>Sliders</dt><dd>{x}</dd>" for x in NOTE.findall(first))
+        first = NOTE.sub("", first)
     parts = f"<div>{first}</div>"
     parts += "".join(f"<div data-part>{part}</div>" for part in later)
-    notes = "".join(f"<dt>{k}</dt><dd>{words}</dd>" for k, words in slide.notes.rows)
     length = len(re.sub("<[^>]*>", "", first))
     size = " longer" if length > 320 else " long" if length > 150 else ""
     head = "" if slide.kind == "title" else prose(heading)
@@ -177,8 +168,6 @@ def drawing(shown, prefix):
     )
     recorded = replace(recorded, looks=looks, pictures=pictures)
     player = frames.fragment(recorded)
-    # which values a slider has lost is for the speaker's notes
-    player = NOTE.sub("", player)
     box = BOX[0], BOX[1] - CONTROLS
     return f'<div class="drawing alive" style="{_size(box, FIGURE)}">{player}</div>'
 
@@ -191,8 +180,6 @@ def own(svg, prefix):
 def fitted(figure):
     """The figure, in the shape of a slide's picture; its own, if words stick out."""
     own_size = tuple(figure.get_size_inches())
-    # a browser's letters stand higher than matplotlib's
-    figure.get_layout_engine().set(rect=(0, 0, 1, 0.98))
     for size in (FIGURE, own_size):
         figure.set_size_inches(*size)
         for _ in range(2):  # axes of equal units settle with the second
@@ -205,10 +192,14 @@ def fitted(figure):
 
 def recording(widget, settings):
     """A widget's frames in a slide's shape, first at `settings`."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     def draw(**chosen):
         figure = widget.draw(**chosen)
         figure.set_size_inches(*FIGURE)
+        layout = figure.get_layout_engine()
+        if isinstance(layout, ConstrainedLayoutEngine):  # not a figure drawn before
+            layout.set(rect=MARGINS)
         return figure
 
     controls = {
@@ -258,15 +249,10 @@ def subset(path, letters):
 
 
 def main(arguments):
-    """Write the decks; the exit status."""
-    parser = Parser(PROG, description="Write slides into a folder, a file a deck.")
+    """Write the deck; the exit status."""
+    parser = Parser(PROG, description="Write the lecture's slides into a folder.")
     parser.add_argument("folder", metavar="FOLDER", type=Path)
-    parser.add_argument(
-        "which", metavar="DECK", nargs="*", help='"lecture" or a page, such as 05 [all]'
-    )
-    options = parser.parse_args(arguments)
-    for path in build(options.folder, options.which or None):
-        say(f"{PROG}: wrote {path}")
+    say(f"{PROG}: wrote {build(parser.parse_args(arguments).folder)}")
     return 0
 
 

@@ -39,12 +39,12 @@ def _statements(number):
 
 
 @cache
-def value(number, expression, at, nth=0):
+def value(number, expression, at):
     """The value of an expression where the page shows its picture `at`.
 
     Raises LookupError if it shows no such picture, and what its statements raise.
     """
-    found, (place, _) = _statements(number), _shown(number, at, nth)
+    found, (place, _) = _statements(number), _shown(number, at)
     names, quiet = {"__name__": "page"}, io.StringIO()
     with (
         mock.patch("IPython.display.display", lambda *args, **options: None),
@@ -58,42 +58,32 @@ def value(number, expression, at, nth=0):
         return eval(expression, names)
 
 
-def picture(number, name, nth=0):
+def picture(number, name):
     """A function of no arguments that draws the page's picture: (figure, alt text).
 
-    nth : of the times that the page shows it. Raises LookupError if it doesn't.
+    Raises LookupError if the page doesn't show it.
     """
-    _, call = _shown(number, name, nth)
+    _, call = _shown(number, name)
     keywords = ast.Call(ast.Name("dict"), [], call.keywords)
     both = ast.unparse(ast.Tuple([ast.Tuple(call.args), keywords]))
     one = getattr(import_module(f"trpo_lite.course.n{number}"), name)
 
     def draw():
-        args, kwargs = value(number, both, name, nth)
+        args, kwargs = value(number, both, name)
         style.use()
         return one.draw(*args, **kwargs), one.words(*args, **kwargs)
 
     return draw
 
 
-def arguments(number, name, nth=0):
-    """The keywords, all plain values, with which the page shows a widget."""
-    _, call = _shown(number, name, nth)
-    return {k.arg: ast.literal_eval(k.value) for k in call.keywords}
-
-
-def _shown(number, name, nth=0):
-    """(number of the statement, the call) that shows the picture for the nth time."""
-    calls = [
-        (place, call)
-        for place, statement in enumerate(_statements(number))
-        for call in ast.walk(statement.node)
-        if isinstance(call, ast.Call)
-        and ast.unparse(call.func) == f"lesson.{name}.show"
-    ]
-    if nth >= len(calls):
-        raise LookupError(f"page {number} shows no picture {name!r}")
-    return calls[nth]
+def _shown(number, name):
+    """(number of the statement, the call) that shows the picture for the first time."""
+    for place, statement in enumerate(_statements(number)):
+        for one in ast.walk(statement.node):
+            call = isinstance(one, ast.Call) and ast.unparse(one.func)
+            if call == f"lesson.{name}.show":
+                return place, one
+    raise LookupError(f"page {number} shows no picture {name!r}")
 
 
 def function(number, name):

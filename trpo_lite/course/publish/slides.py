@@ -55,14 +55,6 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Aside:
-    """Notes of a page's slide: pairs (label, HTML), such as folded answers."""
-
-    rows: tuple = ()
-    minutes: float = 0
-
-
-@dataclass(frozen=True)
 class Slide:
     """One slide: its parts as HTML, in the order of the presses, and its notes.
 
@@ -72,7 +64,7 @@ class Slide:
 
     kind: str
     parts: tuple[str, ...]
-    notes: Notes | Aside
+    notes: Notes
     figure: Callable | tuple | None = None
 
     def __post_init__(self):
