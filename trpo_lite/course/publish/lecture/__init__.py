@@ -2,8 +2,6 @@
 
 from trpo_lite.course.publish.lecture import first, fourth, second, third
 
-MINUTES = 90
-
 
 def steps():
     """All steps, in order; every number on them is computed here and now."""
