@@ -170,6 +170,11 @@ class Frames:
     def ends(self):
         return 0, self.count - 1
 
+    @property
+    def places(self):
+        """All frames with their texts: a tuple of pairs."""
+        return tuple((i, str(i)) for i in range(self.count))
+
     def build(self, **options):
         import ipywidgets
         import traitlets

@@ -97,19 +97,13 @@ def record(widget, most=MOST):
 
 
 def track(name, control):
-    """The `Track` of all values of one control.
-
-    A film has no `places` but a `count` of frames, and its own `milliseconds`.
-    """
-    places = getattr(control, "places", None)
-    if places is None:
-        places = tuple((i, str(i)) for i in range(control.count))
+    """The `Track` of all values of one control; a film has its own `milliseconds`."""
     return Track(
         name=name,
         label=control.label,
-        places=places,
-        default=[value for value, _ in places].index(control.default),
-        of=len(places),
+        places=control.places,
+        default=[value for value, _ in control.places].index(control.default),
+        of=len(control.places),
         kind=type(control),
         milliseconds=getattr(control, "milliseconds", 300),
     )
