@@ -321,6 +321,7 @@ def grid(file_or_name, folder, episodes=100):
 
     `evaluation` is by the average action (`n15.on_average`); by_mode and, of TRPO,
     by_samples [R] are the same policies' mean returns if they act in these ways.
+    largest_kl, largest_ratio [R] are those of single updates.
     RuntimeError that names the first run that failed.
     """
     cores = os.cpu_count() or 1
@@ -336,8 +337,10 @@ def grid(file_or_name, folder, episodes=100):
         rows = [*pool.map(played, files, [episodes] * len(files))]
     runs = [(x.run.label, history) for x, (history, _) in zip(outcomes, rows)]
     others = np.float32([others for _, others in rows]).T
-    ways = dict(zip(("by_mode", "by_samples"), others))
-    return compact(runs) | ways | swimmer_paths(runs)
+    more = dict(zip(("by_mode", "by_samples"), others))
+    for name, column in (("largest_kl", "kl"), ("largest_ratio", "max_ratio")):
+        more[name] = np.float32([history[column].max() for _, history in runs])
+    return compact(runs) | more | swimmer_paths(runs)
 
 
 def played(file, episodes):

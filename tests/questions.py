@@ -607,8 +607,8 @@ ANSWERS = {
         "who-wins": ("better-seen", "PPO does not outperform the others here"),
         "literature": ("literature-seen", "on six of seven"),
         "which": ("which-words", "From about 0 to 4471"),
-        "which-words": ("which-words", "They agree on InvPendulum"),
-        "which-explore": ("which-words", "They agree on InvPendulum"),
+        "which-words": ("which-words", "They nearly agree on InvPendulum"),
+        "which-explore": ("which-words", "They nearly agree on InvPendulum"),
         "limits": (
             "limits-seen",
             "TRPO's KL is never above $\\delta$",
@@ -646,7 +646,7 @@ ANSWERS = {
             "cost-seen",
             "The simulator takes half of the time on HalfCheetah",
             "cost-seen",
-            "take about twice the time",
+            "about 13 times the time",
         ),
     },
     "17_bug_museum": {

@@ -995,11 +995,16 @@ def log_cases(rng):
     ]
     flat, rest = np.full(9, 64.0), np.linspace(3, 2, 9)
     step = np.array([-1.0, 0, 0, 1, 0, 1, 1, 2])  # up by twice its standard error
-    half = np.full(8, 0.5)
+    half, nine = np.full(8, 0.5), (np.full(9, 0.5), np.full(9, 3.0), np.ones(9))
     cases += [
         (flat, np.full(9, 0.1), np.full(9, 2.0), rest),
         (step, half, 4 * half, np.ones(8)),
         (step + 0.01 * (np.arange(8) > 3), half, half, np.ones(8)),
+        # of nine the middle one is in the last half, and decides
+        (np.array([0.0, 1, 0, 1, 9, 1.2, 1.2, 1.2, 1.2]), *nine),
+        (np.array([0.0, 1, 0, 1, 6, 2, 2, 2, 2]), *nine),
+        # a dip in the middle, from which the entropy comes back
+        (flat, nine[0], nine[1], np.array([3.0, 3, 2, 1, 0.5, 1, 2, 2.5, 2.8])),
     ]
     return cases
 
