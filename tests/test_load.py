@@ -116,3 +116,15 @@ def test_other_rows_stay():
     changed = with_minutes(table, {"b.ipynb": Load(Part(words=1), 3, Part())})
     assert changed == table.replace("| 2 |", "| 5 + 3 |")
     assert row_of(table, "c.ipynb") is None
+
+
+def test_rows_of_a_map_have_as_many_cells_as_its_head():
+    """Or Jupyter's own renderer, unlike GitHub's, shows no table at all."""
+    page = read(ROOT / "notebooks" / "00_start_here.ipynb")
+    texts = [cell["source"] for cell in page["cells"]]
+    texts.append((ROOT / "README.md").read_text(encoding="utf-8"))
+    maps = [text for text in texts if "| page | step | minutes |" in text]
+    assert len(maps) == 2
+    for text in maps:
+        table = text[text.index("| page | step | minutes |") :].split("\n\n")[0]
+        assert {row.count("|") for row in table.splitlines()} == {4}
