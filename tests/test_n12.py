@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -417,3 +418,22 @@ def test_figures_of_the_page_draw():
     assert lesson.draw_mass({"a": [-3.0, -2.0], "b": [-3.0]}, -1.0, -3.0).axes
     assert lesson.draw_mass_search(load("trpo_mass"), 20).axes
     assert lesson.mass_run(npg_update, 0, 1, 2, 0.01).shape == (2,)
+
+
+def test_the_uniform_policy_falls_into_a_hole_almost_always():
+    """98.6 % of its episodes on the lake, as they go on until one ends."""
+    lake = gymnasium.make("FrozenLake-v1").unwrapped
+    there, ends = lake.initial_state_distrib, {0.0: 0.0, 1.0: 0.0}
+    for _ in range(1000):
+        after = np.zeros_like(there)
+        for state, moves in lake.P.items():
+            for outcomes in moves.values():
+                for p, target, reward, over in outcomes:
+                    share = there[state] * p / 4
+                    if over:
+                        ends[reward] += share
+                    else:
+                        after[target] += share
+        there = after
+    assert sum(ends.values()) == pytest.approx(1)
+    assert ends[0.0] == pytest.approx(0.986, abs=0.001)
