@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import warnings
 import weakref
 
 import numpy as np
@@ -301,6 +302,51 @@ def test_likely_cause(answer, cause):
     assert text.startswith("[retry] multiply: ")
     assert cause in text
     assert "0x" not in text and "Traceback" not in text
+
+
+def late(special):
+    """An answer that is wrong everywhere, and NaN or infinite on the last input."""
+
+    def answer(x, y, g):
+        z = product(x, y, g) + x
+        return z * special if len(x) == 4 else z
+
+    return answer
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_a_later_nan_does_not_hide_what_the_first_wrong_input_shows(special):
+    def growing(rng):
+        return [*cases(rng), (rng.normal(size=(4, 4)), rng.normal(size=(4, 4)), 0.9)]
+
+    text = verdict(late(special), cases=growing)
+    assert "the numbers differ" in text and "input 0, entry [0, 0]" in text
+
+    def only_late(x, y, g):
+        return product(x, y, g) * (special if len(x) == 4 else 1)
+
+    text = verdict(only_late, cases=growing)
+    assert ("NaN in 16 of 16" if np.isnan(special) else "infinite entries") in text
+    assert "case(3)" in text
+
+
+def test_infinities_are_compared_without_a_warning():
+    """-inf where -inf belongs, and something wrong beside it."""
+
+    def right(x, y, g):
+        return np.append(x.ravel(), -np.inf)
+
+    def wrong(x, y, g):
+        return np.append(x.ravel() + 1 + y.ravel() ** 2, -np.inf)
+
+    def shifted(x, y, g):
+        return np.append(x.ravel() + y[0, 0], -np.inf)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "the numbers differ" in verdict(wrong, reference=right)
+        text = verdict(shifted, reference=right)
+    assert "every entry is off by the same amount" in text
 
 
 def test_line_of_the_error_is_the_readers_own():

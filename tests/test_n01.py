@@ -241,3 +241,27 @@ def test_static_figures_draw():
         lesson.draw_lqr([(-1.0, -4.5, -4.5, 0.1), (-0.2, -5.3, -5.3, 0.2)]),
     ):
         figure.draw_without_rendering()
+
+
+def test_costs_die_out_although_the_states_grow():
+    """Where |1 + k| > 1 and gamma (1 + k)^2 < 1: by steps in time."""
+    k, std, noise, m0, gamma = 0.04, 0.3, 0.1, 1.0, 0.9
+    second, J = m0, 0.0
+    for t in range(3000):
+        J -= gamma**t * (second + k**2 * second + std**2)
+        second = (1 + k) ** 2 * second + std**2 + noise
+    exercise = lesson.windy_performance
+    assert pytest.approx(-103.096, abs=1e-3) == J
+    assert exercise.reference(k, std, noise, m0, gamma) == pytest.approx(J)
+
+    def ends_at(limit):
+        def answer(k, std, noise, m0, gamma):
+            if gamma * (1 + k) ** 2 >= limit:
+                return -np.inf
+            return exercise.reference(k, std, noise, m0, gamma)
+
+        return answer
+
+    assert exercise.accepts(ends_at(1))
+    for limit in (0.9, 0.95, 0.97):
+        assert not exercise.accepts(ends_at(limit)), limit

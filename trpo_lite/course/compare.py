@@ -141,9 +141,15 @@ def misfit(pairs, wrong, tolerance):
     """(input, text) of what is wrong with the results' form; None if nothing.
 
     A reason is given only if it fits every input on which this part's form is wrong.
+    NaN and infinities speak only if all inputs before are right: else they may be a
+    later consequence of what the first wrong input shows.
     """
     faults = {k: _fault(*pairs[k], tolerance) for k in wrong}
-    faults = {k: fault for k, fault in faults.items() if fault}
+    first = faults[wrong[0]]
+    faults = {
+        k: fault for k, fault in faults.items()
+        if fault and (_is_finite(fault) or (first and not _is_finite(first)))
+    }  # fmt: skip
     if not faults:
         return None
     part = next(iter(faults.values()))[0]
@@ -152,6 +158,11 @@ def misfit(pairs, wrong, tolerance):
     _, start, reasons = faults[k]
     fitting = [r for r in reasons if all(r in fault[2] for fault in faults.values())]
     return k, start + (reasons[fitting[0]] if fitting else ".")
+
+
+def _is_finite(fault):
+    """Is it another fault than NaN or infinities among numbers?"""
+    return not {"NaN", "infinite"} & {*fault[2]}
 
 
 def _axes(array):
@@ -252,7 +263,10 @@ def _special(a, b):
         n = int(np.isnan(a).sum())
         return f"NaN in {n} of {a.size}: 0/0, inf - inf, 0·inf or a log below 0"
     if a.dtype.kind in "fc" and np.isinf(a).any() and np.isfinite(b).all():
-        return "infinite entries: a division by 0 or an overflow"
+        return (
+            "infinite entries, all are finite: a division by 0, an overflow, or "
+            "an infinity returned where there is an answer"
+        )
     if a.dtype == np.float32 and close(a, b, 1e-5):
         return "dtype float32, too coarse here: keep float64"
     if a.dtype.kind in "iu" and b.dtype.kind == "f" and a.ndim:
@@ -369,10 +383,13 @@ def _factor(data, ones, others, is_):
     ratio = float(np.median(a[use] / b[use])) if use.sum() >= 2 else 0.0
     if ratio and f"{ratio:.4g}" != "1" and is_([ratio * b for b in others]):
         return f"{ratio:.4g} times the right answer, on every input."
-    gaps = [x - y for x, y in zip(ones, others, strict=True)]
-    shifts = [np.median(gap) for gap in gaps]
+    gaps = []
+    for x, y in zip(ones, others, strict=True):
+        use = np.isfinite(x) & np.isfinite(y)
+        gaps.append(x[use] - y[use])
+    shifts = [np.median(gap) for gap in gaps if gap.size >= 3]
     if (
-        all(gap.size >= 3 for gap in gaps)
+        len(shifts) == len(gaps)
         and all(shifts)
         and is_([b + shift for b, shift in zip(others, shifts, strict=True)])
     ):

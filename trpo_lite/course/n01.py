@@ -443,6 +443,11 @@ def without_room(states, gamma, n_states):
     return count_visits_reference(states, gamma, states.max() + 1)
 
 
+def divided_by_its_sum(states, gamma, n_states):
+    d = count_visits_reference(states, gamma, n_states)
+    return d / d.sum()
+
+
 def first_path_only(states, gamma, n_states):
     return count_visits_reference(states[:1], gamma, n_states)
 
@@ -467,6 +472,9 @@ count_visits = Exercise(
         ),
         "the weight gamma**t is missing: these are plain visits": undiscounted_visits,
         "normalised: d sums to 1/(1 - gamma), not to 1": normalised_visits,
+        "divided by its sum: d is no distribution, it sums to 1/(1 - gamma)": (
+            divided_by_its_sum
+        ),
         "only the first path is counted": first_path_only,
         "a state that occurs in no path is missing: minlength=n_states leaves room": (
             without_room
@@ -565,13 +573,19 @@ def never_infinite(k, std, noise, m0, gamma):
     return -(M + k**2 * M + std**2 / (1 - gamma))
 
 
+def infinite_too_soon(k, std, noise, m0, gamma):
+    return _windy(k, std, noise, m0, gamma) if abs(1 + k) < 1 else -np.inf
+
+
 def windy_cases(rng):
     rows = (-0.5, 0.3, 0.1, 1.0, 0.9), (-1.2, 0.7, 0.5, 2.0, 0.8)
     low, high = (-1.5, 0.1, 0, 0.5, 0.5), (0, 1, 1, 3, 0.9)
     free = [tuple(map(float, rng.uniform(low, high))) for _ in range(3)]
     # costs that grow, towards either side, and costs that stay: gamma (1 + k)^2 = 1
     endless = (0.1, 0.3, 0.0, 1.0, 0.9), (-2.2, 0.3, 0.2, 1.5, 0.8)
-    return [*rows, *free, *endless, (1.0, 0.4, 0.3, 2.0, 0.25)]
+    # states that grow while their discounted costs die out
+    growing = (0.04, 0.3, 0.1, 1.0, 0.9), (-2.05, 0.3, 0.1, 1.0, 0.9)
+    return [*rows, *free, *endless, (1.0, 0.4, 0.3, 2.0, 0.25), *growing]
 
 
 windy_performance = Exercise(
@@ -590,6 +604,9 @@ windy_performance = Exercise(
         "the start counts as 1: E[s_0^2] = m0": start_of_one,
         "where gamma (1 + k)^2 >= 1 the costs never die out: J is -inf": (
             never_infinite
+        ),
+        "J is still finite where |1 + k| >= 1, as long as gamma (1 + k)^2 < 1": (
+            infinite_too_soon
         ),
         "the wind is missing: E[s'^2] = (1 + k)^2 E[s^2] + std^2 + noise": no_wind,
         "only the wind shakes the state: the action's noise does so too": (
