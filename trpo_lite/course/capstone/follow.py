@@ -180,6 +180,9 @@ def _cycles(trace):
     return cycles
 
 
+RESETS_COUNT = "rows that only reset are counted in the scale: use valid rows only"
+
+
 def _scale_of(call):
     D = call.given["s"].shape[1]
     return tuple(np.broadcast_to(call.given[k], D) for k in ("mean", "std"))
@@ -215,11 +218,14 @@ def _scales(trace, given, result):
         if not _same_scale(acting[0], wanted):
             last = before and solution.moments(None, previous)
             for text, x in (
-                ("counts the reset rows too", whole),
-                ("is that of the last batch alone, not of all before it", last),
+                (RESETS_COUNT, whole),
+                (
+                    "the scale is that of the last batch alone, not of all before it",
+                    last,
+                ),
             ):
                 if x and _same_scale(acting[0], (x[1], np.sqrt(x[2]))):
-                    return f"the scale {text}"
+                    return text
             if before and _same_scale(acting[0], before[1:]):
                 return "std is given the variance: a root is missing"
             if k and _same_scale(acting[0], first):
@@ -230,6 +236,8 @@ def _scales(trace, given, result):
         if not k and not _same_scale(used, own):
             if _same_scale(used, seen[1:]):
                 return "std is given the variance: a root is missing"
+            if _same_scale(used, (everything[1], np.sqrt(everything[2]))):
+                return RESETS_COUNT
             return "update 0 does not use the first batch's own scale"
         previous = batch["s"][ok]
 
@@ -257,10 +265,24 @@ def _baselines(trace, given, result):
         for name, x in (("gamma", given.gamma), ("lam", given.lam)):
             if last.given[name] != x:
                 return f"gae gets {name} = {last.given[name]}, expected {x}"
-        zero = np.zeros_like(r)
+        zero, firsts = np.zeros_like(r), {}
         if value is None:
-            returns = solution.gae(r, zero, zero, *ends, given.gamma, 1.0)
+            returns, other = (
+                solution.gae(r, zero, zero, *ends, given.gamma, x)
+                for x in (1.0, given.lam)
+            )
             value = solution.fit_value(s[ok], t[ok], returns[ok])
+            firsts = {
+                "lam goes into the first returns: they are gae's with lam = 1": (
+                    solution.fit_value(s[ok], t[ok], other[ok])
+                ),
+                "the first V is fitted to rows that only reset, too": (
+                    solution.fit_value(s.reshape(-1, 3), t.ravel(), returns.ravel())
+                ),
+                "the first V is fitted to rewards, not to returns": (
+                    solution.fit_value(s[ok], t[ok], r[ok])
+                ),
+            }
         v, next_v = _on(value, s, t), _on(value, batch["next_s"], t + 1)
         A = solution.gae(r, v, next_v, *ends, given.gamma, given.lam)
         refitted = solution.fit_value(s[ok], t[ok], (v + A)[ok])
@@ -270,6 +292,13 @@ def _baselines(trace, given, result):
         if not near(came[ok], v[ok]):
             if near(came[ok], zero[ok]):
                 return f"batch {k} is judged by V = 0"
+            if near(came[ok], _on(value, s, 0 * t)[ok]):
+                return "v is asked at t = 0 in all rows: hand on batch['t']"
+            if near(came[ok], _on(value, s, t + 1)[ok]):
+                return "v is asked at t + 1, but s is seen at t"
+            for text, first in firsts.items():
+                if near(came[ok], _on(first, s, t)[ok]):
+                    return text
             if near(came[ok], _on(refitted, s, t)[ok]):
                 return (
                     "V is fitted to the very batch that it then judges: it has learnt "
@@ -277,8 +306,13 @@ def _baselines(trace, given, result):
                 )
             return f"batch {k} is judged by another V than expected"
         if not near(came_next[ok], next_v[ok]):
-            if near(came_next[ok], _on(value, batch["next_s"], t)[ok]):
-                return "next_v is asked at t, but next_s is seen at t + 1"
+            for text, at in (
+                ("next_v is asked at t, but next_s is seen at t + 1", t),
+                ("next_v is asked at t = 0 in all rows: batch['t'] + 1", 0 * t),
+                ("next_v is asked at t = 1 in all rows: batch['t'] + 1", 0 * t + 1),
+            ):
+                if near(came_next[ok], _on(value, batch["next_s"], at)[ok]):
+                    return text
             if near(came_next[:-1][ok[:-1]], v[1:][ok[:-1]]):
                 return (
                     "next_v is v of the next row, which belongs to another episode "
@@ -347,6 +381,12 @@ def _end(trace, given, result):
     for call in trace.of("collect"):
         before, batch = seen, call.result[0]
         seen = solution.moments(seen, batch["s"][batch["valid"]])
-    fine = [(x[1], np.sqrt(x[2])) for x in (before or seen, seen)]
-    if not any(_same_scale(scale, x) for x in fine):
-        return "mean and std returned are not the scale of the last update"
+    used, moved = ((x[1], np.sqrt(x[2])) for x in (before or seen, seen))
+    if _same_scale(scale, used):
+        return ""
+    if _same_scale(scale, moved):
+        return (
+            "the scale that is returned is not that of the last update: keep it before "
+            "it moves"
+        )
+    return "mean and std returned are not the scale of the last update"

@@ -334,14 +334,38 @@ LOGITS = "phi @ theta.reshape(phi.shape[1], -1)"
 ORDER = {
     WRONG_ORDER: [(LOGITS, "phi @ theta.reshape(-1, phi.shape[1]).T")],
 }
+TURNED = "the result is transposed: it has theta's order, features first, [F, A]"
+BOTH_TURNED = "theta and the result hold the weights row by row, features first: [F, A]"
+
+
+def turned(result):
+    """Slips of the order of a result [F, A], given by the text that flattens it."""
+    other = [(result, result.replace(".ravel()", ".T.ravel()"))]
+    return {TURNED: other, BOTH_TURNED: [*ORDER[WRONG_ORDER], *other]}
+
+
 OVERFLOW = {
     "the largest logit must be taken off first, or exp overflows": [
         ("    z -= z.max(1, keepdims=True)\n", ""),
     ],
 }
-NO_SIGMA = {
-    "theta ends in log sigma: sigma is its exp": [("np.exp(theta[-m:])", "theta[-m:]")]
+SPLIT = "phi @ theta[:-m].reshape(-1, m), np.exp(theta[-m:])"
+LOG_FIRST = [(SPLIT, "phi @ theta[m:].reshape(-1, m), np.exp(theta[:m])")]
+SIGMA = {
+    "theta ends in log sigma: sigma is its exp": [("np.exp(theta[-m:])", "theta[-m:]")],
+    "theta begins with the weights: log sigma is its end": LOG_FIRST,
 }
+
+
+def log_first(result, other):
+    """Slips of the order of a result [F * m + m], given by its text and the wrong."""
+    return {
+        "the result begins with the weights: log sigma is its end": [(result, other)],
+        "theta and the result begin with the weights: log sigma is their end": [
+            *LOG_FIRST, (result, other),
+        ],
+    }  # fmt: skip
+
 
 softmax_log_prob = piece(
     "softmax_log_prob",
@@ -357,6 +381,13 @@ softmax_log_prob = piece(
             ),
         ],
         "these are probabilities: take their log": [
+            (
+                "return log_softmax(theta, phi)",
+                "return np.exp(log_softmax(theta, phi))",
+            ),
+        ],
+        "these are probabilities: take their log, and the largest logit off first": [
+            ("    z -= z.max(1, keepdims=True)\n", ""),
             (
                 "return log_softmax(theta, phi)",
                 "return np.exp(log_softmax(theta, phi))",
@@ -379,6 +410,7 @@ softmax_score = piece(
     softmax_cases(with_weights),
     {
         **ORDER,
+        **turned("(np.eye(p.shape[1])[actions] - p))).ravel()"),
         "the probabilities are not taken off: (one-hot of the action) - pi": [
             ("np.eye(p.shape[1])[actions] - p", "np.eye(p.shape[1])[actions]"),
         ],
@@ -433,11 +465,10 @@ softmax_fisher = piece(
     "softmax_fisher",
     softmax_cases(with_vector, huge=False),
     {
-        WRONG_ORDER: [
-            (
-                "phi @ theta.reshape(phi.shape[1], -1)",
-                "phi @ theta.reshape(-1, phi.shape[1]).T",
-            ),
+        **ORDER,
+        **turned("(phi.T @ change).ravel()"),
+        "the change's logits are transposed: phi @ v.reshape(F, -1)": [
+            ("v.reshape(phi.shape[1], -1)", "v.reshape(-1, phi.shape[1]).T"),
         ],
         "only diag(p): the part - p p^T is missing": [
             ("p * (change - (p * change).sum(1, keepdims=True))", "p * change"),
@@ -475,7 +506,7 @@ gaussian_log_prob = piece(
     "gaussian_log_prob",
     gaussian_cases(with_moves),
     {
-        **NO_SIGMA,
+        **SIGMA,
         "log sigma is missing: the density of a narrow policy is higher": [
             ("z**2 / 2 + np.log(sigma) + ", "z**2 / 2 + "),
         ],
@@ -505,7 +536,20 @@ gaussian_score = piece(
     "gaussian_score",
     gaussian_cases(with_moves_and_weights),
     {
-        **NO_SIGMA,
+        **SIGMA,
+        **log_first(
+            "np.append(of_weights, weights @ (z**2 - 1))",
+            "np.append(weights @ (z**2 - 1), of_weights)",
+        ),
+        "the weights' part is transposed: features first, [F, m]": [
+            ("np.append(of_weights,", "np.append(of_weights.T,"),
+        ],
+        "the slope in log sigma must be a sum over the rows, not a mean": [
+            ("weights @ (z**2 - 1)", "weights @ (z**2 - 1) / len(phi)"),
+        ],
+        "the slope in the weights must be a sum over the rows, not a mean": [
+            ("np.append(of_weights,", "np.append(of_weights / len(phi),"),
+        ],
         "log sigma has a slope, too: z^2 - 1 (it is left out in public codes)": [
             ("weights @ (z**2 - 1)", "np.zeros(len(sigma))"),
         ],
@@ -531,12 +575,25 @@ gaussian_kl = piece(
     "gaussian_kl",
     gaussian_cases(with_new),
     {
-        **NO_SIGMA,
+        **SIGMA,
         "the bracket: log(sigma'/sigma) is not divided by 2 sigma'^2": [
             (BRACKET, "np.log(sigma_2 / sigma) / (2 * sigma_2**2) + spread - 0.5"),
         ],
         "the new policy's sigma belongs below, not the old one's": [
             ("/ (2 * sigma_2**2)", "/ (2 * sigma**2)"),
+        ],
+        "the old sigma must be squared above": [
+            ("(sigma**2 + (mean", "(sigma + (mean"),
+        ],
+        "the new sigma must be squared below": [
+            ("/ (2 * sigma_2**2)", "/ (2 * sigma_2)"),
+        ],
+        "both sigmas must be squared": [
+            ("(sigma**2 + (mean", "(sigma + (mean"),
+            ("/ (2 * sigma_2**2)", "/ (2 * sigma_2)"),
+        ],
+        "the 2 is missing: 2 sigma'^2 belongs below": [
+            ("/ (2 * sigma_2**2)", "/ sigma_2**2"),
         ],
         "the mean's gap must be squared": [
             ("(mean - mean_2) ** 2", "np.abs(mean - mean_2)"),
@@ -560,7 +617,17 @@ gaussian_fisher = piece(
     "gaussian_fisher",
     gaussian_cases(with_vector),
     {
-        **NO_SIGMA,
+        **SIGMA,
+        **log_first(
+            "np.append(phi.T @ change / len(phi), 2 * v[-len(sigma) :])",
+            "np.append(2 * v[-len(sigma) :], phi.T @ change / len(phi))",
+        ),
+        "the weights' part is transposed: features first, [F, m]": [
+            ("np.append(phi.T @ change /", "np.append((phi.T @ change).T /"),
+        ],
+        "the entries of log sigma get 2 v as it is: each row has 2, their mean too": [
+            ("2 * v[-len(sigma) :]", "2 * v[-len(sigma) :] / len(phi)"),
+        ],
         "the entries of log sigma must get 2 v, not v": [("2 * v[", "v[")],
         "the entries of log sigma must get 2 v: their Fisher is not 0": [
             ("2 * v[", "0 * v[")
@@ -612,6 +679,19 @@ def moments_cases(rng):
     return [*cases, (None, rng.standard_normal((6, 3))), (None, flat)]
 
 
+def digits_kept(case, result):
+    """The invariant of `moments`: no difference of large squares.
+
+    What each make of it loses is another number, but always a rounding of the mean's
+    square.
+    """
+    _, mean, var = solution.moments(*case)
+    lost = np.abs(np.asarray(result[2]) - var)
+    rounding = 16 * np.finfo(float).eps * mean**2
+    if (rounding > 1e-6 * var).any() and (lost <= rounding + 1e-9 * var).all():
+        return "mean of squares less square of the mean: far from 0 all digits are lost"
+
+
 moments = piece(
     "moments",
     moments_cases,
@@ -622,14 +702,13 @@ moments = piece(
         "the variance lacks what the gap between the two means adds": [
             (" + share * (1 - share) * gap**2", ""),
         ],
-        "mean of squares less square of the mean: far from 0 all digits are lost": [
-            (
-                "var = (1 - share) * old[2] + share * var + "
-                "share * (1 - share) * gap**2",
-                "square = (1 - share) * (old[2] + old[1] ** 2) + "
-                "share * (var + mean**2)\n"
-                "    var = square - (old[1] + share * gap) ** 2",
-            ),
+        "the third must be the variance, not the deviation: these rows' part": [
+            ("s.var(0)", "s.std(0)"),
+        ],
+        "the third must be the variance, not the deviation, and old's third is one": [
+            ("s.var(0)", "s.std(0)"),
+            ("* old[2] + share * var +", "* old[2] ** 2 + share * var**2 +"),
+            ("share * gap, var", "share * gap, np.sqrt(var)"),
         ],
         "the old rows are forgotten": [
             ("if old is None:", "if True:"),
@@ -644,6 +723,7 @@ moments = piece(
         "The variance is the mean of both, by size, and share (1 - share) gap^2 more.",
         "var = (1 - share) * var_old + share * var + share * (1 - share) * gap**2",
     ),
+    invariants=(digits_kept,),
     minutes=8,
     tolerance=1e-9,
 )
@@ -673,6 +753,15 @@ features = piece(
     {
         "where nothing varied, std is 0: divide by 1 there": [
             ("np.where(std > 1e-8, std, 1.0)", "std"),
+        ],
+        "std + 1e-8 is not asked for: divide by 1 where std is 0, else by std alone": [
+            ("np.where(std > 1e-8, std, 1.0)", "(std + 1e-8)"),
+        ],
+        "where nothing varied, divide by 1, not by a tiny number": [
+            ("np.where(std > 1e-8, std, 1.0)", "np.maximum(std, 1e-8)"),
+        ],
+        "the phases belong inside of the sine": [
+            ("np.sin(z @ waves[0].T + waves[1])", "np.sin(z @ waves[0].T) + waves[1]"),
         ],
         "the waves must see z, not s": [
             ("np.sin(z @ waves[0].T", "np.sin(s @ waves[0].T")
@@ -748,6 +837,31 @@ fit_value = piece(
         ],
         "the ridge is missing": [
             (" + 1e-5 * np.eye(f.shape[1])", " + 1e-12 * np.eye(f.shape[1])")
+        ],
+        "the ridge is missing at the constant: |w|^2 has all weights": [
+            (
+                "1e-5 * np.eye(f.shape[1])",
+                "1e-5 * np.diag(np.arange(f.shape[1]) > 0)",
+            ),
+        ],
+        "t^2 and t^3 must be those of the entry of x, not of t itself": [
+            ("s, t = x[:, :-1], x[:, -1:]", "s, t = x[:, :-1], t[:, None]"),
+        ],
+        "t must be standardised like the rest of x": [
+            (
+                "    f = value_features(s, t, mean, std)",
+                "    mean[-1], std[-1] = 0.0, 1.0\n"
+                "    f = value_features(s, t, mean, std)",
+            ),
+        ],
+        "the products are those of s alone: none with t": [
+            (
+                "i, j = np.triu_indices(s.shape[1])",
+                "s = x\n    i, j = np.triu_indices(s.shape[1])",
+            ),
+        ],
+        "the squares of s are missing: i = j counts, too": [
+            ("np.triu_indices(s.shape[1])", "np.triu_indices(s.shape[1], 1)"),
         ],
         "t^2 and t^3 are missing": [(", t**2, t**3])", "])")],
         "t^3 is missing": [(", t**2, t**3])", ", t**2])")],
@@ -878,6 +992,23 @@ collect = piece(
         ],
         "SAME_STEP: next_s of a last step is in info['final_obs'], not the new "
         "episode's start": [(FINAL, "")],
+        "SAME_STEP: s of the next row is the new episode's start, not final_obs (is "
+        "next_s a copy of what env.step gave?)": [
+            (
+                "terminated | truncated, np.array(after)",
+                "terminated | truncated, after",
+            ),
+        ],
+        "SAME_STEP: a truncated episode has its last observation in final_obs, too": [
+            (
+                FINAL,
+                FINAL.replace("done.any", "terminated.any").replace(
+                    "[done]", "[terminated]"
+                ),
+            ),
+        ],
+        "an enum never equals a string: compare with AutoresetMode.SAME_STEP, or its "
+        ".name with 'SAME_STEP'": [(".name == ", " == ")],
         "SAME_STEP has no rows that only reset: all are valid": [
             ("reset = done & (not same_step)", "reset = done"),
         ],
@@ -976,6 +1107,13 @@ gae = piece(
         "the end is asked of the next row: ask this one": [
             ("(terminated | truncated)[t]", "(terminated | truncated)[t + 1]"),
         ],
+        "the sum begins at 0 after the last row: next_v is in its TD error already": [
+            (
+                "    for t in reversed",
+                "    A[-1] += gamma * lam * ~(terminated | truncated)[-1] * "
+                "next_v[-1]\n    for t in reversed",
+            ),
+        ],
         "only the TD errors: the sum over later ones is missing": [
             ("A[t] += ", "A[t] += 0 * "),
         ],
@@ -996,13 +1134,19 @@ class Products:
     """v -> A v; more calls than allowed are refused."""
 
     def __init__(self, matrix, most):
-        self.matrix, self.left = matrix, most
+        self.matrix, self.left, self.start = matrix, most, False
 
     def __call__(self, v):
-        self.left -= 1
+        v = np.asarray(v)
+        self.left, self.start = self.left - 1, self.start or not v.any()
         if self.left < 0:
-            raise ValueError("more products than iterations allow")
-        return self.matrix @ np.asarray(v)
+            why = (
+                "At x = 0 the residual is b: it takes no product"
+                if self.start
+                else "One for each iteration, A p, is enough"
+            )
+            raise ValueError(f"more products than iterations allow. {why}")
+        return self.matrix @ v
 
 
 def positive(rng, n, spread=10.0):
@@ -1017,6 +1161,10 @@ def cg_cases(rng):
         cases.append((Products(positive(rng, n), k), rng.standard_normal(n), k))
     b = np.array([3.0, -1.0, 2.0])
     cases.append((Products(2 * np.eye(3), 10), b, 10))  # done after one
+    for part in (3e-6, 3e-9):  # left of b after one iteration; x lacks 99 times that
+        q, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+        nearly = Products((q * (1.0, 0.01, 1.0)) @ q.T, 3)
+        cases.append((nearly, q @ (1.0, part, 0.0), 3))
     for size in (1e-13, 1e7):
         cases.append((Products(positive(rng, 4), 3), size * rng.standard_normal(4), 3))
     return [*cases, (Products(positive(rng, 3), 10), np.zeros(3), 10)]
@@ -1061,6 +1209,9 @@ cg = piece(
         "b = 0 divides 0 by 0: test the residual before the first step": [
             ("if rr <= 1e-20 * (b @ b):", "if rr < 1e-20 * (b @ b):"),
         ],
+        "it stops too early: r.r against 1e-20 b.b, as both sides are squared": [
+            ("1e-20", "1e-10"),
+        ],
         "one iteration too few": [("range(iterations)", "range(iterations - 1)")],
     },
     (
@@ -1092,6 +1243,9 @@ natural_step = piece(
         ],
         "this is delta as length squared: 2 delta, as KL is half of the square": [
             (STEP, "np.sqrt(delta / (g @ x)) * x if g.any() else x"),
+        ],
+        "2 delta must be divided by g.x, not multiplied": [
+            (STEP, "np.sqrt(2 * delta * (g @ x)) * x if g.any() else x"),
         ],
         "the direction must be x, not g": [
             (STEP, "np.sqrt(2 * delta / (g @ x)) * g if g.any() else x"),
@@ -1198,6 +1352,16 @@ line_search = piece(
         "the full step is never tried: j starts at 0": [
             ("range(11)", "range(1, 11)"),
         ],
+        "the full step is never tried: the power is j, not j + 1": [
+            (
+                "L, kl = evaluate(theta + 0.8**j * step)",
+                "L, kl = evaluate(theta + 0.8 ** (j + 1) * step)",
+            ),
+            (
+                "            return theta + 0.8**j * step\n",
+                "            return theta + 0.8 ** (j + 1) * step\n",
+            ),
+        ],
         "ten tries only: j = 0, ..., 10 are eleven": [("range(11)", "range(10)")],
         "every try is as short as the second: the power j is missing": [
             (
@@ -1242,17 +1406,22 @@ def update_cases(rng):
         sample = getattr(solution, f"{kind}_sample")
         A = 6 * rng.standard_normal(N) + shift
         cases.append((kind, theta, phi, sample(theta, phi, rng), A, delta))
-    for _ in range(8):  # so far that L and KL have the last word
-        theta, phi = 0.5 * rng.standard_normal(2), rng.standard_normal((20, 1))
-        actions = solution.gaussian_sample(theta, phi, rng)
-        A = 6 * rng.standard_normal(20)
-        cases.append(("gaussian", theta, phi, actions, A, 6.0))
+    # so far that L and KL have the last word; on the last three L's size has it:
+    # clipped, of logs or not tested, L picks another try
+    draws = [(rng, 6.0)] * 8 + [(np.random.default_rng(k), 1.0) for k in (8, 15, 155)]
+    for draw, delta in draws:
+        theta, phi = 0.5 * draw.standard_normal(2), draw.standard_normal((20, 1))
+        actions = solution.gaussian_sample(theta, phi, draw)
+        A = 6 * draw.standard_normal(20)
+        cases.append(("gaussian", theta, phi, actions, A, delta))
     kind, theta, phi, actions, A, delta = cases[0]
     equal = np.where(A.mean() < A, -3e4, -1e5 * (0.1 * 3))  # but for rounding
     return [*cases, (kind, theta, phi, actions, equal, delta)]
 
 
 SCORE = "policy.score(theta, phi, actions, A)"
+SURROGATE = "np.mean((ratio - 1) * A)"
+CLIPPED = "np.clip(ratio, 0.8, 1.2)"
 update = piece(
     "update",
     update_cases,
@@ -1270,6 +1439,20 @@ update = piece(
             (
                 "policy.log_prob(new, phi, actions) - log_old",
                 "log_old - policy.log_prob(new, phi, actions)",
+            ),
+        ],
+        "L is not tested: the step must promise more than 0": [(SURROGATE, "1.0")],
+        "L has the log of the ratio, not the ratio - 1": [
+            (SURROGATE, "np.mean(np.log(ratio) * A)"),
+        ],
+        "L has the wrong sign": [(SURROGATE, f"-{SURROGATE}")],
+        "the ratio is clipped in L: only PPO does that (page 14)": [
+            (SURROGATE, f"np.mean(({CLIPPED} - 1) * A)"),
+        ],
+        "this L is PPO's clipped one (page 14): TRPO's has the ratio as it is": [
+            (
+                SURROGATE,
+                f"np.mean(np.minimum((ratio - 1) * A, ({CLIPPED} - 1) * A))",
             ),
         ],
         "the line search is left out": [

@@ -206,12 +206,12 @@ def main(arguments=None):
     """The command; 0 if all is right, 1 if something is left, 2 for a wrong call."""
     from trpo_lite.course.capstone.pieces import pieces, source_of
 
-    known = {piece.name: piece for piece in pieces}
+    known = {name: piece for piece in pieces for name in piece.names}
     parser = Parser(
         PROG,
         description="Check a TRPO of your own, piece by piece. If FILE doesn't exist, "
         "one to begin with is written. It is never overwritten.",
-        epilog="Pieces: " + ", ".join(known),
+        epilog="Pieces: " + ", ".join(piece.name for piece in pieces),
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="such as my_trpo.py")
     parser.add_argument("--only", nargs="+", metavar="PIECE", default=(),
@@ -220,7 +220,7 @@ def main(arguments=None):
                         help="play the tasks even if pieces are missing")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the tasks (default: 0)")
     parser.add_argument("--hint", action="append", metavar="PIECE", choices=known,
-                        help="a hint; give it twice for a stronger one")  # fmt: skip
+                        help="a hint; --hint cg --hint cg: a stronger one")  # fmt: skip
     parser.add_argument("--solution", metavar="PIECE", choices=known,
                         help="show the solution's functions")  # fmt: skip
     options = parser.parse_args(arguments)

@@ -54,10 +54,12 @@ class Report:
             began = self.began
             if began is None:
                 continue
-            busy = time.process_time() - began[0]  # others may use the machine, too
-            if busy > self.limit or time.monotonic() - began[1] > 10 * self.limit:
+            spent = too_much(
+                time.process_time() - began[0], time.monotonic() - began[1], self.limit
+            )
+            if spent:
                 where = self._where(sys._current_frames().get(self.main))
-                text = f"it ran for more than {self.limit:g} seconds{where}."
+                text = f"it ran for more than {spent}{where}."
                 self.say(end=self.name, kind="retry", text=text, details=[], stuck=True)
                 os._exit(1)
 
@@ -65,6 +67,17 @@ class Report:
         while frame is not None and frame.f_code.co_filename != str(self.path):
             frame = frame.f_back
         return "" if frame is None else ", now in " + at(self.path, frame.f_lineno)
+
+
+def too_much(busy, waited, limit):
+    """The time spent in words if it is too much, else ''.
+
+    The limit is one of processor time, since others may use the machine, too; what
+    waits and does nothing has ten times that.
+    """
+    if busy > limit:
+        return f"{limit:g} seconds of processor time"
+    return f"{10 * limit:g} seconds" if waited > 10 * limit else ""
 
 
 def at(path, number):
@@ -142,7 +155,7 @@ def work(request):
     found, verdicts = Names(names), dict(request["verdicts"])
     wanted = request["only"]
     for piece in pieces:
-        if piece.name in verdicts or (wanted and piece.name not in wanted):
+        if piece.name in verdicts or (wanted and not {*piece.names} & {*wanted}):
             continue
         report.begin(piece.name, "piece")
         functions = found.borrow(verdicts, piece)
