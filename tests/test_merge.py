@@ -108,7 +108,8 @@ def test_answers_outputs_and_own_cells_stay_while_news_come():
     theirs = edited({"title": "# 03 · A sample", "run": "print(2)"})
     theirs["cells"].insert(2, code("before", "x = 2"))
     merged = merge(BASE, mine, theirs)
-    assert merged.news == "1 new, 2 changed" and merged.questions == ()
+    assert merged.news == "1 new, 2 changed cells, under: 03 · A sample"
+    assert merged.questions == ()
     # the reader's guess stays under its question, before what the course put there
     assert ids(merged.page) == [
         "title", "predict", "7d5c", "before", "run", "seen", "exercise",
@@ -118,6 +119,20 @@ def test_answers_outputs_and_own_cells_stay_while_news_come():
     assert of(merged.page, "title")["source"] == "# 03 · A sample"
     run = of(merged.page, "run")
     assert run["source"] == "print(2)" and run["outputs"][0]["text"] == "1\n"
+
+
+def test_the_headings_of_what_came_are_named_the_first_few():
+    parts = [
+        cell for n in range(6)
+        for cell in (words(f"h{n}", f"## Part {n}\n\nWords."), code(f"c{n}", str(n)))
+    ]  # fmt: skip
+    base = page(words("title", "# 03 · Sample"), *parts)
+    theirs = edited({"c1": "new", "h1": "## Part one\n\nWords.", "c4": None}, base)
+    merged = merge(base, base, theirs)
+    assert merged.news == "2 changed, 1 gone cells, under: Part one; Part 4"
+    theirs = edited({f"c{n}": "new" for n in range(6)}, base)
+    places = "Part 0; Part 1; Part 2; Part 3; …"
+    assert merge(base, base, theirs).news == f"6 changed cells, under: {places}"
 
 
 def test_a_conflict_keeps_the_readers_cell_and_puts_the_courses_below_once():
@@ -158,7 +173,7 @@ def test_what_the_course_removes_goes_unless_the_reader_changed_it():
     theirs = edited({"run": None, "exercise": None})
     merged = merge(BASE, edited({"exercise": ANSWER}), theirs)
     assert ids(merged.page) == ["title", "predict", "seen", "exercise"]
-    assert merged.news == "1 gone"
+    assert merged.news == "1 gone cell, under: 03 · Sample"
     assert merged.questions[0].startswith("exercise: the course has removed it")
 
 
@@ -211,7 +226,8 @@ def test_a_page_whose_ids_a_tool_has_dropped_is_matched_by_its_text():
     theirs["cells"].append(words("last", "the end"))
     merged = merge(BASE, without_ids(mine), theirs)
     expected = merge(BASE, mine, theirs)
-    assert merged.news == expected.news == "1 new, 1 changed"
+    assert merged.news == expected.news
+    assert merged.news == "1 new, 1 changed cells, under: 03 · A sample"
     sources = [cell["source"] for cell in merged.page["cells"]]
     assert sources == [cell["source"] for cell in expected.page["cells"]]
     assert [i for i in ids(merged.page) if "yours" not in i] == [*ids(BASE), "last"]
@@ -248,7 +264,8 @@ def test_what_editors_change_unasked_is_no_change():
     mine = edited({"title": "# 03 · Sample\n", "run": "print(1)\n\n"})
     mine["metadata"] = {"kernelspec": {"name": "mine"}, "language_info": {}}
     merged = merge(BASE, mine, edited({"title": "# 03 · New"}))
-    assert merged.news == "1 changed" and merged.questions == ()
+    assert merged.news == "1 changed cell, under: 03 · New"
+    assert merged.questions == ()
     assert of(merged.page, "title")["source"] == "# 03 · New"
     assert merged.page["metadata"] == mine["metadata"]
 

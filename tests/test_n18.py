@@ -15,6 +15,7 @@ from trpo_lite.course import n18 as lesson
 from trpo_lite.course.capstone import solution, starter
 from trpo_lite.course.capstone.pieces import pieces, slip
 from trpo_lite.course.capstone.tasks import TASKS
+from trpo_lite.course.capstone.world import World
 from trpo_lite.course.data import load
 from trpo_lite.environments import make_environment
 from trpo_lite.features import linear_features
@@ -39,6 +40,39 @@ def test_the_page_names_every_piece(text):
     for name, _ in inspect.getmembers(starter, inspect.isfunction):
         assert re.sub(r"softmax_|gaussian_", "", name) in short
     assert len(Path(solution.__file__).read_text().splitlines()) < 200
+
+
+def test_what_the_file_needs_stands_on_the_page(text):
+    """The calls of Gymnasium, a softmax that holds, how two sets of rows are merged."""
+    for said in (
+        "s, info = env.reset()\ns, r, terminated, truncated, info = env.step(a)",
+        "a Box has `low` and `high`, a choice has `n`",
+        r"$\log p_a = z_a - \log\sum_b e^{z_b}$",
+        "with $z$ the logits less their largest",
+        "`~/trpo/.venv/bin/python`",
+        "make the file in `my_course/`",
+        "(`--hint cg --hint cg` for a stronger one)",
+        "half a minute of processor time",
+    ):
+        assert said in text, said
+    env = World(([[3, 3], [3, 3]], [[0, 0], [0, 0]]), 0, False)
+    s, _ = env.reset()
+    assert [len(x) for x in env.step(np.ones(2, int))[:4]] == [2] * 4
+    assert len(s) == env.num_envs == 2 and env.single_action_space.n == 3
+
+
+def test_the_merge_of_two_sets_of_rows_is_that_of_the_page(text):
+    formula = (
+        r"$$(1 - \text{share})\,\text{var}_\text{old} + \text{share}\,\text{var} + "
+        r"\text{share}\,(1 - \text{share})\,\text{gap}^2$$"
+    )
+    assert formula in text
+    s = np.random.default_rng(0).standard_normal((12, 2)) + 3
+    old, new = s[:7], s[7:]
+    share, gap = len(new) / len(s), new.mean(0) - old.mean(0)
+    var = (1 - share) * old.var(0) + share * new.var(0) + share * (1 - share) * gap**2
+    np.testing.assert_allclose(var, s.var(0), atol=1e-12)
+    np.testing.assert_allclose(old.mean(0) + share * gap, s.mean(0), atol=1e-12)
 
 
 def test_the_example_of_a_check_is_what_the_check_says(text):

@@ -78,7 +78,7 @@ def test_verdicts_count_where_they_are_saved(folder):
         "  [x] 01 · Sample                    2 of 2",
         "  [-] 02 · Sample                    1 of 2, open: f",
         "  [-] 03 · Sample                    0 of 2",
-        "go on with 03_s.ipynb",
+        "go on with 03_s.ipynb; open before it: 02",
     ]
     # outputs cleared: to be done once more
     save(folder, "01")
@@ -101,6 +101,7 @@ def test_a_broken_page_is_told_and_a_deleted_one_counts_as_untouched(folder):
     (folder / "02_s.ipynb").unlink()
     lines = repr(whole_course(folder)).splitlines()
     assert "0 of 2, not counted: it is no notebook" in lines[1]
+    assert lines[1].endswith(". Delete it, and it comes again")
     assert lines[2].endswith("0 of 2") and "1 of 2, open: g" in lines[3]
 
 
@@ -200,12 +201,18 @@ def test_a_broken_base_is_named_and_hides_no_other_page(folder, kind):
     assert lines[2] == "  [-] 02 · Sample                    1 of 2, open: g"
     assert lines[3].startswith("  [ ] 03_s") and str(base) in lines[3]
     assert lines[3].endswith("start the course once, that mends it")
-    assert lines[-1] == "go on with 02_s.ipynb"
+    assert lines[-1] == "go on with 02_s.ipynb; open before it: 01"
     told = update(folder, folder.parent / "notebooks")
     if kind == "a file":
         assert told == [] and "of 6" in repr(whole_course(folder))
     else:
         assert [one.kind for one in told] == ["left"] and str(base) in told[0].text
+
+
+def test_the_pages_left_open_before_are_named(folder):
+    save(folder, "02", "[ok] f: right.\n", ended=True)
+    said = "go on with 03_s.ipynb; open before it: 01, 02"
+    assert repr(whole_course(folder)).endswith(f"\n{said}")
 
 
 def test_bases_that_are_gone_stop_no_cell(folder, capsys):
@@ -218,7 +225,9 @@ def test_bases_that_are_gone_stop_no_cell(folder, capsys):
 def test_a_page_that_breaks_is_the_page_to_go_on_with(folder):
     save(folder, "01", ended=True)
     (folder / "02_s.ipynb").write_text("{")
-    assert repr(whole_course(folder)).endswith("go on with 02_s.ipynb")
+    assert repr(whole_course(folder)).endswith(
+        "go on with 02_s.ipynb; open before it: 01"
+    )
 
 
 def test_the_real_course_is_read_whole(tmp_path):

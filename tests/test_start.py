@@ -106,7 +106,7 @@ def test_two_wrong_answers_and_a_right_one_outlast_a_newer_course(course, tmp_pa
         if again:
             assert lines[0] == "nothing new"
         else:
-            assert lines[0] == f"{ONE}: 1 changed"
+            assert lines[0] == f"{ONE}: 1 changed cell, under: 01 · The RL problem"
             said = f"{ONE}, exercise-count-visits: you and the course changed it; yours"
             assert lines[1].startswith(said) and len(lines) == 5
             assert lines[3] == "02_advantage_identity.ipynb: new"
@@ -144,7 +144,7 @@ def test_two_wrong_answers_and_a_right_one_outlast_a_newer_course(course, tmp_pa
         (["--no-open", "progres"], "no command progres: progress?"),
         (["progress", "the course ü"], "the course ü is no copy of the course"),
         (["progress", "nowhere"], "nowhere is no copy of the course"),
-        (["progress"], "my_course is no copy of the course"),
+        (["progress"], "Make one: `python -m trpo_lite.course`."),
         (["progress", "--frobnicate"], "unrecognized arguments: --frobnicate"),
     ],
 )
@@ -178,6 +178,7 @@ def test_pages_that_had_to_be_left_are_told_and_counted(course):
     assert len(err.splitlines()) == 1
     status, out, _ = command(course, "progress", "copy")
     assert status == 0 and "0 of 3, not counted: it is no notebook" in out
+    assert "Delete it, and it comes again\n" in out
 
 
 def test_a_full_disk_is_told_in_one_line_and_what_is_there_opens(

@@ -86,7 +86,7 @@ def test_new_and_changed_pages_come_and_answers_stay(course, mine):
     (course / ONE).write_bytes(dump(NEWER))
     (course / "03_three.ipynb").write_bytes(dump(RUN))
     assert update(mine, course) == [
-        News(ONE, "changed", "1 changed"),
+        News(ONE, "changed", "1 changed cell, under: 03 · A newer sample"),
         News("03_three.ipynb", "new"),
     ]
     cells = read(mine / ONE)
@@ -126,7 +126,8 @@ def test_a_page_that_left_the_course_stays_and_is_told_once(course, mine):
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"cells": 3}', dump(page())])
 def test_a_broken_page_is_told_and_left_while_others_come(course, mine, content):
     (mine / ONE).write_bytes(content)
-    assert update(mine, course) == []  # nothing is to be done to it
+    expected = [] if content == dump(page()) else [(ONE, "left")]
+    assert kinds(update(mine, course)) == expected  # even if nothing is new
     for name in (ONE, TWO):
         (course / name).write_bytes(dump(NEWER))
     for _ in range(2):  # it is told until it is mended
@@ -247,7 +248,8 @@ def test_a_copy_that_lost_its_hidden_folder_is_one_again(course, mine, tmp_path)
     assert kinds(update(moved, course)) == [(TWO, "new")]
     assert (moved / ONE).read_bytes() == page
     (course / ONE).write_bytes(dump(NEWER))
-    assert update(moved, course) == [News(ONE, "changed", "1 changed")]
+    text = "1 changed cell, under: 03 · A newer sample"
+    assert update(moved, course) == [News(ONE, "changed", text)]
     assert of(read(moved / ONE), "exercise")["source"] == ANSWER
 
 
@@ -290,7 +292,8 @@ def test_what_the_reader_removes_from_a_newer_page_stays_away(course, mine):
     (mine / ONE).write_bytes(dump(page))
     assert update(mine, course) == []
     (course / ONE).write_bytes(dump(edited({"seen": "Two."}, OLD_NEWS)))
-    assert update(mine, course) == [News(ONE, "changed", "1 changed")]
+    text = "1 changed cell, under: 03 · A newer sample"
+    assert update(mine, course) == [News(ONE, "changed", text)]
     assert "brand-new" not in [cell["id"] for cell in read(mine / ONE)["cells"]]
 
 

@@ -85,7 +85,7 @@ def test_the_copy_opens_once_and_news_of_an_open_page_wait(chromium, tmp_path):
         third = again("--no-open")
         assert third.returncode == 1
         assert f"{FIRST}: left as it is: open in Jupyter" in third.stderr
-        assert third.stdout.startswith(f"{SECOND}: 1 changed\n")
+        assert third.stdout.startswith(f"{SECOND}: 1 changed cell, under: ")
         assert "(old)" in of(read(mine / FIRST), "title")["source"]
         tab.close()
     finally:

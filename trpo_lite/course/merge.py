@@ -35,6 +35,7 @@ SAID = {
     "kept": "the course has removed it; you changed it, and it stays",
     "away": "the course has changed it; you removed it, and it stays away",
 }
+MOST = 4  # headings that are named
 SIMILAR = 0.6  # two versions of one cell, at least; 1 is equal
 
 
@@ -42,7 +43,7 @@ SIMILAR = 0.6  # two versions of one cell, at least; 1 is equal
 class Merged:
     """The page, what came with it in words, and what is left to the reader.
 
-    news : as "1 new, 2 changed"; "" if nothing came.
+    news : as "1 new, 2 changed cells, under: Goals; Recall"; "" if nothing came.
     questions : one line for each cell that both sides had a hand in.
     """
 
@@ -72,12 +73,33 @@ def merge(base, mine, theirs):
     for key, (what, _) in decided.items():
         if what == "both":
             cells = noted(cells, key, old.get(key), new[key])
-    count = Counter(what for what, _ in decided.values())
+    places = {**places_of(base), **places_of(theirs)} if base else places_of(theirs)
     return Merged(
         {**mine, "cells": named(cells), "nbformat_minor": 5},
-        ", ".join(f"{count[w]} {w}" for w in ("new", "changed", "gone") if count[w]),
+        told({k: what for k, (what, _) in decided.items()}, places),
         tuple(f"{k}: {SAID[what]}" for k, (what, _) in decided.items() if what in SAID),
     )
+
+
+def told(whats, places):
+    """What came with a page, in words; whats, places : by the cells' ids."""
+    came = {key: w for key, w in whats.items() if w in ("new", "changed", "gone")}
+    count = Counter(came.values())
+    counts = [f"{count[w]} {w}" for w in ("new", "changed", "gone") if count[w]]
+    where = [*dict.fromkeys(places[key] for key in came)]
+    where = where if len(where) <= MOST else [*where[:MOST], "…"]
+    cells = "cell" if len(came) == 1 else "cells"
+    return f"{', '.join(counts)} {cells}, under: {'; '.join(where)}" if came else ""
+
+
+def places_of(page):
+    """{id: the heading that the cell stands under, or is}."""
+    places, heading = {}, "the beginning"
+    for cell in page["cells"]:
+        if cell["cell_type"] == "markdown" and cell["source"].startswith("#"):
+            heading = cell["source"].partition("\n")[0].lstrip("# ")
+        places[cell["id"]] = heading
+    return places
 
 
 def by_id(page):

@@ -90,13 +90,24 @@ class Whole:
         rest = f", about {time} left" if left else ""
         lines = [f"exercises done, as saved: {count - len(left)} of {count}{rest}"]
         lines += [f"  {page}" for page in self.pages]
-        return "\n".join([*lines, f"go on with {resume(self.pages).file}"])
+        return "\n".join([*lines, f"go on with {self.next()}"])
+
+    def next(self):
+        """The file of the page to go on with, and the pages left open before it."""
+        page = resume(self.pages)
+        before = self.pages[: self.pages.index(page)]
+        numbers = [p.file.partition("_")[0] for p in before if p.open]
+        rest = f"; open before it: {', '.join(numbers)}" if numbers else ""
+        return f"{page.file}{rest}"
 
 
 def whole_course(folder):
     """The `Whole` of the copy in `folder`; ValueError if it is none."""
     if not is_copy(folder):
-        raise ValueError(f"{folder} is no copy of the course")
+        raise ValueError(
+            f"{folder} is no copy of the course. "
+            "Make one: `python -m trpo_lite.course`."
+        )
     given = sorted(Path(folder, HANDED_OUT).glob("*.ipynb"))
     pages = [page_done(path, Path(folder, path.name)) for path in given]
     pages = tuple(page for page in pages if page.minutes or page.problem)
@@ -127,8 +138,11 @@ def page_done(given, mine):
         cells = read(mine)["cells"]
     except FileNotFoundError:
         return PageDone(**parts)
-    except (OSError, ValueError) as problem:
+    except OSError as problem:
         return PageDone(**parts, begun=True, problem=str(problem))
+    except ValueError as problem:
+        problem = f"{problem}. Delete it, and it comes again"
+        return PageDone(**parts, begun=True, problem=problem)
     run = [c["source"] for c in cells if c.get("outputs") or c.get("execution_count")]
     *_, last = "", *(c["source"] for c in page["cells"] if c["cell_type"] == "code")
     passed = frozenset(PASSED.findall("\n".join(map(printed, cells))))

@@ -133,12 +133,12 @@ def _brought(path, folder, in_jupyter):
             return
         newest = handed_out.read_bytes() if handed_out.is_file() else b""
         content = mine.read_bytes()
-        stamp = _stamp(content)
-        if newest == given and stamp in (None, version(given)):
-            return
-        base, older = _base(stamp, newest, given, handed_out)
         try:
             page = parse(content)
+            stamp = page["metadata"].get(STAMP)
+            if newest == given and stamp in (None, version(given)):
+                return
+            base, older = _base(stamp, newest, given, handed_out)
             merged = merge(base, page, theirs)
         except ValueError as problem:
             saved = f".ipynb_checkpoints/{path.stem}-checkpoint.ipynb"
