@@ -860,6 +860,19 @@ fit_value = piece(
                 "s = x\n    i, j = np.triu_indices(s.shape[1])",
             ),
         ],
+        "the products are those of s alone: t has its own powers, no product": [
+            (
+                "i, j = np.triu_indices(s.shape[1])",
+                "s = x\n    i, j = np.triu_indices(s.shape[1])",
+            ),
+            (", t**2, t**3])", ", t**3])"),
+        ],
+        "t must be standardised and cut off like the rest of x": [
+            (
+                "np.clip((np.column_stack([s, t]) - mean) / std, -5, 5)",
+                "np.column_stack([np.clip((s - mean[:-1]) / std[:-1], -5, 5), t])",
+            ),
+        ],
         "the squares of s are missing: i = j counts, too": [
             ("np.triu_indices(s.shape[1])", "np.triu_indices(s.shape[1], 1)"),
         ],
@@ -1009,6 +1022,8 @@ collect = piece(
         ],
         "an enum never equals a string: compare with AutoresetMode.SAME_STEP, or its "
         ".name with 'SAME_STEP'": [(".name == ", " == ")],
+        "info has final_obs in SAME_STEP only (and an enum never equals a string: ask "
+        "its .name)": [('.name == "SAME_STEP"', ' != "NEXT_STEP"')],
         "SAME_STEP has no rows that only reset: all are valid": [
             ("reset = done & (not same_step)", "reset = done"),
         ],
@@ -1114,6 +1129,12 @@ gae = piece(
                 "next_v[-1]\n    for t in reversed",
             ),
         ],
+        "the sum begins at 0 after the last row, whether that ends an episode or not": [
+            (
+                "    for t in reversed",
+                "    A[-1] += gamma * lam * next_v[-1]\n    for t in reversed",
+            ),
+        ],
         "only the TD errors: the sum over later ones is missing": [
             ("A[t] += ", "A[t] += 0 * "),
         ],
@@ -1211,6 +1232,12 @@ cg = piece(
         ],
         "it stops too early: r.r against 1e-20 b.b, as both sides are squared": [
             ("1e-20", "1e-10"),
+        ],
+        "r.r must be tiny beside b.b: alone it depends on how large b is": [
+            ("1e-20 * (b @ b)", "1e-20"),
+        ],
+        "r.r must be tiny beside b.b, and 1e-10 of it is not: both sides are squared": [
+            ("1e-20 * (b @ b)", "1e-10"),
         ],
         "one iteration too few": [("range(iterations)", "range(iterations - 1)")],
     },
