@@ -20,9 +20,13 @@ from tests.capstone_histories import capstone_choices
 from trpo_lite import lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
-from trpo_lite.course import n10, n12
+from trpo_lite.course import n10, n12, recipe
 from trpo_lite.course.data import FOLDER
 from trpo_lite.files import save_arrays
+from trpo_lite.legged.actuator import fit_actuator
+from trpo_lite.legged.identify import identify
+from trpo_lite.legged.physics import record
+from trpo_lite.legged.robot import SealedRobots
 from trpo_lite.policies import LinearSoftmax
 from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
 from trpo_lite.rollout import Samples
@@ -295,6 +299,30 @@ def penalty_runs(seeds=10, updates=36, batch=8192, first=(0.01, 1.0, 100.0)):
     return {"beta_first": np.array(first), **stacked}
 
 
+def legged_models(numbers=recipe.ROBOTS, steps=500):
+    """What is known of the sealed robots from 25 s of a safe motion (page 16).
+
+    Returns robot [R]; torques/NAME and commands/NAME, the arrays of an `Estimate` from
+    the measured torques and from commands taken for torques; weights [R, 5, 6, 28] of
+    the `ActuatorModel`; upright [R], the share of the time not on the back.
+    """
+    robots = SealedRobots(numbers, measure=True)
+    motion = recipe.safe_motion(steps, np.random.default_rng(0))
+    logs = record(robots, motion, seed=0)
+    robots.close()
+    arrays = {"robot": np.array(numbers)}
+    for by in ("torques", "commands"):
+        found = [
+            identify(log, torques=log.held() if by == "commands" else None)
+            for log in logs
+        ]
+        arrays[f"{by}/log_factors"] = np.array([x.log_factors for x in found])
+        arrays[f"{by}/covariance"] = np.array([x.covariance for x in found])
+    weights = [fit_actuator(log).weights for log in logs]
+    upright = [(np.cos(log.positions[:, 1]) > 0).mean() for log in logs]
+    return arrays | {"weights": np.float32(weights), "upright": np.array(upright)}
+
+
 MEASUREMENTS = {
     f.__name__: f
     for f in (
@@ -307,6 +335,7 @@ MEASUREMENTS = {
         trpo_guard,
         penalty_runs,
         capstone_choices,
+        legged_models,
     )
 }
 
