@@ -25,6 +25,7 @@ import numpy as np
 
 import trpo_lite.train as training
 from tests.capstone_histories import capstone_choices
+from tests.legged_histories import legged, legged_break, legged_models
 from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
@@ -647,6 +648,9 @@ MEASUREMENTS = {
         robots_linear,
         robots_cost,
         capstone_choices,
+        legged_models,
+        legged,
+        legged_break,
     )
 }
 
