@@ -1,4 +1,4 @@
-"""Page 16's measurements: `python -m tests.histories legged_models legged legged_break`.
+"""Page 16's measurements: `python -m tests.histories legged legged_break ...`.
 
 What is stored is plain numbers, in trpo_lite/course/data/.
 """

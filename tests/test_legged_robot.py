@@ -123,6 +123,17 @@ def test_it_is_the_physics_of_its_numbers_seen_by_its_sensors(robots):
     assert measured[1.1]["velocities"] > 10 * NOISE["velocities"]
 
 
+def test_one_may_load_a_robot_and_make_its_commands_late():
+    plain, worked_on = SealedRobots([90]), SealedRobots([90], load=1.2, wait=3)
+    for robot in (plain, worked_on):
+        robot.reset(seed=0)
+    (before,), (after,) = plain.reveal(), worked_on.reveal()
+    assert after.pop("torso") == 1.2 * before.pop("torso")
+    assert after.pop("delay") == 3 + before.pop("delay")
+    for name, value in before.items():
+        np.testing.assert_array_equal(after[name], value)
+
+
 def test_a_number_is_a_robot_and_a_seed_an_episode():
     robots = SealedRobots([92, 93, 92], measure=True)
     one, same, later = [
@@ -205,3 +216,7 @@ def test_wrong_numbers_are_refused():
         SealedRobots([-1])
     with pytest.raises(ValueError, match="numbers: none given"):
         SealedRobots([])
+    with pytest.raises(ValueError, match="load must be a finite number > 0, got 0"):
+        SealedRobots([90], load=0)
+    with pytest.raises(ValueError, match="wait must be at most 10, got 11"):
+        SealedRobots([90], wait=11)

@@ -12,9 +12,11 @@ from trpo_lite.course import recipe
 from trpo_lite.course.data import load
 from trpo_lite.environments import make_environment
 from trpo_lite.experiment import GRIDS
+from trpo_lite.features import linear_features
 from trpo_lite.legged.actuator import ActuatorModel
 from trpo_lite.legged.identify import NAMES
 from trpo_lite.legged.physics import Motor
+from trpo_lite.spaces import make_policy
 from trpo_lite.train import train
 
 ID = "trpo_lite.course.recipe:{}/HalfCheetah-v5"
@@ -96,6 +98,23 @@ def test_the_grids_have_every_task_once_with_the_same_settings():
     assert settings[0] == settings[1]
     kinds = {kind for kind, number in recipe.TASKS.values() if number}
     assert kinds == {*recipe.MODELS, "robot"}
+
+
+def test_standing_still_earns_nothing_and_a_fall_is_seen():
+    robots = recipe.guessed(2, "nominal")
+    off = make_policy(robots, linear_features(17))
+    returns, on_back = recipe.deployed(off, robots)
+    assert np.abs(returns).max() < 10 and not on_back.any()
+
+    class Flipped:
+        def mode(self, seen):
+            return np.zeros((2, 6))
+
+    robots.envs[1].init_qpos = robots.envs[1].init_qpos + np.array(
+        [0, 1, np.pi] + [0] * 6
+    )
+    _, on_back = recipe.deployed(Flipped(), robots)
+    assert on_back[0] == 0 and on_back[1] > 0.9
 
 
 @pytest.mark.parametrize("kind", ("wide", "both-10-robot3", "robot3"))

@@ -1,9 +1,9 @@
 """The robots' true numbers. This module runs in a process of its own and no other.
 
-`python -m trpo_lite.legged._sealed MEASURE NUMBER ...` obeys what `robot.SealedRobots`
-writes on its standard input. A robot is drawn from its number alone. It has what no
-model of `identify` and `actuator` has: limbs and joints that differ one by one, dry
-friction.
+`python -m trpo_lite.legged._sealed MEASURE LOAD WAIT NUMBER ...` obeys what
+`robot.SealedRobots` writes on its standard input. A robot is drawn from its number
+alone. It has what no model of `identify` and `actuator` has: limbs and joints that
+differ one by one, dry friction.
 """
 
 if __name__ != "__main__":
@@ -55,8 +55,11 @@ def parts(numbers):
 class Service:
     """Answers to requests: what `LeggedRobots` gives, with the sensors' noise."""
 
-    def __init__(self, numbers, measure):
+    def __init__(self, numbers, measure, load, wait):
         self.drawn = [truth(number) for number in numbers]
+        for numbers in self.drawn:
+            numbers["torso"] *= load
+            numbers["delay"] += wait
         drawn = [parts(numbers) for numbers in self.drawn]
         self.robots = LeggedRobots(len(drawn), lambda i, rng: drawn[i], measure)
 
@@ -92,11 +95,13 @@ class Service:
         return self.drawn
 
 
-def main(measure, *numbers):
+def main(measure, load, wait, *numbers):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when its user does
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing else is written between the replies
-    service = Service(numbers, bool(measure))
+    service = Service(
+        [int(number) for number in numbers], measure == "1", float(load), int(wait)
+    )
     while True:
         try:
             name, *arguments = pickle.load(requests)
@@ -106,4 +111,4 @@ def main(measure, *numbers):
         replies.flush()
 
 
-main(*map(int, sys.argv[1:]))
+main(*sys.argv[1:])

@@ -24,13 +24,18 @@ class SealedRobots(VectorEnv):
     numbers : one integer >= 0 for each robot; the same number is the same robot
     measure : whether `step`'s info tells what the sensors saw in each slice, as in
         `physics.LeggedRobots`
+    load : factor > 0 on each torso's mass: weights are strapped on, or taken off
+    wait : slices of 10 ms, 0 to 10, by which commands come later than they do
 
     RuntimeError if the process has ended.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
 
-    def __init__(self, numbers, measure=False):
+    def __init__(self, numbers, measure=False, load=1.0, wait=0):
+        load = _check.positive("load", load)
+        if _check.count("wait", wait, least=0) > 10:
+            raise ValueError(f"wait must be at most 10, got {wait}")
         numbers = [_check.count("numbers", number, least=0) for number in numbers]
         if not numbers:
             raise ValueError("numbers: none given, at least one robot expected")
@@ -38,7 +43,7 @@ class SealedRobots(VectorEnv):
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "trpo_lite.legged._sealed"),
-                *map(str, (int(measure), *numbers)),
+                *map(str, (int(measure), load, wait, *numbers)),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
