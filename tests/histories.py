@@ -25,7 +25,13 @@ import numpy as np
 
 import trpo_lite.train as training
 from tests.capstone_histories import capstone_choices
-from tests.legged_histories import legged, legged_break, legged_models
+from tests.legged_histories import (
+    legged,
+    legged_break,
+    legged_films,
+    legged_models,
+    legged_sweep,
+)
 from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
@@ -651,6 +657,8 @@ MEASUREMENTS = {
         legged_models,
         legged,
         legged_break,
+        legged_sweep,
+        legged_films,
     )
 }
 

@@ -7,13 +7,15 @@ import os
 
 import numpy as np
 
+from trpo_lite import film
 from trpo_lite._terminal import say
 from trpo_lite.course import recipe
+from trpo_lite.environments import make_environment
 from trpo_lite.experiment import local_pool, read_grid, run_grid
 from trpo_lite.history import History
 from trpo_lite.legged.actuator import fit_actuator
 from trpo_lite.legged.identify import identify
-from trpo_lite.legged.physics import record
+from trpo_lite.legged.physics import MAX_STEPS, SLICE, SLICES, record
 from trpo_lite.legged.robot import SealedRobots
 
 
@@ -50,35 +52,54 @@ def deployments(grid, folder, episodes=8):
     Returns
     -------
     kind, robot (0: made for none), seed : [R]
-    own : [R] mean return of fresh episodes in what it was trained in
-    deployed, on_back : [R, 5, E] returns, and shares of the time on the back; NaN
+    own, own_discounted : [R] mean of E fresh episodes in what it was trained in
+    deployed, discounted, on_back : [R, 5, E], the last the share of the time; NaN
+        where it is not deployed
     still : [5, E] returns of motors that are off
+    largest : the largest reward of a step, in size
+    gamma : that of `discounted` and of the training
     """
+    rows, largest = [], 0.0
+    robots = {n: SealedRobots([n] * episodes) for n in recipe.ROBOTS}
+    for history in finished(grid, folder):
+        kind, number = recipe.TASKS[history.settings["env_id"]]
+        weights = history.settings["gamma"] ** np.arange(MAX_STEPS)
+        made = make_environment(history.settings["env_id"], episodes)
+        rewards, _ = recipe.deployed(history.policy.mode, made)
+        made.close()
+        largest = max(largest, np.abs(rewards).max())
+        own = rewards.sum(0).mean(), (weights @ rewards).mean()
+        found = np.full((3, len(robots), episodes), np.nan)
+        for i, (robot, copies) in enumerate(robots.items()):
+            if number in (0, robot):
+                rewards, on_back = recipe.deployed(history.policy.mode, copies)
+                found[:, i] = rewards.sum(0), weights @ rewards, on_back
+                largest = max(largest, np.abs(rewards).max())
+        rows.append((kind, number, history.settings["seed"], *own, *found))
+    names = ("kind", "robot", "seed", "own", "own_discounted")
+    names += ("deployed", "discounted", "on_back")
+    arrays = {k: np.array(v) for k, v in zip(names, zip(*rows))}
+    still = [
+        recipe.deployed(lambda seen: np.zeros((len(seen), 6)), copies)[0].sum(0)
+        for copies in robots.values()
+    ]
+    for copies in robots.values():
+        copies.close()
+    small = {k: np.float32(arrays[k]) for k in names[3:]} | {"still": np.float32(still)}
+    gamma = np.array(history.settings["gamma"])
+    return arrays | small | {"largest": np.float32(largest), "gamma": gamma}
+
+
+def finished(grid, folder):
+    """The histories of a grid's runs, missing ones done; RuntimeError if one failed."""
     cores = os.cpu_count() or 1
     outcomes = run_grid(
         read_grid(grid), folder, lambda: local_pool(cores), cores, say, episodes=20
     )
-    robots = {n: SealedRobots([n] * episodes) for n in recipe.ROBOTS}
-    rows = []
     for outcome in outcomes:
         if outcome.problem:
             raise RuntimeError(f"{outcome.run.name}: {outcome.problem}")
-        history = History.load(outcome.file)
-        kind, number = recipe.TASKS[history.settings["env_id"]]
-        found = np.full((2, len(robots), episodes), np.nan)
-        for i, (robot, copies) in enumerate(robots.items()):
-            if number in (0, robot):
-                found[:, i] = recipe.deployed(history.policy, copies)
-        own = history.evaluation.mean()
-        rows.append((kind, number, history.settings["seed"], own, *found))
-    names = ("kind", "robot", "seed", "own", "deployed", "on_back")
-    arrays = {k: np.array(v) for k, v in zip(names, zip(*rows))}
-    off = history.policy.with_theta(np.zeros_like(history.policy.theta))
-    still = [recipe.deployed(off, copies)[0] for copies in robots.values()]
-    for copies in robots.values():
-        copies.close()
-    small = {k: np.float32(arrays[k]) for k in names[3:]}
-    return arrays | small | {"still": np.float32(still)}
+        yield History.load(outcome.file)
 
 
 def legged(folder):
@@ -89,3 +110,55 @@ def legged(folder):
 def legged_break(folder):
     """Page 16's mistakes: see `deployments`."""
     return deployments("legged_break", folder)
+
+
+def legged_sweep(folder):
+    """What policies earn on robots that somebody works on (page 16).
+
+    The runs are those of `legged` beside `folder`, K = 6 of its kinds, S seeds. One
+    episode each. Returns kind [K], seed [S]; load [11], factors on the torso's mass,
+    and wait [11], slices of 10 ms by which commands come later; by_load and by_wait
+    [K, S, 5, 11].
+    """
+    kinds = ("nominal", "wide", "motor", "both", "both-10", "robot")
+    policies, seeds = {}, set()
+    for history in finished("legged", folder.with_name("legged")):
+        kind, number = recipe.TASKS[history.settings["env_id"]]
+        seeds.add(history.settings["seed"])
+        for robot in (number,) if number else recipe.ROBOTS:
+            policies[kind, history.settings["seed"], robot] = history.policy
+    seeds = sorted(seeds)
+    load, wait = np.linspace(0.6, 1.6, 11).round(2), np.arange(11)
+    shape = len(kinds), len(seeds), len(recipe.ROBOTS), 11
+    found = {"by_load": np.zeros(shape), "by_wait": np.zeros(shape)}
+    for i, robot in enumerate(recipe.ROBOTS):
+        mine = [policies[kind, seed, robot] for kind in kinds for seed in seeds]
+        for name, values in (("load", load), ("wait", wait)):
+            for k, value in enumerate(values.tolist()):
+                robots = SealedRobots([robot] * len(mine), **{name: value})
+                rewards, _ = recipe.deployed(recipe.one_each(mine), robots)
+                robots.close()
+                found[f"by_{name}"][:, :, i, k] = rewards.sum(0).reshape(shape[:2])
+    small = {k: np.float32(v) for k, v in found.items()}
+    return {"kind": kinds, "seed": seeds, "load": load, "wait": wait, **small}
+
+
+def legged_films(folder, robot=1, seconds=5.0):
+    """Policies of the first seed on one robot (page 16).
+
+    The runs are those of `legged` beside `folder`. Keys KIND/NAME: the arrays of a
+    `Film`; KIND/return: of the whole episode; robot: its number.
+    """
+    arrays, steps = {"robot": np.array(robot)}, round(seconds / (SLICES * SLICE))
+    for history in finished("legged", folder.with_name("legged")):
+        kind, number = recipe.TASKS[history.settings["env_id"]]
+        if number not in (0, robot) or f"{kind}/return" in arrays:
+            continue
+        machine = SealedRobots([robot], measure=True)
+        seen = recipe.poses(history.policy.mode, machine, steps)
+        rewards, _ = recipe.deployed(history.policy.mode, machine)
+        machine.close()
+        made = film.of_poses("HalfCheetah-v5", *seen, SLICES * SLICE).arrays()
+        arrays |= {f"{kind}/{name}": array for name, array in made.items()}
+        arrays[f"{kind}/return"] = np.float32(rewards.sum())
+    return arrays

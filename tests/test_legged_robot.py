@@ -128,6 +128,7 @@ def test_one_may_load_a_robot_and_make_its_commands_late():
     for robot in (plain, worked_on):
         robot.reset(seed=0)
     (before,), (after,) = plain.reveal(), worked_on.reveal()
+    plain.close(), worked_on.close()
     assert after.pop("torso") == 1.2 * before.pop("torso")
     assert after.pop("delay") == 3 + before.pop("delay")
     for name, value in before.items():

@@ -12,11 +12,10 @@ from trpo_lite.course import recipe
 from trpo_lite.course.data import load
 from trpo_lite.environments import make_environment
 from trpo_lite.experiment import GRIDS
-from trpo_lite.features import linear_features
 from trpo_lite.legged.actuator import ActuatorModel
 from trpo_lite.legged.identify import NAMES
-from trpo_lite.legged.physics import Motor
-from trpo_lite.spaces import make_policy
+from trpo_lite.legged.physics import Body, LeggedRobots, Motor, fixed
+from trpo_lite.policies import LinearGaussian
 from trpo_lite.train import train
 
 ID = "trpo_lite.course.recipe:{}/HalfCheetah-v5"
@@ -100,21 +99,50 @@ def test_the_grids_have_every_task_once_with_the_same_settings():
     assert kinds == {*recipe.MODELS, "robot"}
 
 
+def off(seen):
+    return np.zeros((len(seen), 6))
+
+
 def test_standing_still_earns_nothing_and_a_fall_is_seen():
     robots = recipe.guessed(2, "nominal")
-    off = make_policy(robots, linear_features(17))
-    returns, on_back = recipe.deployed(off, robots)
-    assert np.abs(returns).max() < 10 and not on_back.any()
-
-    class Flipped:
-        def mode(self, seen):
-            return np.zeros((2, 6))
-
+    rewards, on_back = recipe.deployed(off, robots)
+    assert rewards.shape == (1000, 2)
+    assert np.abs(rewards.sum(0)).max() < 10 and not on_back.any()
     robots.envs[1].init_qpos = robots.envs[1].init_qpos + np.array(
         [0, 1, np.pi] + [0] * 6
     )
-    _, on_back = recipe.deployed(Flipped(), robots)
+    _, on_back = recipe.deployed(off, robots)
     assert on_back[0] == 0 and on_back[1] > 0.9
+
+
+def test_one_each_gives_each_robot_its_own_policy():
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(3, 17))
+    zero = LinearGaussian.zeros(17, 6)
+    policies = [zero.with_theta(rng.normal(size=len(zero.theta))) for _ in range(3)]
+    actions = recipe.one_each(policies)(seen)
+    for i, policy in enumerate(policies):
+        np.testing.assert_allclose(actions[i], policy.mode(seen)[i])
+    with pytest.raises(ValueError):
+        recipe.one_each(policies)(seen[:2])
+
+
+def test_poses_follow_the_robot():
+    """Where it is comes from its speed; the true place is known of a plain robot."""
+
+    def push(seen):
+        return 0.6 * np.sin(np.arange(6) + 3 * seen[:, 2:3])
+
+    plain = LeggedRobots(1, fixed(Body(), Motor()), measure=True)
+    found, rewards = recipe.poses(push, plain, 60)
+    assert found.shape == (61, 9) and rewards.shape == (61,)
+    env = plain.envs[0]
+    np.testing.assert_allclose(found[-1, 1:], env.data.qpos[1:], atol=1e-12)
+    end, start = env.data.qpos[0], plain.reset(seed=0)[0]
+    np.testing.assert_allclose(found[0, 1:], start[0, :8])
+    way = end - env.data.qpos[0]
+    assert abs(way) > 0.05
+    assert found[-1, 0] == pytest.approx(way, abs=1e-9)
 
 
 @pytest.mark.parametrize("kind", ("wide", "both-10-robot3", "robot3"))

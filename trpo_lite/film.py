@@ -1,7 +1,8 @@
 """Films of robots as stick figures, with matplotlib alone once they are recorded.
 
 `record` plays in a MuJoCo task and keeps where the ends of each limb are, a
-few kilobytes for some seconds. Drawing needs neither MuJoCo nor OpenGL.
+few kilobytes for some seconds; `of_poses` does so with a robot's log. Drawing needs
+neither MuJoCo nor OpenGL.
 """
 
 from dataclasses import dataclass
@@ -111,14 +112,51 @@ def record(env_id, act, seconds=4.0, seed=0):
         observation, reward, fell, *_ = env.step(action)
         total += reward
     env.close()
+    return _film(env.model, limbs, ends, cameras, rewards, stride * env.dt, bool(fell))
+
+
+def of_poses(env_id, poses, rewards, interval):
+    """A Film of T poses that a robot took, such as a log's.
+
+    Parameters
+    ----------
+    env_id : as in `record`
+    poses : [T, n] positions of the joints, MuJoCo's `qpos`
+    rewards : [T] collected until then
+    interval : seconds from one pose to the next
+
+    KeyError if the task is unknown; ValueError if a pose does not fit its robot.
+    """
+    import gymnasium
+    import mujoco
+
+    from trpo_lite.simulator import silence
+
+    view, follows = VIEWS[env_id.split("-")[0]]
+    with silence():
+        env = gymnasium.make(env_id, disable_env_checker=True).unwrapped
+    poses = _check.finite("poses", poses, (None, env.model.nq))
+    rewards = _check.finite("rewards", rewards, (len(poses),))
+    limbs, ends, cameras = _limbs(env.model), [], []
+    for pose in poses:
+        env.data.qpos[:] = pose
+        mujoco.mj_kinematics(env.model, env.data)
+        cameras.append(view @ env.data.xpos[1] * follows)
+        ends.append(_ends(env.data, limbs, view) - cameras[-1])
+    env.close()
+    interval = _check.positive("interval", interval)
+    return _film(env.model, limbs, ends, cameras, rewards, interval, False)
+
+
+def _film(model, limbs, ends, cameras, rewards, interval, fell):
     return Film(
         ends=np.array(ends),
-        radii=np.array([env.model.geom_size[limb][0] for limb, *_ in limbs]),
+        radii=np.array([model.geom_size[limb][0] for limb, *_ in limbs]),
         parts=np.array([part for *_, part in limbs]),
         camera=np.array(cameras),
         rewards=np.array(rewards),
-        interval=stride * env.dt,
-        fell=bool(fell),
+        interval=interval,
+        fell=fell,
     )
 
 

@@ -15,7 +15,14 @@ import numpy as np
 from trpo_lite.course.data import load
 from trpo_lite.legged.actuator import ActuatorModel
 from trpo_lite.legged.identify import NAMES, Estimate
-from trpo_lite.legged.physics import MAX_STEPS, Body, LeggedRobots, Motor, fixed
+from trpo_lite.legged.physics import (
+    MAX_STEPS,
+    SLICE,
+    Body,
+    LeggedRobots,
+    Motor,
+    fixed,
+)
 from trpo_lite.legged.robot import SealedRobots
 from trpo_lite.spaces import to_environment
 
@@ -101,19 +108,43 @@ def itself(num_envs, number, **options):
     return SealedRobots([number] * num_envs)
 
 
-def deployed(policy, robots, seed=0):
-    """One episode on each robot by the policy's mode: (returns [N], on_back [N]).
+def deployed(act, robots, seed=0):
+    """One episode on each robot: (rewards [T, N], on_back [N]).
 
+    act : function, observations [N, 17] -> actions [N, 6], such as a policy's `mode`.
     on_back is the share of the episode in which the trunk is turned upside down.
     """
     accepted = to_environment(robots)
-    returns, on_back = np.zeros(robots.num_envs), np.zeros(robots.num_envs)
+    rewards = np.zeros((MAX_STEPS, robots.num_envs))
+    on_back = np.zeros(robots.num_envs)
     seen, _ = robots.reset(seed=seed)
-    for _ in range(MAX_STEPS):
-        seen, rewards, *_ = robots.step(accepted(policy.mode(seen)))
-        returns += rewards
+    for t in range(MAX_STEPS):
+        seen, rewards[t], *_ = robots.step(accepted(act(seen)))
         on_back += (np.cos(seen[:, 1]) < 0) / MAX_STEPS
-    return returns, on_back
+    return rewards, on_back
+
+
+def one_each(policies):
+    """An `act` by which each of N policies plays on its own of N robots."""
+    return lambda seen: np.concatenate(
+        [policy.mode(row[None]) for policy, row in zip(policies, seen, strict=True)]
+    )
+
+
+def poses(act, robot, steps, seed=0):
+    """What a film needs: MuJoCo's positions [T + 1, 9] and rewards until then [T + 1].
+
+    robot : one robot that is measured. Where it is follows from its measured speed.
+    """
+    accepted = to_environment(robot)
+    seen, _ = robot.reset(seed=seed)
+    found, rewards = [[0.0, *seen[0, :8]]], [0.0]
+    for _ in range(steps):
+        seen, reward, *_, info = robot.step(accepted(act(seen)))
+        way = info["velocities"][0, :, 0].sum() * SLICE
+        found.append([found[-1][0] + way, *seen[0, :8]])
+        rewards.append(rewards[-1] + reward[0])
+    return np.array(found), np.array(rewards)
 
 
 def _register():
