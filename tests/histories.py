@@ -29,7 +29,9 @@ from tests.legged_histories import (
     legged,
     legged_break,
     legged_films,
+    legged_logs,
     legged_models,
+    legged_repeats,
     legged_sweep,
 )
 from trpo_lite import film, lqr
@@ -654,7 +656,9 @@ MEASUREMENTS = {
         robots_linear,
         robots_cost,
         capstone_choices,
+        legged_logs,
         legged_models,
+        legged_repeats,
         legged,
         legged_break,
         legged_sweep,

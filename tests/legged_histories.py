@@ -9,7 +9,7 @@ import numpy as np
 
 from trpo_lite import film
 from trpo_lite._terminal import say
-from trpo_lite.course import recipe
+from trpo_lite.course import n16, recipe
 from trpo_lite.environments import make_environment
 from trpo_lite.experiment import local_pool, read_grid, run_grid
 from trpo_lite.history import History
@@ -19,6 +19,24 @@ from trpo_lite.legged.physics import MAX_STEPS, SLICE, SLICES, record
 from trpo_lite.legged.robot import SealedRobots
 
 
+def measured(numbers, steps):
+    """Logs of the robots from a safe motion, and from the same motion backwards."""
+    robots = SealedRobots(numbers, measure=True)
+    motion = recipe.safe_motion(steps, np.random.default_rng(0))
+    logs = record(robots, motion, seed=0), record(robots, motion[::-1], seed=1)
+    robots.close()
+    return logs
+
+
+def legged_logs(numbers=recipe.ROBOTS, steps=500):
+    """The first robot's two logs (page 16), rounded: see `n16.log`."""
+    return {
+        f"{name}/{field}": np.int16(np.round(getattr(log, field) / unit))
+        for name, (log, *_) in zip(("log", "held_out"), measured(numbers, steps))
+        for field, unit in n16.UNITS.items()
+    }
+
+
 def legged_models(numbers=recipe.ROBOTS, steps=500):
     """What is known of the sealed robots from 25 s of a safe motion (page 16).
 
@@ -26,10 +44,7 @@ def legged_models(numbers=recipe.ROBOTS, steps=500):
     the measured torques and from commands taken for torques; weights [R, 5, 6, 28] of
     the `ActuatorModel`; upright [R], the share of the time not on the back.
     """
-    robots = SealedRobots(numbers, measure=True)
-    motion = recipe.safe_motion(steps, np.random.default_rng(0))
-    logs = record(robots, motion, seed=0)
-    robots.close()
+    logs, _ = measured(numbers, steps)
     arrays = {"robot": np.array(numbers)}
     for by in ("torques", "commands"):
         found = [
@@ -41,6 +56,28 @@ def legged_models(numbers=recipe.ROBOTS, steps=500):
     weights = [fit_actuator(log).weights for log in logs]
     upright = [(np.cos(log.positions[:, 1]) > 0).mean() for log in logs]
     return arrays | {"weights": np.float32(weights), "upright": np.array(upright)}
+
+
+def legged_repeats(number=1, times=16, lengths=(100, 500)):
+    """The same robot identified again and again, each time by another motion (page 16).
+
+    Returns steps [L] of a log; log_factors and sd [L, times, 4].
+    """
+    found = [[estimate_of(number, steps, i) for i in range(times)] for steps in lengths]
+    return {
+        "steps": lengths,
+        "log_factors": [[x.log_factors for x in row] for row in found],
+        "sd": [[x.sd for x in row] for row in found],
+    }
+
+
+def estimate_of(number, steps, seed):
+    """What `identify` says of a robot after a motion and an episode of this seed."""
+    robot = SealedRobots([number], measure=True)
+    motion = recipe.safe_motion(steps, np.random.default_rng([7, seed]))
+    (log,) = record(robot, motion, seed=seed)
+    robot.close()
+    return identify(log)
 
 
 def deployments(grid, folder, episodes=8):

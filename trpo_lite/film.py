@@ -229,6 +229,36 @@ def _ball(middle, radius, color):
     return Circle(middle, radius, facecolor=color, edgecolor="none", zorder=2)
 
 
+def draw_alone(axes, film, frame, box):
+    """One frame with the ground's marks, alone in the axes, whose limits are `box`."""
+    left, right, low, high = box
+    draw(axes, film, frame, points=6)
+    for mark in marks(film, frame, left, right):
+        axes.plot([mark] * 2, [low, low + 0.04 * (high - low)], color=style.GREY)
+    axes.set(aspect="equal", xlim=(left, right), ylim=(low, high))
+    axes.set(xlabel="metres from the trunk", ylabel="metres")
+    axes.grid(False)
+
+
+def draw_row(axes, film, box, count=6):
+    """`count` frames beside each other, with their seconds; limits from `box`."""
+    left, right, low, high = box
+    frames = np.linspace(0, len(film) - 1, count).round().astype(int)
+    for k, frame in enumerate(frames):
+        shift = k * (right - left)
+        draw(axes, film, frame, shift, 2.6)
+        for mark in marks(film, frame, left, right):
+            axes.plot([mark + shift] * 2, [low, low + 0.06 * (high - low)], "-",
+                      color=style.GREY, linewidth=1.2)  # fmt: skip
+        seconds = frame * film.interval
+        axes.text(left + shift, high, f" {seconds:.1f} s", va="top", fontsize=9.5)
+    axes.set(xlim=(left, left + count * (right - left)), ylim=(low, high))
+    axes.set(aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.spines["bottom"].set_visible(True)
+    axes.grid(False)
+
+
 def marks(film, frame, left, right, every=1.0):
     """Places in [left, right] of the picture at whole metres of the ground, [n]."""
     x = film.camera[min(frame, len(film) - 1), 0]
