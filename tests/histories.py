@@ -27,6 +27,7 @@ import trpo_lite.train as training
 from tests.capstone_histories import capstone_choices
 from tests.legged_histories import (
     legged,
+    legged_bias,
     legged_break,
     legged_films,
     legged_logs,
@@ -659,6 +660,7 @@ MEASUREMENTS = {
         legged_logs,
         legged_models,
         legged_repeats,
+        legged_bias,
         legged,
         legged_break,
         legged_sweep,

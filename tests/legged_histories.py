@@ -4,6 +4,7 @@ What is stored is plain numbers, in trpo_lite/course/data/.
 """
 
 import os
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,8 +15,17 @@ from trpo_lite.environments import make_environment
 from trpo_lite.experiment import local_pool, read_grid, run_grid
 from trpo_lite.history import History
 from trpo_lite.legged.actuator import fit_actuator
-from trpo_lite.legged.identify import identify
-from trpo_lite.legged.physics import MAX_STEPS, SLICE, SLICES, record
+from trpo_lite.legged.identify import NAMES, identify
+from trpo_lite.legged.physics import (
+    MAX_STEPS,
+    SLICE,
+    SLICES,
+    Body,
+    LeggedRobots,
+    Motor,
+    fixed,
+    record,
+)
 from trpo_lite.legged.robot import SealedRobots
 
 
@@ -78,6 +88,41 @@ def estimate_of(number, steps, seed):
     (log,) = record(robot, motion, seed=seed)
     robot.close()
     return identify(log)
+
+
+def legged_bias(number=1, times=8, steps=500):
+    """Where the error of step 1 comes from: causes taken away (page 16).
+
+    The seal is broken, and the same logs are made in the open. Returns noise and limbs
+    [4], whether the sensors have noise and limbs and joints differ one by one;
+    log_errors [4, times, 4], estimates less the truth (its mean over the limbs).
+    """
+    robot = SealedRobots([number])
+    (truth,) = robot.reveal()
+    robot.close()
+    motor = Motor(**{k: truth[k] for k in ("lag", "delay", "limit", "dry")})
+    rows = [(noise, limbs) for noise in (True, False) for limbs in (True, False)]
+    errors = []
+    for noise, limbs in rows:
+        body = {k: truth[k] if limbs else float(np.mean(truth[k])) for k in NAMES}
+        true = np.log([np.mean(x) for x in body.values()])
+        robots = LeggedRobots(1, fixed(Body(**body), motor), measure=True)
+        row = []
+        for i in range(times):
+            rng = np.random.default_rng([8, i])
+            (log,) = record(robots, recipe.safe_motion(steps, rng), seed=i)
+            row.append(identify(noisy(log, rng) if noise else log).log_factors - true)
+        errors.append(row)
+    return {"noise": [x for x, _ in rows], "limbs": [x for _, x in rows],
+            "log_errors": errors}  # fmt: skip
+
+
+def noisy(log, rng):
+    """What the robots' sensors would have seen of a Log."""
+    sizes = {"positions": 0.003, "velocities": 0.05, "torques": 0.01}
+    seen = {k: getattr(log, k) for k in sizes}
+    seen = {k: v + sizes[k] * rng.standard_normal(v.shape) for k, v in seen.items()}
+    return replace(log, **seen)
 
 
 def deployments(grid, folder, episodes=8):

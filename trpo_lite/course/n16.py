@@ -483,13 +483,13 @@ run = Widget(
 
 
 def time_constant_stub(share, seconds):
-    """The lag in seconds of a motor that did this `share` of a step by then."""
+    """The lag [s] of a motor that did this `share` of a step by then."""
     lag = ...  # your line
     return lag
 
 
 def time_constant_reference(share, seconds):
-    """The lag in seconds of a motor that did this `share` of a step by then."""
+    """The lag [s] of a motor that did this `share` of a step by then."""
     lag = -seconds / np.log(1 - share)
     return lag
 
@@ -542,7 +542,7 @@ time_constant = Exercise(
 
 
 def fit_with_errors_stub(X, y):
-    """Least squares of y [N] by X [N, p]: x [p] and its standard deviations [p]."""
+    """Least squares, y [N] by X [N, p]: x [p] and its deviations [p]."""
     x = np.linalg.solve(X.T @ X, X.T @ y)
     left = y - X @ x
     variance = left @ left / ...  # of one error
@@ -551,7 +551,7 @@ def fit_with_errors_stub(X, y):
 
 
 def fit_with_errors_reference(X, y):
-    """Least squares of y [N] by X [N, p]: x [p] and its standard deviations [p]."""
+    """Least squares, y [N] by X [N, p]: x [p] and its deviations [p]."""
     x = np.linalg.solve(X.T @ X, X.T @ y)
     left = y - X @ x
     variance = left @ left / (len(y) - len(x))
@@ -632,17 +632,19 @@ fit_with_errors = Exercise(
 
 
 def draw_robot_stub(mean, covariance, z):
-    """Factors [p] of a robot, from the mean and covariance of their logarithms.
+    """Factors [p], from mean and covariance of their logarithms.
 
-    z [p] : independent normal numbers; use the lower triangular root of the covariance
+    z [p] : independent normal numbers; use the lower triangular root of
+        the covariance
     """
     ...  # your code
 
 
 def draw_robot_reference(mean, covariance, z):
-    """Factors [p] of a robot, from the mean and covariance of their logarithms.
+    """Factors [p], from mean and covariance of their logarithms.
 
-    z [p] : independent normal numbers; use the lower triangular root of the covariance
+    z [p] : independent normal numbers; use the lower triangular root of
+        the covariance
     """
     root = np.linalg.cholesky(covariance)
     return np.exp(mean + root @ z)

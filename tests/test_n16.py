@@ -1,0 +1,162 @@
+"""What page 16 claims and its cells do not assert."""
+
+import numpy as np
+import pytest
+
+from trpo_lite.bound import kl, total_variation
+from trpo_lite.course import n16 as lesson
+from trpo_lite.course import recipe
+from trpo_lite.course.data import load
+from trpo_lite.legged.actuator import fit_actuator
+from trpo_lite.legged.identify import NAMES
+from trpo_lite.mdp import (
+    TabularMDP,
+    evaluate,
+    random_mdp,
+    random_policy,
+    road_and_ice,
+    shared_policy,
+)
+
+# ------------------------------------------------------------ a wrong model, exactly
+
+
+def J(world, p):
+    return evaluate(world, shared_policy(p)).performance
+
+
+def test_no_trust_region_is_small_enough():
+    """Both changes are like the root of delta, their ratio that of two slopes."""
+    model, road, changes = lesson.grip(0.2), road_and_ice(), []
+    for h in (1e-2, 1e-3, 1e-4, 1e-5):
+        new = 0.5 + h
+        delta = kl(shared_policy(0.5), shared_policy(new)).max()
+        both = [J(world, new) - J(world, 0.5) for world in (model, road)]
+        assert both[0] > 0 > both[1]
+        changes.append([delta, *both])
+    delta, up, down = np.transpose(changes)
+    slopes = [(J(w, 0.5 + 1e-6) - J(w, 0.5 - 1e-6)) / 2e-6 for w in (model, road)]
+    assert down[-1] / up[-1] == pytest.approx(slopes[1] / slopes[0], rel=1e-3)
+    assert slopes[1] / slopes[0] == pytest.approx(-0.66, abs=0.005)
+    for change in (up, down):
+        np.testing.assert_allclose(
+            change[1:] / change[:-1], np.sqrt(delta[1:] / delta[:-1]), rtol=0.12
+        )
+
+
+def test_the_tops_of_the_two_curves():
+    tops = [
+        max(np.linspace(0, 1, 101), key=lambda p: J(w, p))
+        for w in (lesson.grip(0.2), road_and_ice())
+    ]
+    assert tops == pytest.approx([0.66, 0.39])
+    assert "top at 0.66, the true one at 0.39" in lesson.beliefs.words()
+
+
+def gap_of(model, world, pi):
+    """The page's identity."""
+    d, V = evaluate(world, pi).visitation, evaluate(model, pi).v
+    return model.gamma * d @ (pi * ((world.P - model.P) @ V)).sum(1)
+
+
+def test_the_identity_and_the_simulation_lemma_in_random_worlds():
+    rng, tightest = np.random.default_rng(0), 0.0
+    for _ in range(300):
+        gamma = rng.uniform(0.1, 0.99)
+        model = random_mdp(rng, gamma=gamma)
+        other = random_mdp(rng, gamma=gamma).P
+        share = rng.uniform()
+        P = (1 - share) * model.P + share * other
+        world = TabularMDP(P, model.R, gamma, model.start)
+        pi = random_policy(rng, *model.R.shape)
+        gap = evaluate(world, pi).performance - evaluate(model, pi).performance
+        assert gap == pytest.approx(gap_of(model, world, pi), abs=1e-9)
+        r_max, D = np.abs(model.R).max(), total_variation(model.P, P).max()
+        bound = 2 * gamma * r_max * D / (1 - gamma) ** 2
+        assert abs(gap) <= bound
+        tightest = max(tightest, abs(gap) / bound)
+    assert tightest > 0.01
+    # swapped worlds have the other sign, so the order in the formula matters
+    assert gap_of(world, model, pi) == pytest.approx(-gap, abs=1e-9)
+
+
+def test_how_loose_the_lemma_is_on_the_road():
+    road = road_and_ice()
+    for q, D, times in ((0.2, 0.7, 59), (0.8, 0.1, 84)):
+        gap = J(road, 0.5) - J(lesson.grip(q), 0.5)
+        assert total_variation(lesson.grip(q).P, road.P).max() == pytest.approx(D)
+        assert 2 * 0.9 * D / 0.01 / abs(gap) == pytest.approx(times, abs=0.5)
+    near = [J(road, 0.5) - J(lesson.grip(q), 0.5) for q in (0.89, 0.899)]
+    assert near[0] / near[1] == pytest.approx(10, rel=0.03)
+
+
+# ---------------------------------------------------------------- step 1: the body
+
+
+def test_what_repeated_logs_say():
+    stored = lesson.repeats()
+    assert stored["steps"].tolist() == [100, 500]  # 5 and 25 seconds
+    scatter = stored["log_factors"].std(1, ddof=1)
+    printed = np.median(stored["sd"], 1)
+    best = NAMES.index("damping")
+    assert (scatter.argmin(1) == best).all()
+    worst = {NAMES.index("friction"), NAMES.index("legs")}
+    assert all({*row.argsort()[2:]} == worst for row in scatter)
+    assert (printed < scatter).all()
+    legs = NAMES.index("legs")
+    assert (printed[:, legs] < 0.5 * scatter[:, legs]).all()
+    ratio = scatter[0] / scatter[1]
+    assert ratio.min() > 2.05 and ratio.max() < 2.75
+    r = np.corrcoef(stored["log_factors"][1].T)
+    assert r[0, 1] == pytest.approx(-0.82, abs=0.005)
+    others = np.abs(r[np.triu_indices(4, 1)][1:])
+    assert others.max() < 0.5
+
+
+def test_a_repeat_comes_out_again():
+    from tests.legged_histories import estimate_of
+
+    stored = lesson.repeats()
+    again = estimate_of(1, 100, 3).log_factors
+    # other versions of MuJoCo play another log of the same motion
+    np.testing.assert_allclose(again, stored["log_factors"][0, 3], atol=0.06)
+
+
+def test_the_stored_log_is_that_of_the_stored_models():
+    _, _, motors = recipe.models(1)
+    found = fit_actuator(lesson.log())
+    np.testing.assert_allclose(found.weights, motors.weights, atol=1e-3)
+    assert len(lesson.log()) == len(lesson.log("held_out")) == 500
+    motion = recipe.safe_motion(500, np.random.default_rng(0))
+    np.testing.assert_allclose(lesson.log().commands, motion, atol=1e-4)
+    np.testing.assert_allclose(lesson.log("held_out").commands, motion[::-1], atol=1e-4)
+    for log in (lesson.log(), lesson.log("held_out")):
+        assert (np.cos(log.positions[:, 1]) > 0).all()  # the motion is safe
+
+
+def test_the_joints_turn_to_honey():
+    by = {x: load("legged_models")[f"{x}/log_factors"] for x in ("torques", "commands")}
+    damping = {k: np.exp(v[:, 2]) for k, v in by.items()}
+    assert damping["commands"].min() == pytest.approx(4.39, abs=0.01)
+    assert damping["commands"].max() == pytest.approx(9.41, abs=0.01)
+    assert damping["torques"].min() > 0.8 and damping["torques"].max() < 1.3
+    sd = np.sqrt(load("legged_models")["commands/covariance"][:, 2, 2])
+    assert sd.min() > 0.035 and sd.max() < 0.065
+
+
+# ---------------------------------------------------------------- step 2: the motors
+
+
+def test_what_the_regression_has_learnt():
+    motors, held_out = fit_actuator(lesson.log()), lesson.log("held_out")
+    error = motors.predict(held_out) - held_out.torques
+    assert np.sqrt((error**2).mean()) == pytest.approx(0.011, abs=0.0005)
+    half, full = (lesson.response_of(motors, 0, x) for x in (0.5, 1.0))
+    for response in (half, full):
+        assert np.abs(response[:6]).max() < 0.01 < 0.1 < response[6]
+        steps = np.diff(response[5:14])
+        assert (steps > 0).all() and (np.diff(steps[1:]) < 0).all()
+    assert half[-1] == pytest.approx(0.5, abs=0.01)
+    assert full[-1] == pytest.approx(0.74, abs=0.01)
+    words = lesson.response.words(motors, 0)
+    assert "ends at 0.50" in words and "ends at 0.74" in words
