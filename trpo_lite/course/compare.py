@@ -252,7 +252,10 @@ def _special(a, b):
         n = int(np.isnan(a).sum())
         return f"NaN in {n} of {a.size}: 0/0, inf - inf, 0·inf or a log below 0"
     if a.dtype.kind in "fc" and np.isinf(a).any() and np.isfinite(b).all():
-        return "infinite entries: a division by 0 or an overflow"
+        return (
+            "infinite entries, all are finite: a division by 0, an overflow, or "
+            "an infinity returned where there is an answer"
+        )
     if a.dtype == np.float32 and close(a, b, 1e-5):
         return "dtype float32, too coarse here: keep float64"
     if a.dtype.kind in "iu" and b.dtype.kind == "f" and a.ndim:
