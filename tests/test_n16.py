@@ -160,3 +160,50 @@ def test_what_the_regression_has_learnt():
     assert full[-1] == pytest.approx(0.74, abs=0.01)
     words = lesson.response.words(motors, 0)
     assert "ends at 0.50" in words and "ends at 0.74" in words
+
+
+# ---------------------------------------------------------------- the seal is broken
+
+
+def test_estimates_are_wrong_together():
+    from trpo_lite.legged.robot import SealedRobots
+
+    robot = SealedRobots([1])
+    (truth,) = robot.reveal()
+    robot.close()
+    true = np.log([np.mean(truth[name]) for name in NAMES])
+    x, sd = (lesson.repeats()[k][1] for k in ("log_factors", "sd"))
+    bias = np.abs(x.mean(0) - true)
+    assert bias.min() > 0.01 and bias.max() < 0.045
+    in_printed, in_scatter = bias / np.median(sd, 0), bias / x.std(0, ddof=1)
+    assert in_printed.round().min() == 3 and in_printed.round().max() == 9
+    assert in_scatter.round().min() == 2 and in_scatter.round().max() == 6
+
+
+def test_where_the_error_comes_from():
+    stored = lesson.causes()
+    error = {
+        (bool(n), bool(d)): 100 * e.mean(0)
+        for n, d, e in zip(stored["noise"], stored["limbs"], stored["log_errors"])
+    }
+    scatter = stored["log_errors"].std(1, ddof=1)
+    assert np.abs(stored["log_errors"][-1]).max() < 2e-4  # without both, each log
+    legs, damping, friction = 1, 2, 3
+    assert error[True, False][friction] == pytest.approx(-2.7, abs=0.1)
+    assert error[False, True][damping] == pytest.approx(2.0, abs=0.1)
+    assert error[False, True][legs] == pytest.approx(1.3, abs=0.1)
+    # beyond what eight logs do by chance
+    of_eight = 100 * scatter / np.sqrt(8)
+    assert abs(error[True, False][friction]) > 4 * of_eight[1][friction]
+    assert error[False, True][damping] > 4 * of_eight[2][damping]
+
+
+def test_causes_in_small():
+    from tests.legged_histories import legged_bias
+
+    found = legged_bias(times=1, steps=60)
+    assert found["noise"] == [True, True, False, False]
+    assert found["limbs"] == [True, False, True, False]
+    errors = np.array(found["log_errors"])
+    assert errors.shape == (4, 1, 4)
+    assert np.abs(errors[3]).max() < 1e-3 < 3e-3 < np.abs(errors[:3]).max(2).min()

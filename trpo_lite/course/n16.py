@@ -69,6 +69,12 @@ def repeats():
 
 
 @cache
+def causes():
+    """Errors of step 1 with causes taken away: see `tests.histories legged_bias`."""
+    return load("legged_bias")
+
+
+@cache
 def results(name="legged"):
     """The stored runs of a grid: see `tests.histories legged`."""
     return load(name)
