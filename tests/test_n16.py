@@ -207,3 +207,126 @@ def test_causes_in_small():
     errors = np.array(found["log_errors"])
     assert errors.shape == (4, 1, 4)
     assert np.abs(errors[3]).max() < 1e-3 < 3e-3 < np.abs(errors[:3]).max(2).min()
+
+
+# ----------------------------------------------------------- what the four steps earn
+
+
+def mean_of(kind):
+    return lesson.on_robots(kind).mean()
+
+
+def test_the_grid_is_whole():
+    stored = lesson.results()
+    assert len(stored["kind"]) == 160
+    for kind, _ in lesson.STAGES:
+        assert lesson.on_robots(kind).shape == (5, 5, 8)
+        assert np.isfinite(lesson.on_robots(kind)).all()
+    # a policy made for one robot is deployed on that one
+    made = stored["robot"] > 0
+    assert np.isfinite(stored["deployed"][made]).sum() == made.sum() * 8
+    for kind, _ in lesson.WRONG:
+        assert lesson.on_robots(kind).shape == (3, 5, 8)
+    assert np.abs(stored["still"]).max() < 2
+
+
+def test_gymnasiums_policies_get_next_to_nothing():
+    own, real = lesson.own("nominal"), lesson.on_robots("nominal")
+    assert 1375 < own.min() < 1380 and 1865 < own.max() < 1870
+    assert (real < lesson.FAILED).mean() == pytest.approx(0.81, abs=0.005)
+    assert real.mean(2).max() == pytest.approx(710, abs=1)
+    assert lesson.on_robots("nominal", "on_back").mean() == pytest.approx(
+        0.01, abs=2e-3
+    )
+
+
+def test_the_table_that_decides():
+    with_motors = [mean_of(x) for x in ("motor", "both", "both-10", "robot")]
+    assert with_motors == pytest.approx([2213, 2246, 2142, 2241], abs=1)
+    assert max(mean_of(x) for x in ("nominal", "body", "body-10")) < 540
+    homes = {kind: lesson.own(kind).mean() for kind, _ in lesson.STAGES[:-1]}
+    assert sorted(homes, key=homes.get)[-2] == "body"
+    assert homes["body"] == pytest.approx(2522, abs=1)
+    assert mean_of("body") == pytest.approx(535, abs=1)
+    hard = lesson.on_robots("robot").mean(2)
+    assert hard.mean(0).argmin() == 3  # robot 4
+    assert (hard[:, 3].min(), hard[:, 3].max()) == pytest.approx((592, 3228), abs=1)
+    back = {k: lesson.on_robots(k, "on_back").mean((0, 2)) for k, _ in lesson.STAGES}
+    often = [(k, i) for k, x in back.items() for i in range(5) if x[i] > 0.2]
+    assert often == [("wide", 3)]
+
+
+@pytest.mark.parametrize(
+    "one, other, gain, half, shows",
+    [
+        ("motor", "nominal", 2226, 194, True),
+        ("body", "nominal", 548, 425, True),
+        ("both", "motor", 33, 405, False),
+        ("both-10", "both", -103, 289, False),
+        ("robot", "both-10", 99, 412, False),
+        ("both-10", "wide", 1143, 345, True),
+        ("both-10", "motor", -70, 236, False),
+    ],
+)
+def test_which_step_earned_what(one, other, gain, half, shows):
+    five = lesson.gained(one, other)
+    assert lesson.of_five(five) == pytest.approx((gain, half), abs=1)
+    assert (abs(gain) > half) == shows
+    by_hand = lesson.on_robots(one).mean((0, 2)) - lesson.on_robots(other).mean((0, 2))
+    np.testing.assert_allclose(five, by_hand, rtol=1e-5)
+    if one == "motor":
+        assert five.min() > 2000
+
+
+def test_the_interval_is_students():
+    from scipy import stats
+
+    assert pytest.approx(stats.t.ppf(0.975, 4), abs=1e-3) == lesson.T_95
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(4000):
+        mean, half = lesson.of_five(rng.normal(3, 2, 5))
+        held += abs(mean - 3) < half
+    assert held / 4000 == pytest.approx(0.95, abs=0.012)
+
+
+def test_the_body_keeps_the_promise():
+    for kind, gap, half in (
+        ("motor", -364, 244), ("both", -52, 54), ("both-10", 202, 141),
+    ):  # fmt: skip
+        assert lesson.of_five(lesson.gaps(kind)) == pytest.approx((gap, half), abs=1)
+    assert np.abs(lesson.gaps("both")).max() < 121
+    assert lesson.gaps("body").mean() == pytest.approx(-1987, abs=1)
+    assert lesson.gaps("motor").max() < 0 < lesson.gaps("both-10").min()
+
+
+def test_what_the_lemma_says_of_robots():
+    stored = lesson.results()
+    gamma, r_max = float(stored["gamma"]), float(stored["largest"])
+    bound, top = 2 * gamma * r_max / (1 - gamma) ** 2, r_max / (1 - gamma)
+    assert bound == pytest.approx(544e3, rel=1e-3)
+    assert bound / top == pytest.approx(398, abs=0.5)
+    gaps = [
+        lesson.on_robots(k, "discounted").mean()
+        - lesson.own(k, "own_discounted").mean()
+        for k, _ in lesson.STAGES[:-1]
+    ]
+    assert np.abs(gaps).max() == pytest.approx(357, abs=1)
+    R = np.nanmax(np.abs(stored["discounted"]))
+    assert top > R
+
+
+def test_what_the_films_show():
+    ways = {}
+    for kind, _ in lesson.STAGES:
+        shown, score = lesson.film_of(kind)
+        assert len(shown) == 101 and shown.interval == pytest.approx(0.05)
+        ways[kind] = (shown.camera[-1, 0] - shown.camera[0, 0], score)
+    assert ways["nominal"] == pytest.approx((3.0, 182), abs=0.6)
+    assert ways["both-10"] == pytest.approx((10.5, 2299), abs=0.6)
+    assert ways["body"] == pytest.approx((0.5, 1), abs=0.5)
+    assert ways["motor"][0] == pytest.approx(10, abs=0.3)
+    assert ways["both"][0] == pytest.approx(10, abs=0.3)
+    assert ways["robot"][0] == pytest.approx(13, abs=0.5)
+    stored = load("legged_films")
+    assert int(stored["robot"]) == 1
+    assert lesson.results()["seed"].min() == 20

@@ -117,19 +117,30 @@ def _of(kind):
     raise KeyError(f"no stored run of kind {kind!r}")
 
 
-def mean_and_half(returns):
-    """(mean, half of its 95 % interval) over robots, of returns [S, 5, E].
+def of_five(means):
+    """(mean, half of its 95 % interval) of five robots' numbers [5].
 
-    The five robots' means are taken for a sample of robots: Student's t.
+    The five are taken for a sample of robots: Student's t.
     """
-    means = returns.mean((0, 2))
+    means = np.asarray(means)
     return means.mean(), T_95 * means.std(ddof=1) / np.sqrt(len(means))
 
 
-def paired(one, other):
-    """`mean_and_half` of the difference, robot by robot, over the seeds both have."""
-    seeds = min(len(one), len(other))
-    return mean_and_half(one[:seeds] - other[:seeds])
+def gained(one, other):
+    """[5] what the kind `one` earns more than `other` on each robot, mean of seeds."""
+    both = on_robots(one), on_robots(other)
+    seeds = min(map(len, both))
+    return np.subtract(*(R[:seeds].mean((0, 2)) for R in both))
+
+
+def gaps(kind):
+    """[5] return on each robot less the return at home of the policies made for it."""
+    stored, mine = _of(kind)
+    found = []
+    for i, number in enumerate(ROBOTS):
+        rows = mine & np.isin(stored["robot"], (0, number))
+        found.append(stored["deployed"][rows, i].mean() - stored["own"][rows].mean())
+    return np.array(found)
 
 
 def grip(q):
