@@ -330,3 +330,40 @@ def test_what_the_films_show():
     stored = load("legged_films")
     assert int(stored["robot"]) == 1
     assert lesson.results()["seed"].min() == 20
+
+
+def test_somebody_works_on_the_robot():
+    returns, (load_, late) = lesson.swept()
+    assert load_.tolist() == pytest.approx(np.linspace(0.6, 1.6, 11))
+    assert late.tolist() == [*range(0, 110, 10)]
+    know = ("motor", "both", "both-10", "robot")
+    by_load = {k: returns[k][0].mean(0) for k in know}
+    by_wait = {k: returns[k][1].mean(0) for k in know}
+    for kind in know:
+        assert by_load[kind][1:].min() > 1640
+        assert 2100 < by_load[kind][4] < 2240
+        np.testing.assert_allclose(by_load[kind][4], by_wait[kind][0])
+    lost = [1 - by_wait[k][5] / by_wait[k][0] for k in know]
+    assert min(lost) > 0.385 and max(lost) < 0.475
+    lost = [1 - by_wait[k][10] / by_wait[k][0] for k in know]
+    assert min(lost) > 0.75 and max(lost) < 0.82
+    ahead = [returns["both-10"][i] - returns["both"][i] for i in range(2)]
+    at = ahead[0][:, 1]
+    assert lesson.of_five(at) == pytest.approx((458, 938), abs=1)
+    assert at.max() == pytest.approx(1486, abs=1) and (at < 0).sum() == 2
+    for one in np.hstack(ahead).T:
+        mean, half = lesson.of_five(one)
+        assert mean < half
+    single = returns["motor"][1][:, 5]
+    assert (single.min(), single.max()) == pytest.approx((-136, 1939), abs=1)
+
+
+def test_the_stored_sweep_begins_where_the_table_stands():
+    """One episode of each policy, beside eight: the same robots and policies."""
+    returns, _ = lesson.swept()
+    for kind in lesson.SWEPT:
+        table = lesson.on_robots(kind).mean((0, 2))
+        assert (
+            np.corrcoef(table, returns[kind][0][:, 4])[0, 1] > 0.9 or kind == "nominal"
+        )
+        assert abs(returns[kind][0][:, 4].mean() - table.mean()) < 60

@@ -4,7 +4,13 @@ import math
 
 import numpy as np
 
-EQUIVALENT = {}
+SQUARES = "only the squares of what is left count"
+EQUIVALENT = {
+    "fit_with_errors": {
+        "`left = y - X @ x` -> `left = -(y - X @ x)`": SQUARES,
+        "`y - X @ x` -> `X @ x - y`": SQUARES,
+    }
+}
 
 
 def time_constant__math(share, seconds):

@@ -137,8 +137,8 @@ def gaps(kind):
     """[5] return on each robot less the return at home of the policies made for it."""
     stored, mine = _of(kind)
     found = []
-    for i, number in enumerate(ROBOTS):
-        rows = mine & np.isin(stored["robot"], (0, number))
+    for i, robot in enumerate(ROBOTS):
+        rows = mine & np.isin(stored["robot"], (0, robot))
         found.append(stored["deployed"][rows, i].mean() - stored["own"][rows].mean())
     return np.array(found)
 
@@ -384,12 +384,12 @@ strip = Picture(draw_strip, strip_words)
 
 SWEPT = ("nominal", "wide", "motor", "both", "both-10", "robot")
 LOOKS = (
-    dict(color=style.RED, linestyle="--"),
-    dict(color=style.PURPLE, linestyle=":"),
-    dict(color=style.VIOLET, linestyle="-."),
-    dict(color=style.BLUE, linestyle=(0, (2, 1))),
-    dict(color=style.BLUE, linestyle="-"),
-    dict(color=style.INK, linestyle=(0, (6, 1.5, 1, 1.5, 1, 1.5))),
+    ("– –", dict(color=style.RED, linestyle="--")),
+    ("···", dict(color=style.PURPLE, linestyle=":")),
+    ("–·–", dict(color=style.VIOLET, linestyle="-.")),
+    ("- - -", dict(color=style.BLUE, linestyle=(0, (2, 1)))),
+    ("──", dict(color=style.BLUE, linestyle="-")),
+    ("–··–", dict(color=style.INK, linestyle=(0, (6, 1.5, 1, 1.5, 1, 1.5)))),
 )
 
 
@@ -411,7 +411,7 @@ def draw_worked_on(policy, mass, late):
     marks = (0.8, 1.22), (-2, 2)  # two standard deviations of a torso by +- 10 %
     for which, (axes, at) in enumerate(zip(cells, (mass, late))):
         axes.axvspan(*marks[which], color=style.ORANGE, alpha=0.25, linewidth=0)
-        for name, look in zip(SWEPT, LOOKS):
+        for name, (_, look) in zip(SWEPT, LOOKS):
             wide = 3.2 if name == kind else 1.3
             curve = returns[name][which].mean(0)
             axes.plot(knobs[which], curve, **{**look, "linewidth": wide})
@@ -423,6 +423,17 @@ def draw_worked_on(policy, mass, late):
         plots.words_above(axes, (said + number(dots.max(), ".0f"), style.INK))
     cells[0].set(xlabel="torso's mass, times its own", ylabel="return on the robot")
     cells[1].set(xlabel="commands later by [ms]")
+    for row, (name, (dash, look)) in enumerate(zip(SWEPT, LOOKS)):
+        cells[1].annotate(
+            f"{dash}  {WORDS[name]}",
+            (0.44, 0.97),
+            (0, -15 * row),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="top",
+            fontsize=10.5,
+            color=style.ink(look["color"]),
+        )
     return figure
 
 
