@@ -367,3 +367,42 @@ def test_the_stored_sweep_begins_where_the_table_stands():
             np.corrcoef(table, returns[kind][0][:, 4])[0, 1] > 0.9 or kind == "nominal"
         )
         assert abs(returns[kind][0][:, 4].mean() - table.mean()) < 60
+
+
+def test_broken_recipes():
+    mean = {kind: mean_of(kind) for kind in lesson.WORDS}
+    assert len(mean) == 13 and min(mean, key=mean.get) == "commands"
+    for kind, value in (
+        ("commands", -268), ("nominal-10", 238), ("both-30", 1630),
+        ("both-printed", 2406), ("motor-10", 2052),
+    ):  # fmt: skip
+        assert mean[kind] == pytest.approx(value, abs=1)
+    assert lesson.on_robots("commands", "on_back").mean() == pytest.approx(
+        0.25, abs=3e-3
+    )
+    for one, other, gain, half in (
+        ("commands", "body", -844, 562), ("both-30", "both", -615, 256),
+        ("both-printed", "both", 162, 192), ("motor-10", "motor", -172, 201),
+    ):  # fmt: skip
+        five = lesson.of_five(lesson.gained(one, other))
+        assert five == pytest.approx((gain, half), abs=1)
+    assert lesson.gaps("both-30").mean() == pytest.approx(672, abs=1)
+    assert lesson.gained("body", "nominal").mean() < 844
+
+
+def test_one_policy_comes_out_again_in_the_small():
+    """Deploying is repeatable, and the stored arrays are what it gives."""
+    from trpo_lite.legged.robot import SealedRobots
+
+    robots = SealedRobots([2] * 8)
+    rewards, on_back = recipe.deployed(lambda seen: np.zeros((len(seen), 6)), robots)
+    robots.close()
+    stored = lesson.results()["still"][1]
+    np.testing.assert_allclose(rewards.sum(0), stored, atol=0.5)
+    assert not on_back.any()
+
+
+def test_missing_says_what_to_install(monkeypatch):
+    assert lesson.missing() == ""
+    monkeypatch.setattr(lesson, "find_spec", lambda name: None)
+    assert "gymnasium[mujoco]" in lesson.missing()
