@@ -229,7 +229,8 @@ def response_words(model, joint, limits=(0.5, 1.0)):
         torque = response_of(model, joint, limit)
         half = 10 * (1 + np.argmax(torque > torque[-1] / 2))
         said.append(
-            f"for a command of {limit:g} it is half way after {half} ms and ends at "
+            f"for a command of {limit:g} it is half way after {half} milliseconds "
+            f"and ends at "
             f"{torque[-1]:.2f}"
         )
     return (
@@ -443,7 +444,10 @@ def worked_on_words(policy, mass, late):
     returns, knobs = swept()
     said = []
     for which, (at, words) in enumerate(
-        ((mass, f"a torso of {mass:g} times its mass"), (late, f"{late:g} ms later"))
+        (
+            (mass, f"a torso of {mass:g} times its mass"),
+            (late, f"{late:g} milliseconds later"),
+        )
     ):
         dots = returns[kind][which][:, int(np.argmin(np.abs(knobs[which] - at)))]
         said.append(
