@@ -118,19 +118,22 @@ def _of(kind):
 
 
 def of_five(means):
-    """(mean, half of its 95 % interval) of five robots' numbers [5].
+    """(mean, half of its 95 % interval) of the numbers [5] of robots, or of seeds.
 
-    The five are taken for a sample of robots: Student's t.
+    The five are taken for a sample of all there could be: Student's t.
     """
     means = np.asarray(means)
     return means.mean(), T_95 * means.std(ddof=1) / np.sqrt(len(means))
 
 
-def gained(one, other):
-    """[5] what the kind `one` earns more than `other` on each robot, mean of seeds."""
+def gained(one, other, of="robots"):
+    """[5] what the kind `one` earns more than `other`.
+
+    of : "robots", on each of them in the mean of the seeds, or "seeds" [S].
+    """
     both = on_robots(one), on_robots(other)
-    seeds = min(map(len, both))
-    return np.subtract(*(R[:seeds].mean((0, 2)) for R in both))
+    seeds, over = min(map(len, both)), (0, 2) if of == "robots" else (1, 2)
+    return np.subtract(*(R[:seeds].mean(over) for R in both))
 
 
 def gaps(kind):
@@ -420,6 +423,9 @@ def draw_worked_on(policy, mass, late):
         axes.axvline(at, color=style.INK, linewidth=1)
         dots = returns[kind][which][:, k]
         axes.plot(np.full(5, at), dots, "o", color=style.INK, markersize=6)
+        for robot, y in zip(ROBOTS, dots):
+            axes.annotate(f"{robot}", (at, y), (7, 0), textcoords="offset points",
+                          va="center", fontsize=10.5)  # fmt: skip
         said = f"{number(dots.mean(), '.0f')}, robots {number(dots.min(), '.0f')} to "
         plots.words_above(axes, (said + number(dots.max(), ".0f"), style.INK))
     cells[0].set(xlabel="torso's mass, times its own", ylabel="return on the robot")

@@ -2,8 +2,7 @@
 
 `python -m trpo_lite.legged._sealed MEASURE LOAD WAIT NUMBER ...` obeys what
 `robot.SealedRobots` writes on its standard input. A robot is drawn from its number
-alone. It has what no model of `identify` and `actuator` has: limbs and joints that
-differ one by one, dry friction.
+alone. It has what no body of `identify` has: limbs and joints that differ one by one.
 """
 
 if __name__ != "__main__":
