@@ -25,6 +25,16 @@ import numpy as np
 
 import trpo_lite.train as training
 from tests.capstone_histories import capstone_choices
+from tests.legged_histories import (
+    legged,
+    legged_bias,
+    legged_break,
+    legged_films,
+    legged_logs,
+    legged_models,
+    legged_repeats,
+    legged_sweep,
+)
 from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
@@ -647,6 +657,14 @@ MEASUREMENTS = {
         robots_linear,
         robots_cost,
         capstone_choices,
+        legged_logs,
+        legged_models,
+        legged_repeats,
+        legged_bias,
+        legged,
+        legged_break,
+        legged_sweep,
+        legged_films,
     )
 }
 

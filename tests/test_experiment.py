@@ -208,7 +208,7 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(
     quick = {**BLOCK, "algorithms": ["trpo"], "seeds": [1]}
     slow = {**quick, "seeds": [2, 3, 4], "settings": {"steps": 10**9, "until": 1e9}}
     file, out = grid(tmp_path, quick, slow), tmp_path / "out"
-    words = command(file, "--out", out, "--workers", 2)
+    words = command(file, "--out", out, "--workers", 2, "--episodes", 3)
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -228,6 +228,7 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(
     file = grid(tmp_path, quick)
     done = subprocess.run(command(file, "--out", out), capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("1 of 1 runs are there")
+    assert len(History.load(out / "CartPole-v1-trpo-1.npz").evaluation) == 3
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads Linux's /proc")
@@ -262,6 +263,7 @@ def processes_of(session):
 def test_wrong_options_are_told_in_one_line(tmp_path):
     for words, message in (
         ([grid(tmp_path, BLOCK), "--workers", 0], "--workers must be an integer >= 1"),
+        ([grid(tmp_path, BLOCK), "--episodes", 0], "--episodes must be an integer >="),
         (["nowhere"], "grid 'nowhere' is neither a file nor one of cartpole"),
     ):
         done = subprocess.run(command(*words), capture_output=True, text=True)

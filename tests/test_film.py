@@ -62,6 +62,30 @@ def test_each_leg_is_a_part_of_its_own(env_id, parts):
     assert film.record(env_id, policy_of(env_id)[0].mode, 0.1).parts.tolist() == parts
 
 
+def test_a_film_of_poses_is_that_of_the_robot_that_took_them():
+    policy, env = policy_of("HalfCheetah-v5")
+    shown = film.record("HalfCheetah-v5", policy.mode, seconds=0.5, seed=3)
+    observation, total, poses, rewards = env.reset(seed=3)[0], 0.0, [], []
+    for _ in range(11):
+        poses.append(env.data.qpos.copy())
+        rewards.append(total)
+        action = np.float32(np.clip(policy.mode(observation[None])[0], -1, 1))
+        observation, reward, *_ = env.step(action)
+        total += reward
+    same = film.of_poses("HalfCheetah-v5", poses, rewards, 0.05)
+    for name in ("radii", "parts"):
+        np.testing.assert_array_equal(getattr(same, name), getattr(shown, name))
+    np.testing.assert_allclose(same.rewards, shown.rewards)
+    # `record` shows the limbs a slice of 10 ms before the end of each step
+    np.testing.assert_allclose(same.ends, shown.ends, atol=0.1)
+    np.testing.assert_allclose(same.ends[0], shown.ends[0], atol=1e-12)
+    assert same.camera[-1] != pytest.approx(same.camera[0], abs=1e-3)
+    with pytest.raises(ValueError, match="poses"):
+        film.of_poses("HalfCheetah-v5", np.zeros((3, 8)), np.zeros(3), 0.05)
+    with pytest.raises(ValueError, match="rewards"):
+        film.of_poses("HalfCheetah-v5", np.zeros((3, 9)), np.zeros(4), 0.05)
+
+
 def test_a_film_ends_with_the_fall_or_the_limit_of_the_task():
     shown = film.record("Hopper-v5", policy_of("Hopper-v5", size=2.0)[0].mode, 8.0)
     assert shown.fell and len(shown) < 8 / shown.interval

@@ -69,6 +69,10 @@ def test_what_the_choices_of_which_show():
     assert (min(values["Ant-v5"]), max(values["Ant-v5"])) == (0, 4982)
     cheetah = values["HalfCheetah-v5"]
     assert (min(cheetah), max(cheetah)) == (0, 4471) and len(cheetah) == 8
+    two_million = sorted(
+        value for source, value, _ in lesson._trpos("HalfCheetah-v5") if "2M" in source
+    )
+    assert two_million == [205, 1474]
 
 
 def test_floors():

@@ -95,6 +95,9 @@ def parser():
     command.add_argument(
         "--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the runs"
     )
+    command.add_argument(
+        "--episodes", type=int, default=100, help="played at the end of a run [100]"
+    )
     command.add_argument("--list", action="store_true", help="show the runs only")
     return main
 
@@ -186,7 +189,7 @@ def run_evaluate(file, episodes, seed, quiet):
     return 0 if told else 1
 
 
-def run_experiment(grid, out, workers, scheduler, list):
+def run_experiment(grid, out, workers, scheduler, episodes, list):
     """Do the grid; 0, or 1 if a run failed."""
     runs = read_grid(grid)
     if list:
@@ -194,6 +197,7 @@ def run_experiment(grid, out, workers, scheduler, list):
             say(one.command)
         return 0
     workers = count("--workers", workers)
+    episodes = count("--episodes", episodes)
     folder = out or os.path.splitext(os.path.basename(grid))[0]
     finished(runs, folder)  # refuse another grid's folder before anything runs
     with contextlib.ExitStack() as stack:
@@ -202,7 +206,7 @@ def run_experiment(grid, out, workers, scheduler, list):
             pool = lambda: executor  # noqa: E731
         else:
             pool = partial(local_pool, workers)
-        outcomes = run_grid(runs, folder, pool, workers, say)
+        outcomes = run_grid(runs, folder, pool, workers, say, episodes=episodes)
     for line in lines_of(outcomes):
         say(line)
     return 1 if any(outcome.problem for outcome in outcomes) else 0

@@ -1,7 +1,8 @@
 """Films of robots as stick figures, with matplotlib alone once they are recorded.
 
 `record` plays in a MuJoCo task and keeps where the ends of each limb are, a
-few kilobytes for some seconds. Drawing needs neither MuJoCo nor OpenGL.
+few kilobytes for some seconds; `of_poses` does so with a robot's log. Drawing needs
+neither MuJoCo nor OpenGL.
 """
 
 from dataclasses import dataclass
@@ -111,14 +112,51 @@ def record(env_id, act, seconds=4.0, seed=0):
         observation, reward, fell, *_ = env.step(action)
         total += reward
     env.close()
+    return _film(env.model, limbs, ends, cameras, rewards, stride * env.dt, bool(fell))
+
+
+def of_poses(env_id, poses, rewards, interval):
+    """A Film of T poses that a robot took, such as a log's.
+
+    Parameters
+    ----------
+    env_id : as in `record`
+    poses : [T, n] positions of the joints, MuJoCo's `qpos`
+    rewards : [T] collected until then
+    interval : seconds from one pose to the next
+
+    KeyError if the task is unknown; ValueError if a pose does not fit its robot.
+    """
+    import gymnasium
+    import mujoco
+
+    from trpo_lite.simulator import silence
+
+    view, follows = VIEWS[env_id.split("-")[0]]
+    with silence():
+        env = gymnasium.make(env_id, disable_env_checker=True).unwrapped
+    poses = _check.finite("poses", poses, (None, env.model.nq))
+    rewards = _check.finite("rewards", rewards, (len(poses),))
+    limbs, ends, cameras = _limbs(env.model), [], []
+    for pose in poses:
+        env.data.qpos[:] = pose
+        mujoco.mj_kinematics(env.model, env.data)
+        cameras.append(view @ env.data.xpos[1] * follows)
+        ends.append(_ends(env.data, limbs, view) - cameras[-1])
+    env.close()
+    interval = _check.positive("interval", interval)
+    return _film(env.model, limbs, ends, cameras, rewards, interval, False)
+
+
+def _film(model, limbs, ends, cameras, rewards, interval, fell):
     return Film(
         ends=np.array(ends),
-        radii=np.array([env.model.geom_size[limb][0] for limb, *_ in limbs]),
+        radii=np.array([model.geom_size[limb][0] for limb, *_ in limbs]),
         parts=np.array([part for *_, part in limbs]),
         camera=np.array(cameras),
         rewards=np.array(rewards),
-        interval=stride * env.dt,
-        fell=bool(fell),
+        interval=interval,
+        fell=fell,
     )
 
 
@@ -189,6 +227,36 @@ def _ball(middle, radius, color):
     from matplotlib.patches import Circle
 
     return Circle(middle, radius, facecolor=color, edgecolor="none", zorder=2)
+
+
+def draw_alone(axes, film, frame, box):
+    """One frame with the ground's marks, alone in the axes, whose limits are `box`."""
+    left, right, low, high = box
+    draw(axes, film, frame, points=6)
+    for mark in marks(film, frame, left, right):
+        axes.plot([mark] * 2, [low, low + 0.04 * (high - low)], color=style.GREY)
+    axes.set(aspect="equal", xlim=(left, right), ylim=(low, high))
+    axes.set(xlabel="metres from the trunk", ylabel="metres")
+    axes.grid(False)
+
+
+def draw_row(axes, film, box, count=6):
+    """`count` frames beside each other, with their seconds; limits from `box`."""
+    left, right, low, high = box
+    frames = np.linspace(0, len(film) - 1, count).round().astype(int)
+    for k, frame in enumerate(frames):
+        shift = k * (right - left)
+        draw(axes, film, frame, shift, 2.6)
+        for mark in marks(film, frame, left, right):
+            axes.plot([mark + shift] * 2, [low, low + 0.06 * (high - low)], "-",
+                      color=style.GREY, linewidth=1.2)  # fmt: skip
+        seconds = frame * film.interval
+        axes.text(left + shift, high, f" {seconds:.1f} s", va="top", fontsize=9.5)
+    axes.set(xlim=(left, left + count * (right - left)), ylim=(low, high))
+    axes.set(aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.spines["bottom"].set_visible(True)
+    axes.grid(False)
 
 
 def marks(film, frame, left, right, every=1.0):

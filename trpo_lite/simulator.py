@@ -42,7 +42,7 @@ class Robots(VectorEnv):
     def reset(self, *, seed=None, options=None):
         """Observations [N, D] of fresh episodes; robot i is seeded with `seed` + i."""
         seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
-        first = [env.reset(seed=s)[0] for env, s in zip(self.envs, seeds, strict=True)]
+        first = [self._begin(i, seed) for i, seed in enumerate(seeds)]
         self._elapsed = np.zeros(self.num_envs, dtype=int)
         self._done[:] = False
         self._task.start()
@@ -50,14 +50,9 @@ class Robots(VectorEnv):
 
     def step(self, actions):
         """(observations [N, D], rewards, terminated, truncated [N] each, {})."""
-        step, fresh = self._mj_step, self._done.any()
-        for (model, data, ctrl, frames), action, done in zip(
-            self._simulators, actions, self._done.tolist()
-        ):
-            if not done:
-                ctrl[:] = action
-                step(model, data, frames)
-        first = {i: self.envs[i].reset()[0] for i in np.flatnonzero(self._done)}
+        fresh = self._done.any()
+        self._move(actions)
+        first = {i: self._begin(i) for i in np.flatnonzero(self._done)}
         observations, rewards, terminated = self._task.observe(actions)
         self._elapsed += 1
         if fresh:
@@ -68,6 +63,20 @@ class Robots(VectorEnv):
         truncated = self._elapsed >= self.max_episode_steps
         self._done = terminated | truncated
         return observations, rewards, terminated, truncated, {}
+
+    def _begin(self, i, seed=None):
+        """The first observation [D] of a fresh episode of robot i."""
+        return self.envs[i].reset(seed=seed)[0]
+
+    def _move(self, actions):
+        """Let a step's time pass for the robots whose episode goes on."""
+        step = self._mj_step
+        for (model, data, ctrl, frames), action, done in zip(
+            self._simulators, actions, self._done.tolist()
+        ):
+            if not done:
+                ctrl[:] = action
+                step(model, data, frames)
 
 
 @contextlib.contextmanager

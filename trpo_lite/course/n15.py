@@ -396,22 +396,8 @@ def draw_strip(robots, whens=("end",), count=6):
     figure, cells = plots.figure(len(rows), 1, size, squeeze=False, height_ratios=tall)
     for axes, (env_id, when) in zip(cells[:, 0], rows):
         shown, score, _ = film_of(env_id, when)
-        left, right, low, high = boxes[env_id]
-        frames = np.linspace(0, len(shown) - 1, count).round().astype(int)
-        for k, frame in enumerate(frames):
-            shift = k * (right - left)
-            film.draw(axes, shown, frame, shift, 2.6)
-            for mark in film.marks(shown, frame, left, right):
-                axes.plot([mark + shift] * 2, [low, low + 0.06 * (high - low)], "-",
-                          color=style.GREY, linewidth=1.2)  # fmt: skip
-            seconds = frame * shown.interval
-            axes.text(left + shift, high, f" {seconds:.1f} s", va="top", fontsize=9.5)
-        axes.set(xlim=(left, left + count * (right - left)), ylim=(low, high))
-        axes.set(aspect="equal", xticks=[], yticks=[])
+        film.draw_row(axes, shown, boxes[env_id], count)
         axes.set_title(_caption(env_id, when, score, shown), fontsize=11)
-        axes.spines[:].set_visible(False)
-        axes.spines["bottom"].set_visible(True)
-        axes.grid(False)
     return figure
 
 
@@ -748,13 +734,7 @@ def draw_gait(robot, when, frame):
     """One frame of a film -> Figure."""
     env_id, shown, score, frame = _at(robot, when, frame)
     figure, axes = plots.figure(size=(6.8, 4.2))
-    left, right, low, high = _box(env_id)
-    film.draw(axes, shown, frame, points=6)
-    for mark in film.marks(shown, frame, left, right):
-        axes.plot([mark] * 2, [low, low + 0.04 * (high - low)], color=style.GREY)
-    axes.set(aspect="equal", xlim=(left, right), ylim=(low, high))
-    axes.set(xlabel="metres from the trunk", ylabel="metres")
-    axes.grid(False)
+    film.draw_alone(axes, shown, frame, _box(env_id))
     x = shown.camera[frame, 0] - shown.camera[0, 0]
     plots.words_above(
         axes,

@@ -2,7 +2,7 @@ r"""Steps III and IV of the lecture: the natural step, the line search, TRPO who
 
 import numpy as np
 
-from trpo_lite.course import n08, n09, n10, n11, n12
+from trpo_lite.course import n08, n09, n10, n11, n12, n16
 from trpo_lite.course.publish import pages
 from trpo_lite.course.publish.slides import (
     Notes,
@@ -557,6 +557,8 @@ def _results():
 
 
 def _legs():
+    gain, half = n16.of_five(n16.gained("motor", "nominal"))
+    kept, width = n16.of_five(n16.gaps("both"))
     return Step(
         "Application of TRPO: Legged robots",
         (
@@ -569,11 +571,24 @@ def _legs():
                     "4. Deploy the trained policy directly on the robot.",
                 ],
                 Notes(
-                    1,
+                    0.5,
                     "The fourth step is the hard one.",
                     "It is the reward of the first three. TRPO is step 3; the robot "
                     "never sees an exploring policy.",
                     "Which of the models would you rather do without?",
+                ),
+            ),
+            picture(
+                pages.picture("16", "deployed"),
+                "Five robots that differ from Gymnasium's, and what policies earn on "
+                "them: the model of the motors decides.",
+                Notes(
+                    0.5,
+                    "Both models, and a margin to be safe.",
+                    f"The actuator model earns {gain:.0f} ± {half:.0f}. The body earns "
+                    f"no return that shows, but with both the promise is kept: "
+                    f"{kept:.0f} ± {width:.0f} (page 16).",
+                    "Would a smaller δ have helped the first row?",
                 ),
             ),
         ),
