@@ -1,8 +1,10 @@
-"""The lecture in 90 minutes as slides, in a single HTML file that needs no network.
+"""The lecture in 90 minutes, or a page, as slides in one HTML file without network.
 
     python -m trpo_lite.course.publish.deck FOLDER
+    python -m trpo_lite.course.publish.deck FOLDER 04 12
 
-writes `lecture.html` into FOLDER. In it: arrow keys, space and PageDown go on, Home and
+writes `lecture.html` into FOLDER, or the decks of these pages: `04_mm_bound.html` and so
+on; `all` stands for every page. In it: arrow keys, space and PageDown go on, Home and
 End to the ends, N opens the speaker's notes, B blackens the screen; the place stands in
 the address; on paper each slide has a page.
 """
@@ -20,7 +22,8 @@ from pathlib import Path
 from trpo_lite import style
 from trpo_lite._terminal import Parser, say
 from trpo_lite.course import page
-from trpo_lite.course.publish import frames, lecture, mathematics
+from trpo_lite.course.publish import frames, lecture, mathematics, page_deck
+from trpo_lite.course.publish.pages import path_of
 from trpo_lite.course.publish.slides import prose
 from trpo_lite.course.widgets import Renderer
 from trpo_lite.course.working_copy import COURSE
@@ -29,6 +32,8 @@ PROG = "python -m trpo_lite.course.publish.deck"
 HERE = Path(__file__).resolve().parent
 # a picture's place, in pixels: the slide without its head, its sentence and the margins
 BOX = 1200, 548
+# and where it has no sentence
+ALONE = 1200, 636
 # what a row of controls takes of it
 CONTROLS = 76
 # inches: so small that its smallest words, of 11 points, are 24 pixels high
@@ -92,12 +97,23 @@ def build(folder, pages=""):
     return path
 
 
-def document(name, steps, pages=""):
-    """The HTML of a deck of these steps."""
+def build_page(folder, number):
+    """Write the deck of the page with this number, such as "04"; return its path."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    name, steps = page_deck.name(number), page_deck.steps(number)
+    path = folder / f"{path_of(number).stem}.html"
+    css = (HERE / "page_deck.css").read_text("utf-8")
+    path.write_text(document(name, steps, css=css), encoding="utf-8")
+    return path
+
+
+def document(name, steps, pages="", css=""):
+    """The HTML of a deck of these steps; `css` goes after the deck's own."""
     style.use()
     count = itertools.count(1)
     body = "\n".join(
-        section(slide, i, f"{i}. {step.heading}", next(count))
+        section(slide, i, slide.heading or f"{i}. {step.heading}", next(count))
         for i, step in enumerate(steps, 1)
         for slide in step.slides
     )
@@ -114,7 +130,7 @@ def document(name, steps, pages=""):
                 fonts(),
                 mathematics.stylesheet(),
                 player_css,
-                (HERE / "deck.css").read_text("utf-8"),
+                (HERE / "deck.css").read_text("utf-8") + css,
             )
         ),
         "BODY": body,
@@ -133,10 +149,11 @@ def errata():
 
 def section(slide, number, heading, count):
     """One slide as an element; `deck.js` numbers it."""
-    first, *later = slide.parts
+    first, *later = slide.parts or ("",)
     notes = "".join(f"<dt>{k}</dt><dd>{words}</dd>" for k, words in slide.notes.rows)
     if slide.figure:
-        first, later = drawing(slide.figure, f"s{count}-"), slide.parts
+        box = BOX if slide.parts else ALONE
+        first, later = drawing(slide.figure, f"s{count}-", box), slide.parts
         # which values a slider has lost is for the speaker alone
         notes += "".join(f"<dt>Sliders</dt><dd>{x}</dd>" for x in NOTE.findall(first))
         first = NOTE.sub("", first)
@@ -154,12 +171,12 @@ def section(slide, number, heading, count):
     )
 
 
-def drawing(shown, prefix):
+def drawing(shown, prefix, box=BOX):
     """The element of a slide's picture, or of its widget with its controls over it."""
     if callable(shown):
         figure, alt = shown()
         svg = own(Renderer(fitted(figure), alt).first, prefix)
-        size = _size(BOX, figure.get_size_inches())
+        size = _size(box, figure.get_size_inches())
         return f'<div class="drawing" style="{size}">{svg}</div>'
     recorded = recording(*shown)
     looks = tuple(tuple(own(svg, prefix) for svg in look) for look in recorded.looks)
@@ -168,7 +185,7 @@ def drawing(shown, prefix):
     )
     recorded = replace(recorded, looks=looks, pictures=pictures)
     player = frames.fragment(recorded)
-    box = BOX[0], BOX[1] - CONTROLS
+    box = box[0], box[1] - CONTROLS
     return f'<div class="drawing alive" style="{_size(box, FIGURE)}">{player}</div>'
 
 
@@ -252,10 +269,20 @@ def subset(path, letters):
 
 
 def main(arguments):
-    """Write the deck; the exit status."""
-    parser = Parser(PROG, description="Write the lecture's slides into a folder.")
+    """Write the decks; the exit status."""
+    parser = Parser(PROG, description="Write slides into a folder.")
     parser.add_argument("folder", metavar="FOLDER", type=Path)
-    say(f"{PROG}: wrote {build(parser.parse_args(arguments).folder)}")
+    words = "pages such as 04, or all; without, the lecture in 90 minutes"
+    parser.add_argument("pages", metavar="PAGE", nargs="*", help=words)
+    options, numbers = parser.parse_args(arguments), page_deck.numbers()
+    chosen = numbers if options.pages == ["all"] else options.pages
+    for number in chosen:
+        if number not in numbers:
+            parser.error(f"no page {number!r}: choose of {', '.join(numbers)}, or all")
+    for number in chosen:
+        say(f"{PROG}: wrote {build_page(options.folder, number)}")
+    if not chosen:
+        say(f"{PROG}: wrote {build(options.folder)}")
     return 0
 
 

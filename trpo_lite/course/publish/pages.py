@@ -39,51 +39,66 @@ def _statements(number):
 
 
 @cache
-def value(number, expression, at):
+def value(number, expression, at, nth=0):
     """The value of an expression where the page shows its picture `at`.
 
-    Raises LookupError if it shows no such picture, and what its statements raise.
+    nth : 0 where it shows it for the first time. Raises LookupError if it doesn't show
+    it so often, and what its statements raise.
     """
-    found, (place, _) = _statements(number), _shown(number, at)
-    names, quiet = {"__name__": "page"}, io.StringIO()
+    found, (place, _) = _statements(number), _shown(number, at, nth)
+    node = ast.parse(expression, mode="eval").body
+    try:
+        return _run(number, needed.needed(found, place, node), expression)
+    except Exception:
+        # what is filled under another name is not seen to be needed: so run all
+        return _run(number, range(place), expression)
+
+
+def _run(number, chosen, expression):
+    """The value of an expression after these statements of the page."""
+    found, names, quiet = _statements(number), {"__name__": "page"}, io.StringIO()
     with (
         mock.patch("IPython.display.display", lambda *args, **options: None),
         contextlib.redirect_stdout(quiet),
         contextlib.redirect_stderr(quiet),
     ):
-        node = ast.parse(expression, mode="eval").body
-        for i in needed.needed(found, place, node):
+        for i in chosen:
             lines = ast.Module([found[i].node], [])
             exec(compile(lines, f"page {number}", "exec"), names)
         return eval(expression, names)
 
 
-def picture(number, name):
+def picture(number, name, nth=0):
     """A function of no arguments that draws the page's picture: (figure, alt text).
 
-    Raises LookupError if the page doesn't show it.
+    nth : 0 for the first time that the page shows it. Raises LookupError if the page
+    doesn't show it so often.
     """
-    _, call = _shown(number, name)
+    _, call = _shown(number, name, nth)
     keywords = ast.Call(ast.Name("dict"), [], call.keywords)
     both = ast.unparse(ast.Tuple([ast.Tuple(call.args), keywords]))
     one = getattr(import_module(f"trpo_lite.course.n{number}"), name)
 
     def draw():
-        args, kwargs = value(number, both, name)
+        args, kwargs = value(number, both, name, nth)
+        kwargs = {**getattr(one, "defaults", {}), **kwargs}
         style.use()
         return one.draw(*args, **kwargs), one.words(*args, **kwargs)
 
     return draw
 
 
-def _shown(number, name):
-    """(number of the statement, the call) that shows the picture for the first time."""
-    for place, statement in enumerate(_statements(number)):
-        for one in ast.walk(statement.node):
-            call = isinstance(one, ast.Call) and ast.unparse(one.func)
-            if call == f"lesson.{name}.show":
-                return place, one
-    raise LookupError(f"page {number} shows no picture {name!r}")
+def _shown(number, name, nth):
+    """(number of the statement, the call) that shows the picture the nth time."""
+    calls = [
+        (place, one)
+        for place, statement in enumerate(_statements(number))
+        for one in ast.walk(statement.node)
+        if isinstance(one, ast.Call) and ast.unparse(one.func) == f"lesson.{name}.show"
+    ]
+    if nth >= len(calls):
+        raise LookupError(f"page {number} shows no picture {name!r}")
+    return calls[nth]
 
 
 def function(number, name):

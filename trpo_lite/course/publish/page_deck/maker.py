@@ -1,0 +1,377 @@
+"""The rules by which a page's cells become slides."""
+
+import ast
+import re
+from dataclasses import dataclass, field
+
+from trpo_lite.course import load
+from trpo_lite.course.needed import parse
+from trpo_lite.course.progress import ANNOUNCED
+from trpo_lite.course.publish import pages
+from trpo_lite.course.publish.page import lesson_of
+from trpo_lite.course.publish.page_deck import results, words
+from trpo_lite.course.publish.slides import CODE_LINES, highlighted, tex
+from trpo_lite.course.widgets import Widget
+
+CALL = re.compile(r"^lesson\.(\w+)\.(show|explore)\(", re.M)
+PREDICT, SEEN, ONE_LINE = "Predict.", "What you see.", "The one line to remember:"
+# leads that make a slide of their own, and those that are for the page's reader alone
+MARKED = ("Break it.", "Repair.")
+# sections whose words are said, but for their exercises or their one line
+SAID = ("Exercises", "Recap", "Progress")
+# words on a slide, of a sentence that leads to a formula, and signs under a picture
+MOST, INTRODUCING, UNDER = 40, 30, 145
+
+
+@dataclass
+class Draft:
+    """A slide in the making.
+
+    parts, said : as a slide's, and its notes'. weight : the share of its group's
+        minutes that it takes. group : main, deeper, or the minutes of an exercise.
+    open : may a reading come under it?
+    """
+
+    kind: str
+    parts: list
+    heading: str
+    group: object
+    figure: object = None
+    said: list = field(default_factory=list)
+    weight: float = 0.0
+    open: bool = False
+
+
+class Maker:
+    """Cells in, drafts out; it knows the section, and what is still to be said."""
+
+    def __init__(self, number, cells):
+        self.number, self.cells = number, cells
+        self.lesson = lesson_of(number)
+        self.title = self.heading = self.opening = ""
+        self.group, self.task = "main", None
+        self.drafts, self.waiting, self.weight = [], [], 0.0
+        self.shown, self.alive = [], set()
+        for self.at, cell in enumerate(cells):
+            self.cell(cell)
+
+    # --- what all slides have
+
+    def add(self, kind, *parts, figure=None, open_=False, heading=None):
+        """A new slide, with what waited for it to be said."""
+        heading = self.heading if heading is None else heading
+        draft = Draft(kind, list(parts), heading, self.group, figure, open=open_)
+        draft.said, self.waiting = self.waiting, []
+        draft.weight, self.weight = self.weight, 0.0
+        self.drafts.append(draft)
+        self.fresh = True
+        return draft
+
+    def say(self, html, label="The page"):
+        """Words for the notes: of this cell's last slide, or of the next one."""
+        target = self.drafts[-1].said if self.fresh else self.waiting
+        if target and target[-1][0] == label:
+            target[-1] = label, target[-1][1] + html
+        else:
+            target.append((label, html))
+
+    def cell(self, cell):
+        self.fresh = False
+        before, source = len(self.drafts), cell["source"]
+        if cell["cell_type"] == "markdown":
+            self.markdown(words.blocks(source))
+            guesses = source.count(f"**{PREDICT}**")
+            size = words.count(source) / load.WORDS + guesses
+        else:
+            self.code(cell)
+            size = len(source.split("\n")) / load.LINES
+        made = self.drafts[before:]
+        for draft in made:
+            draft.weight += size / len(made)
+        if not made:
+            self.weight += size
+
+    # --- words
+
+    def markdown(self, blocks):
+        for i, block in enumerate(blocks):
+            rest = blocks[i + 1 :]
+            if block.kind == "heading":
+                self.section(block.text)
+            elif block.kind == "formula":
+                self.formula(block.text, blocks[i - 1] if i else None)
+            elif block.kind == "lead":
+                self.lead(block)
+            elif self.opening and not self.leads_to_formula(rest):
+                self.open(block)
+            elif block.kind in ("table", "list", "title", "folded"):
+                getattr(self, f"{block.kind}_")(block)
+            elif block.kind != "links":
+                self.say(words.shown(block.text))
+
+    def title_(self, block):
+        """The page's number and name; what it opens with follows."""
+        self.title = block.text
+        source = self.cells[self.at]["source"]
+        said = [b for b in words.blocks(source) if b.kind == "words"]
+        first = " ".join(words.sentences(" ".join(b.text for b in said))[:2])
+        line = f"<p>{words.line(first)}</p>" if first else ""
+        self.add("title", f"<h1>{words.line(block.text)}</h1>{line}", heading="")
+
+    def section(self, text):
+        """A heading: it stands on the slide of what follows, then at slides' tops."""
+        level = self.cells[self.at]["source"]
+        if re.search(rf"^## {re.escape(text)}$", level, re.M):
+            self.group, self.task = "main", None
+            if load.DEEPER.search(f"## {text}"):
+                self.group = "deeper"
+        found = ANNOUNCED.search(f"### {text}")
+        if found:
+            self.group, self.task = Exercise(int(found[2])), []
+        self.heading, self.opening = text, text
+        if text.startswith("Q) "):
+            self.opening = ""
+            self.question("Q)", text[3:], heading=self.title)
+
+    @staticmethod
+    def leads_to_formula(rest):
+        for block in rest:
+            if block.kind == "formula":
+                return True
+            if block.kind in ("lead", "heading"):
+                return False
+        return False
+
+    def top(self):
+        """The heading as the slide's own, where it has not been shown yet."""
+        text, self.opening = self.opening, ""
+        return f"<h3>{words.line(text)}</h3>" if text else ""
+
+    def open(self, block):
+        """A section's first slide where no formula leads it."""
+        if self.task is not None and block.kind != "links":
+            self.opening = ""
+            self.task.append(block)
+        elif self.heading in SAID:
+            self.say(words.shown(block.text))
+        elif block.kind in ("list", "table"):
+            getattr(self, f"{block.kind}_")(block)
+        elif block.kind in ("words", "quote"):
+            self.reading(block.text, self.top())
+
+    def reading(self, text, top="", mark=""):
+        """A text's first sentence, alone; all of it goes into the notes."""
+        first = words.start(text.split("\n\n")[0])
+        name = f'<b class="mark">{mark}</b> ' if mark else ""
+        heading = self.title if top else None
+        self.add("reading", f"{top}<p>{name}{words.line(first)}</p>", heading=heading)
+        if words.plain(words.line(text)) != words.plain(words.line(first)):
+            self.say(words.shown(text))
+
+    def formula(self, text, before):
+        """A formula, large, under its heading and the sentence that introduces it."""
+        heading = self.title if self.opening else None
+        top, first = self.top(), ""
+        if before and before.kind in ("words", "lead"):
+            last = words.sentences(before.text)[-1]
+            if words.count(last) <= INTRODUCING:
+                first = f"<p>{words.line(last)}</p>"
+        shown = f'<div class="tex">{tex(text, display=True)}</div>'
+        self.add("formula", top + first + shown, heading=heading)
+
+    def list_(self, block):
+        """A list as it is if it is short; else it is said."""
+        room = MOST if not self.opening else 75
+        if words.count(block.text) <= room:
+            heading = self.title if self.opening else None
+            items = words.shown(block.text)
+            self.add("reading", f'{self.top()}<div class="list">{items}</div>',
+                     heading=heading)
+        else:
+            self.say(words.shown(block.text))
+
+    def table_(self, block):
+        """A table of words if it has room; of a ledger the page's own row alone."""
+        table = words.shown(block.text)
+        if self.heading == "Guarantee ledger":
+            table = results.only_bold(table)
+        found = results.result([table])
+        if found:
+            heading = self.title if self.opening else None
+            self.add("table", self.top() + found[0], heading=heading)
+        else:
+            self.say(table)
+
+    def lead(self, block):
+        mark, text = block.name, block.text
+        if mark in (PREDICT, "Q)"):
+            self.question(mark, text)
+        elif mark[:-1].isdigit():
+            self.quiz(mark, text)
+        elif mark == SEEN:
+            self.seen(text)
+        elif mark == ONE_LINE:
+            self.add("line", f"<p>{words.line(text[:1].upper() + text[1:])}</p>")
+        elif mark in MARKED:
+            self.reading(text, mark=mark)
+        else:
+            self.say(words.shown(f"**{mark}** {text}"))
+
+    def question(self, mark, text, heading=None):
+        """A question, alone: what follows is on slides after it."""
+        self.opening = ""
+        shown = f'<p><b class="mark">{mark}</b> {words.line(text)}</p>'
+        self.add("question", shown, heading=heading)
+
+    def quiz(self, mark, text):
+        self.opening = ""
+        shown = f'<p><b class="mark">{mark}</b> {words.line(text)}</p>'
+        self.add("quiz", shown)
+
+    def folded_(self, block):
+        """An answer: of a quiz it comes on the next press, all go into the notes."""
+        html = words.shown(block.text)
+        last = self.drafts[-1]
+        if last.kind == "quiz" and len(last.parts) == 1:
+            if words.count(block.text) <= MOST:
+                last.parts.append(html)
+        elif self.drafts and not self.fresh:
+            last.said.append((block.name, html))
+            return
+        self.say(html, block.name)
+
+    def seen(self, text):
+        """What there is to see: under the last result if it is one line, else alone."""
+        first = words.start(text)
+        last = self.drafts[-1]
+        shown = f"<p>{words.line(first)}</p>"
+        under = last.figure is None or len(words.plain(shown)) <= UNDER
+        if last.open and under and not last.parts[(last.figure is None) :]:
+            last.parts.append(shown)
+            self.fresh = True
+        else:
+            self.add("reading", shown)
+        if words.count(text) > words.count(first):
+            self.say(words.shown(text))
+
+    # --- code and what comes of it
+
+    def code(self, cell):
+        source, tags = cell["source"], cell["metadata"].get("tags", ())
+        if "exercise" in tags:
+            self.exercise(source)
+            return
+        if cell["id"].startswith("imports") or source == "lesson.progress()":
+            return
+        if "same-as-package" not in tags:
+            for shown in ideas(source):
+                self.add("code", highlighted(shown))
+        calls, pieces = CALL.findall(source), []
+        showing = [name for name, way in calls if way == "show"]
+        for output in cell["outputs"]:
+            data = output.get("data", {})
+            if "image/png" in data:
+                self.printed(pieces)
+                pieces = []
+                self.drawn(showing.pop(0))
+            elif output["output_type"] == "stream":
+                text = "".join(output["text"]).rstrip()
+                if "same-as-package" in tags:
+                    self.say(results.lines(text))
+                else:
+                    pieces.append(text)
+            elif "text/html" in data:
+                pieces.append("".join(data["text/html"]))
+        self.printed(pieces)
+        for name in (name for name, way in calls if way == "explore"):
+            if name not in self.alive:
+                self.living(name)
+
+    def printed(self, pieces):
+        """Tables and lines that a cell has printed: together, or a slide each."""
+        if not pieces:
+            return
+        whole = results.result(pieces)
+        found = [whole] if whole else [results.result([piece]) for piece in pieces]
+        for one in filter(None, found):
+            self.add("table", one[0], open_=one[1])
+
+    def drawn(self, name):
+        """A picture; or its widget, where nothing is asked before that comes."""
+        one, nth = getattr(self.lesson, name), self.shown.count(name)
+        self.shown.append(name)
+        if isinstance(one, Widget) and self.soon(name):
+            self.living(name)
+        else:
+            self.add(
+                "picture", figure=pages.picture(self.number, name, nth), open_=True
+            )
+
+    def soon(self, name):
+        """Does the widget come alive before the next question?"""
+        for cell in self.cells[self.at + 1 :]:
+            if cell["cell_type"] == "code":
+                if f"lesson.{name}.explore(" in cell["source"]:
+                    return True
+            elif f"**{PREDICT}**" in cell["source"] or cell["source"][:3] == "## ":
+                return False
+        return False
+
+    def living(self, name):
+        one = getattr(self.lesson, name)
+        self.alive.add(name)
+        self.add("widget", figure=(one, one.defaults), open_=True)
+
+    def exercise(self, source):
+        """What is asked: its first sentences and the stub, or what the stub says."""
+        blocks, self.task = self.task or [], None
+        text = next((b.text for b in blocks if b.kind == "words"), "")
+        first = words.start(text, MOST)
+        stub = source.partition("\n\n\nlesson.")[0].strip("\n")
+        if len(stub.split("\n")) > CODE_LINES:
+            stub = documented(stub)
+        heading = f"<h3>{words.line(self.heading)}</h3>"
+        shown = f"<p>{words.line(first)}</p>" if first else ""
+        self.opening = ""
+        self.add("exercise", heading + shown + highlighted(stub), heading=self.title)
+        for block in blocks:
+            if block.kind == "folded":
+                self.say(words.shown(block.text), block.name)
+            elif block.text != first:
+                self.say(words.shown(block.text))
+
+
+class Exercise(int):
+    """The minutes of one exercise: no two are the same group."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+def ideas(source):
+    """What the cell defines, if it does nothing else: sources of at most 12 lines.
+
+    Imports are left out. A cell of more lines is shown function by function; a longer
+    function is left to the page.
+    """
+    nodes = [
+        node
+        for node in parse(source).body
+        if not isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    if not nodes or not all(
+        isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in nodes
+    ):
+        return []
+    lines = source.split("\n")
+    texts = ["\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in nodes]
+    whole = "\n\n".join(texts)
+    if len(whole.split("\n")) <= CODE_LINES:
+        return [whole]
+    return [text for text in texts if len(text.split("\n")) <= CODE_LINES]
+
+
+def documented(stub):
+    """A function's first lines: its name, arguments and docstring."""
+    node = next(n for n in parse(stub).body if isinstance(n, ast.FunctionDef))
+    return "\n".join(stub.split("\n")[node.lineno - 1 : node.body[0].end_lineno])
