@@ -33,7 +33,7 @@ HERE = Path(__file__).resolve().parent
 # a picture's place, in pixels: the slide without its head, its sentence and the margins
 BOX = 1200, 548
 # and where it has no sentence
-ALONE = 1200, 636
+ALONE = 1200, 630
 # what a row of controls takes of it
 CONTROLS = 76
 # inches: so small that its smallest words, of 11 points, are 24 pixels high

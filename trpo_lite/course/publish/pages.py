@@ -2,6 +2,7 @@
 
     value("04", "len(points) - 1", "stairs")   # in the page's names, at that picture
     picture("11", "along")                     # draws what the page shows, with words
+    pictures("11")                             # all that it shows, after a whole run
     function("11", "search")                   # the source of a function on the page
 
 So a slide's numbers and pictures are the page's own, which its tests hold.
@@ -11,12 +12,13 @@ import ast
 import contextlib
 import io
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from unittest import mock
 
 from trpo_lite import style
 from trpo_lite.course import needed, page
+from trpo_lite.course.widgets import Picture, Widget
 from trpo_lite.course.working_copy import COURSE
 
 
@@ -39,66 +41,77 @@ def _statements(number):
 
 
 @cache
-def value(number, expression, at, nth=0):
+def value(number, expression, at):
     """The value of an expression where the page shows its picture `at`.
 
-    nth : 0 where it shows it for the first time. Raises LookupError if it doesn't show
-    it so often, and what its statements raise.
+    Raises LookupError if it shows no such picture, and what its statements raise.
     """
-    found, (place, _) = _statements(number), _shown(number, at, nth)
-    node = ast.parse(expression, mode="eval").body
-    try:
-        return _run(number, needed.needed(found, place, node), expression)
-    except Exception:
-        # what is filled under another name is not seen to be needed: so run all
-        return _run(number, range(place), expression)
-
-
-def _run(number, chosen, expression):
-    """The value of an expression after these statements of the page."""
-    found, names, quiet = _statements(number), {"__name__": "page"}, io.StringIO()
+    found, (place, _) = _statements(number), _shown(number, at)
+    names, quiet = {"__name__": "page"}, io.StringIO()
     with (
         mock.patch("IPython.display.display", lambda *args, **options: None),
         contextlib.redirect_stdout(quiet),
         contextlib.redirect_stderr(quiet),
     ):
-        for i in chosen:
+        node = ast.parse(expression, mode="eval").body
+        for i in needed.needed(found, place, node):
             lines = ast.Module([found[i].node], [])
             exec(compile(lines, f"page {number}", "exec"), names)
         return eval(expression, names)
 
 
-def picture(number, name, nth=0):
+def picture(number, name):
     """A function of no arguments that draws the page's picture: (figure, alt text).
 
-    nth : 0 for the first time that the page shows it. Raises LookupError if the page
-    doesn't show it so often.
+    Raises LookupError if the page doesn't show it.
     """
-    _, call = _shown(number, name, nth)
+    _, call = _shown(number, name)
     keywords = ast.Call(ast.Name("dict"), [], call.keywords)
     both = ast.unparse(ast.Tuple([ast.Tuple(call.args), keywords]))
     one = getattr(import_module(f"trpo_lite.course.n{number}"), name)
 
     def draw():
-        args, kwargs = value(number, both, name, nth)
-        kwargs = {**getattr(one, "defaults", {}), **kwargs}
+        args, kwargs = value(number, both, name)
         style.use()
         return one.draw(*args, **kwargs), one.words(*args, **kwargs)
 
     return draw
 
 
-def _shown(number, name, nth):
-    """(number of the statement, the call) that shows the picture the nth time."""
-    calls = [
-        (place, one)
-        for place, statement in enumerate(_statements(number))
-        for one in ast.walk(statement.node)
-        if isinstance(one, ast.Call) and ast.unparse(one.func) == f"lesson.{name}.show"
-    ]
-    if nth >= len(calls):
-        raise LookupError(f"page {number} shows no picture {name!r}")
-    return calls[nth]
+@lru_cache(maxsize=1)
+def pictures(number):
+    """All pictures that the page shows, in its order, as pairs (figure, alt text).
+
+    Its cells run one after the other up to the last picture, exercises left out: so
+    random numbers are the page's, too. Raises what they raise.
+    """
+    cells = [source for source in code(number) if ".check(" not in source]
+    last = max(i for i, source in enumerate(cells) if ".show(" in source)
+    found, names, quiet = [], {"__name__": "page"}, io.StringIO()
+
+    def keep(one, *args, **kwargs):
+        found.append((one.draw(*args, **kwargs), one.words(*args, **kwargs)))
+
+    with (
+        mock.patch("IPython.display.display", lambda *args, **options: None),
+        mock.patch.object(Picture, "show", keep),
+        mock.patch.object(Widget, "explore", lambda one: None),
+        contextlib.redirect_stdout(quiet),
+        contextlib.redirect_stderr(quiet),
+    ):
+        for source in cells[: last + 1]:
+            exec(compile(needed.parse(source), f"page {number}", "exec"), names)
+    return tuple(found)
+
+
+def _shown(number, name):
+    """(number of the statement, the call) that shows the picture for the first time."""
+    for place, statement in enumerate(_statements(number)):
+        for one in ast.walk(statement.node):
+            call = isinstance(one, ast.Call) and ast.unparse(one.func)
+            if call == f"lesson.{name}.show":
+                return place, one
+    raise LookupError(f"page {number} shows no picture {name!r}")
 
 
 def function(number, name):

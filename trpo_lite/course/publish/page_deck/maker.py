@@ -51,7 +51,7 @@ class Maker:
         self.title = self.heading = self.opening = ""
         self.group, self.task = "main", None
         self.drafts, self.waiting, self.weight = [], [], 0.0
-        self.shown, self.alive = [], set()
+        self.shown, self.alive = 0, set()
         for self.at, cell in enumerate(cells):
             self.cell(cell)
 
@@ -298,13 +298,13 @@ class Maker:
 
     def drawn(self, name):
         """A picture; or its widget, where nothing is asked before that comes."""
-        one, nth = getattr(self.lesson, name), self.shown.count(name)
-        self.shown.append(name)
-        if isinstance(one, Widget) and self.soon(name):
+        number, place = self.number, self.shown
+        self.shown += 1
+        if isinstance(getattr(self.lesson, name), Widget) and self.soon(name):
             self.living(name)
         else:
             self.add(
-                "picture", figure=pages.picture(self.number, name, nth), open_=True
+                "picture", figure=lambda: pages.pictures(number)[place], open_=True
             )
 
     def soon(self, name):

@@ -11,7 +11,7 @@ import re
 
 from trpo_lite.course.publish.page_deck.words import plain
 
-SIZES = 34, 30, 27, 24  # pixels
+SIZES = 40, 36, 32, 28, 26, 24  # pixels
 WIDTH, HEIGHT = 1180, 620
 READING = 150  # height that a reading of three lines takes of it
 LETTER, MONO = 0.6, 0.603  # the width of a letter by its height

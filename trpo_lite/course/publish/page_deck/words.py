@@ -35,6 +35,11 @@ KINDS = (
 # what may hold full stops that end no sentence
 WHOLE = re.compile(r"\$[^$]+\$|`[^`]+`|\]\([^)]*\)|\bal\.|\bvs\.|\be\.g\.|\bi\.e\.")
 END = re.compile(r"(?<=[.!?])[\"”)*]*\s+(?=[\"“(*\[]*[A-Z0-9$`])")
+TOGETHER = re.compile(
+    r"[(“\"]?<math(?! display)(?:(?!</math>).)*</math>[.,:;?!)”\"’]+"
+    r"|[(“\"]<math(?! display)(?:(?!</math>).)*</math>",
+    re.DOTALL,
+)
 PAGE_LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:)[^)]*\)")
 
 
@@ -102,8 +107,12 @@ def start(text, most=30):
 
 
 def shown(markdown):
-    """Markdown as HTML for a slide: links to other pages are their words alone."""
-    return mathematics.html(PAGE_LINK.sub(r"\1", markdown)).strip()
+    """Markdown as HTML for a slide: links to other pages are their words alone.
+
+    A formula takes its full stop, its comma or its bracket along to the next line.
+    """
+    text = mathematics.html(PAGE_LINK.sub(r"\1", markdown)).strip()
+    return TOGETHER.sub(r'<span class="together">\g<0></span>', text)
 
 
 def line(markdown):
