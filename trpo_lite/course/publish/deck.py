@@ -3,10 +3,10 @@
     python -m trpo_lite.course.publish.deck FOLDER
     python -m trpo_lite.course.publish.deck FOLDER 04 12
 
-writes `lecture.html` into FOLDER, or the decks of these pages: `04_mm_bound.html` and so
-on; `all` stands for every page. In it: arrow keys, space and PageDown go on, Home and
-End to the ends, N opens the speaker's notes, B blackens the screen; the place stands in
-the address; on paper each slide has a page.
+writes `lecture.html` into FOLDER, or these pages' decks, `04_mm_bound.html` and so on;
+`all` stands for every page. In it: arrow keys, space and PageDown go on, Home and End
+to the ends, N opens the speaker's notes, B blackens the screen; the place stands in the
+address; on paper each slide has a page.
 """
 
 import base64
@@ -34,12 +34,14 @@ HERE = Path(__file__).resolve().parent
 BOX = 1200, 548
 # and where it has no sentence
 ALONE = 1200, 630
-# what a row of controls takes of it
-CONTROLS = 76
+# what a row of controls takes of it, and the padding of a widget's picture
+CONTROLS, PADDING = 76, 40
 # inches: so small that its smallest words, of 11 points, are 24 pixels high
 FIGURE = 7.4, 3.4
 # a widget's part of that: axes stay in place when tick labels become wider
 MARGINS = 0.02, 0, 0.965, 1
+# pixels of the smallest words of a picture with many panels
+SMALLEST = 20.2
 FACES = (
     ("DejaVuSans.ttf", "DejaVu Sans", "normal", "normal"),
     ("DejaVuSans-Bold.ttf", "DejaVu Sans", "bold", "normal"),
@@ -175,7 +177,7 @@ def drawing(shown, prefix, box=BOX):
     """The element of a slide's picture, or of its widget with its controls over it."""
     if callable(shown):
         figure, alt = shown()
-        svg = own(Renderer(fitted(figure), alt).first, prefix)
+        svg = own(Renderer(fitted(figure, box), alt).first, prefix)
         size = _size(box, figure.get_size_inches())
         return f'<div class="drawing" style="{size}">{svg}</div>'
     recorded = recording(*shown)
@@ -185,7 +187,7 @@ def drawing(shown, prefix, box=BOX):
     )
     recorded = replace(recorded, looks=looks, pictures=pictures)
     player = frames.fragment(recorded)
-    box = box[0], box[1] - CONTROLS
+    box = box[0] - PADDING, box[1] - CONTROLS
     return f'<div class="drawing alive" style="{_size(box, FIGURE)}">{player}</div>'
 
 
@@ -194,10 +196,10 @@ def own(svg, prefix):
     return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
 
 
-def fitted(figure):
-    """The figure, in the shape of a slide's picture; its own, if words stick out."""
+def fitted(figure, box=BOX):
+    """The figure, in the shape of its place; its own, if words stick out."""
     own_size = tuple(figure.get_size_inches())
-    for size in (FIGURE, own_size):
+    for size in (shape(figure, box), own_size):
         figure.set_size_inches(*size)
         for _ in range(2):  # axes of equal units settle with the second
             figure.draw_without_rendering()
@@ -205,6 +207,24 @@ def fitted(figure):
         if max(-box.x0, -box.y0, box.x1 - size[0], box.y1 - size[1]) < 0.015:
             break
     return figure
+
+
+def shape(figure, box):
+    """Inches of a figure for this place: panels in rows get more than one panel.
+
+    So much that the smallest words are as small as may be.
+    """
+    from matplotlib.text import Text
+
+    high = FIGURE[1] * box[1] / BOX[1]
+    specs = filter(None, (axes.get_subplotspec() for axes in figure.axes))
+    if len({spec.rowspan.start for spec in specs}) < 2:
+        return FIGURE[0], high
+    figure.draw_without_rendering()  # the axes' numbers come with it
+    words = (text for text in figure.findobj(Text) if text.get_text())
+    least = min(text.get_fontsize() for text in words if text.get_visible())
+    more = max(1, box[0] * least / (72 * SMALLEST) / FIGURE[0])
+    return FIGURE[0] * more, high * more
 
 
 def recording(widget, settings):

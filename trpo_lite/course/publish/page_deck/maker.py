@@ -101,9 +101,9 @@ class Maker:
             elif block.kind == "formula":
                 self.formula(block.text, blocks[i - 1] if i else None)
             elif block.kind == "lead":
-                self.lead(block)
+                self.lead(block, rest)
             elif self.opening and not self.leads_to_formula(rest):
-                self.open(block)
+                self.open(block, rest)
             elif block.kind in ("table", "list", "title", "folded"):
                 getattr(self, f"{block.kind}_")(block)
             elif block.kind != "links":
@@ -147,7 +147,7 @@ class Maker:
         text, self.opening = self.opening, ""
         return f"<h3>{words.line(text)}</h3>" if text else ""
 
-    def open(self, block):
+    def open(self, block, rest):
         """A section's first slide where no formula leads it."""
         if self.task is not None and block.kind != "links":
             self.opening = ""
@@ -157,11 +157,18 @@ class Maker:
         elif block.kind in ("list", "table"):
             getattr(self, f"{block.kind}_")(block)
         elif block.kind in ("words", "quote"):
-            self.reading(block.text, self.top())
+            self.reading(block.text, rest, self.top())
 
-    def reading(self, text, top="", mark=""):
+    @staticmethod
+    def first(text, rest):
+        """A text's first sentence; of the words after it where that ends in a colon."""
+        texts = [*text.split("\n\n"), *(b.text for b in rest if b.kind == "words")]
+        firsts = [words.start(one) for one in texts]
+        return next((one for one in firsts if not one.endswith(":")), firsts[0])
+
+    def reading(self, text, rest, top="", mark=""):
         """A text's first sentence, alone; all of it goes into the notes."""
-        first = words.start(text.split("\n\n")[0])
+        first = self.first(text, rest)
         name = f'<b class="mark">{mark}</b> ' if mark else ""
         heading = self.title if top else None
         self.add("reading", f"{top}<p>{name}{words.line(first)}</p>", heading=heading)
@@ -176,7 +183,10 @@ class Maker:
             last = words.sentences(before.text)[-1]
             if words.count(last) <= INTRODUCING:
                 first = f"<p>{words.line(last)}</p>"
-        shown = f'<div class="tex">{tex(text, display=True)}</div>'
+        shown = "".join(
+            f'<div class="tex">{tex(one, display=True)}</div>'
+            for one in words.formulas(text)
+        )
         self.add("formula", top + first + shown, heading=heading)
 
     def list_(self, block):
@@ -185,8 +195,11 @@ class Maker:
         if words.count(block.text) <= room:
             heading = self.title if self.opening else None
             items = words.shown(block.text)
-            self.add("reading", f'{self.top()}<div class="list">{items}</div>',
-                     heading=heading)
+            self.add(
+                "reading",
+                f'{self.top()}<div class="list">{items}</div>',
+                heading=heading,
+            )
         else:
             self.say(words.shown(block.text))
 
@@ -202,18 +215,18 @@ class Maker:
         else:
             self.say(table)
 
-    def lead(self, block):
+    def lead(self, block, rest):
         mark, text = block.name, block.text
         if mark in (PREDICT, "Q)"):
             self.question(mark, text)
         elif mark[:-1].isdigit():
             self.quiz(mark, text)
         elif mark == SEEN:
-            self.seen(text)
+            self.seen(text, rest)
         elif mark == ONE_LINE:
             self.add("line", f"<p>{words.line(text[:1].upper() + text[1:])}</p>")
         elif mark in MARKED:
-            self.reading(text, mark=mark)
+            self.reading(text, rest, mark=mark)
         else:
             self.say(words.shown(f"**{mark}** {text}"))
 
@@ -240,9 +253,9 @@ class Maker:
             return
         self.say(html, block.name)
 
-    def seen(self, text):
-        """What there is to see: under the last result if it is one line, else alone."""
-        first = words.start(text)
+    def seen(self, text, rest):
+        """What there is to see: under the last result if it is short, else alone."""
+        first = self.first(text, rest)
         last = self.drafts[-1]
         shown = f"<p>{words.line(first)}</p>"
         under = last.figure is None or len(words.plain(shown)) <= UNDER
@@ -265,7 +278,7 @@ class Maker:
             return
         if "same-as-package" not in tags:
             for shown in ideas(source):
-                self.add("code", highlighted(shown))
+                self.add("code", large(shown))
         calls, pieces = CALL.findall(source), []
         showing = [name for name, way in calls if way == "show"]
         for output in cell["outputs"]:
@@ -369,6 +382,13 @@ def ideas(source):
     if len(whole.split("\n")) <= CODE_LINES:
         return [whole]
     return [text for text in texts if len(text.split("\n")) <= CODE_LINES]
+
+
+def large(source):
+    """The code in colours, in letters as large as its lines and their number allow."""
+    lines = source.split("\n")
+    size = min(32, 1140 / max(map(len, lines)) / results.MONO, 560 / len(lines) / 1.4)
+    return f'<div style="--code: {max(24, int(size))}px">{highlighted(source)}</div>'
 
 
 def documented(stub):

@@ -35,6 +35,7 @@ KINDS = (
 # what may hold full stops that end no sentence
 WHOLE = re.compile(r"\$[^$]+\$|`[^`]+`|\]\([^)]*\)|\bal\.|\bvs\.|\be\.g\.|\bi\.e\.")
 END = re.compile(r"(?<=[.!?])[\"”)*]*\s+(?=[\"“(*\[]*[A-Z0-9$`])")
+LINE = 48  # signs of formulas that stand in one line
 TOGETHER = re.compile(
     r"[(“\"]?<math(?! display)(?:(?!</math>).)*</math>[.,:;?!)”\"’]+"
     r"|[(“\"]<math(?! display)(?:(?!</math>).)*</math>",
@@ -95,15 +96,35 @@ def count(text):
 def start(text, most=30):
     """The first sentence, and those after it while all have at most `most` words.
 
-    What stands in brackets as a whole is passed over.
+    What stands in brackets as a whole is passed over, and, where there is another, what
+    ends in a colon: what it announces is not on the slide.
     """
     found = [one for one in sentences(text) if not re.fullmatch(r"\(.*\)", one)]
+    found = [one for one in found if not one.endswith(":")] or found
     shown = found[:1]
     for one in found[1:]:
         if count(" ".join([*shown, one])) > most:
             break
         shown.append(one)
     return " ".join(shown)
+
+
+def formulas(text):
+    """A line of formulas as it is, or each for itself if the line is long.
+
+    Between them stands a wide space.
+    """
+    if len(plain(mathematics.formula(text, block=True))) <= LINE:
+        return [text]
+    depth, parts = 0, [""]
+    for token in re.split(r"(\\qquad|\\begin|\\end|[{}])", text):
+        depth += token in ("{", "\\begin")
+        depth -= token in ("}", "\\end")
+        if token == "\\qquad" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += token
+    return [part.strip().rstrip(",") for part in parts]
 
 
 def shown(markdown):
