@@ -38,7 +38,8 @@ ALONE = 1200, 630
 CONTROLS, PADDING = 76, 40
 # inches: so small that its smallest words, of 11 points, are 24 pixels high
 FIGURE = 7.4, 3.4
-# a widget's part of that: axes stay in place when tick labels become wider
+# a widget's part of that: axes stay in place when tick labels become wider; and that of
+# many panels
 MARGINS = 0.02, 0, 0.965, 1
 # pixels of the smallest words of a picture with many panels
 SMALLEST = 20.2
@@ -198,9 +199,14 @@ def own(svg, prefix):
 
 def fitted(figure, box=BOX):
     """The figure, in the shape of its place; its own, if words stick out."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     own_size = tuple(figure.get_size_inches())
     for size in (shape(figure, box), own_size):
         figure.set_size_inches(*size)
+        layout = figure.get_layout_engine()
+        if size[0] > FIGURE[0] and isinstance(layout, ConstrainedLayoutEngine):
+            layout.set(rect=MARGINS)
         for _ in range(2):  # axes of equal units settle with the second
             figure.draw_without_rendering()
         box = figure.get_tightbbox()

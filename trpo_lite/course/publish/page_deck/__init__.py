@@ -9,9 +9,10 @@ hold the cell's other words and the folded answers.
 """
 
 from trpo_lite.course import load, page
+from trpo_lite.course.publish.page import lesson_of
 from trpo_lite.course.publish.page_deck.maker import Maker
 from trpo_lite.course.publish.page_deck.minutes import shared
-from trpo_lite.course.publish.pages import path_of
+from trpo_lite.course.publish.pages import path_of, pictures
 from trpo_lite.course.publish.slides import Aside, Slide, Step
 from trpo_lite.course.working_copy import COURSE
 
@@ -30,20 +31,24 @@ def name(number):
 def steps(number):
     """The page's slides, as one `Step`."""
     content = page.read(path_of(number))
-    drafts = Maker(number, content["cells"]).drafts
+
+    def picture(place):
+        return lambda: pictures(number)[place]
+
+    drafts = Maker(content["cells"], lesson_of(number), picture).drafts
     return (Step(name(number), finished(drafts, load.measure(content))),)
 
 
 def finished(drafts, measured):
     """The drafts as slides whose minutes add up to those that the page announces.
 
-    measured : the page's `Load`. An exercise has its own minutes.
+    measured : the page's `Load`.
     """
     totals = {"main": measured.main.minutes, "deeper": measured.deeper.minutes}
     minutes = {}
     for group in dict.fromkeys(draft.group for draft in drafts):
         members = [i for i, draft in enumerate(drafts) if draft.group == group]
-        total = totals.get(group, group)
+        total = totals[group] if group in totals else group[1]
         weights = [drafts[i].weight for i in members]
         minutes |= zip(members, shared(total, weights), strict=True)
     return tuple(

@@ -1,14 +1,14 @@
 """The rules by which a page's cells become slides."""
 
 import ast
+import base64
 import re
+import struct
 from dataclasses import dataclass, field
 
 from trpo_lite.course import load
 from trpo_lite.course.needed import parse
 from trpo_lite.course.progress import ANNOUNCED
-from trpo_lite.course.publish import pages
-from trpo_lite.course.publish.page import lesson_of
 from trpo_lite.course.publish.page_deck import results, words
 from trpo_lite.course.publish.slides import CODE_LINES, highlighted, tex
 from trpo_lite.course.widgets import Widget
@@ -19,16 +19,22 @@ PREDICT, SEEN, ONE_LINE = "Predict.", "What you see.", "The one line to remember
 MARKED = ("Break it.", "Repair.")
 # sections whose words are said, but for their exercises or their one line
 SAID = ("Exercises", "Recap", "Progress")
-# words on a slide, of a sentence that leads to a formula, and signs under a picture
-MOST, INTRODUCING, UNDER = 40, 30, 145
+# words on a slide, under a title, of a sentence that leads to a formula
+MOST, OPENING, INTRODUCING = 40, 45, 30
+# signs under a picture
+UNDER = 140
+# lines of a formula that leave no room for words
+HIGH = 4
+# a picture of more than this height by its width has a slide for itself
+TALL = 0.63
 
 
 @dataclass
 class Draft:
     """A slide in the making.
 
-    parts, said : as a slide's, and its notes'. weight : the share of its group's
-        minutes that it takes. group : main, deeper, or the minutes of an exercise.
+    parts, said : as a slide's, and its notes'. group : main, deeper, or an exercise's
+        (name, minutes). weight : the share of its group's minutes that it takes.
     open : may a reading come under it?
     """
 
@@ -43,17 +49,21 @@ class Draft:
 
 
 class Maker:
-    """Cells in, drafts out; it knows the section, and what is still to be said."""
+    """Cells in, drafts out; it knows the section, and what is still to be said.
 
-    def __init__(self, number, cells):
-        self.number, self.cells = number, cells
-        self.lesson = lesson_of(number)
+    lesson : the page's module. picture : what a slide's figure is, by the place of the
+        picture among those that the page shows, from 0.
+    """
+
+    def __init__(self, cells, lesson, picture):
+        self.cells, self.lesson, self.picture = cells, lesson, picture
         self.title = self.heading = self.opening = ""
         self.group, self.task = "main", None
         self.drafts, self.waiting, self.weight = [], [], 0.0
         self.shown, self.alive = 0, set()
         for self.at, cell in enumerate(cells):
             self.cell(cell)
+        self.drafts[-1].said += self.waiting
 
     # --- what all slides have
 
@@ -114,7 +124,9 @@ class Maker:
         self.title = block.text
         source = self.cells[self.at]["source"]
         said = [b for b in words.blocks(source) if b.kind == "words"]
-        first = " ".join(words.sentences(" ".join(b.text for b in said))[:2])
+        one, *more = words.sentences(" ".join(b.text for b in said))[:2] or [""]
+        both = " ".join([one, *more])
+        first = both if words.count(both) <= OPENING else one
         line = f"<p>{words.line(first)}</p>" if first else ""
         self.add("title", f"<h1>{words.line(block.text)}</h1>{line}", heading="")
 
@@ -127,7 +139,7 @@ class Maker:
                 self.group = "deeper"
         found = ANNOUNCED.search(f"### {text}")
         if found:
-            self.group, self.task = Exercise(int(found[2])), []
+            self.group, self.task = (found[1], int(found[2])), []
         self.heading, self.opening = text, text
         if text.startswith("Q) "):
             self.opening = ""
@@ -179,7 +191,9 @@ class Maker:
         """A formula, large, under its heading and the sentence that introduces it."""
         heading = self.title if self.opening else None
         top, first = self.top(), ""
-        if before and before.kind in ("words", "lead"):
+        if text.count(r"\\") >= HIGH:
+            top, heading = "", None
+        elif before and before.kind in ("words", "lead"):
             last = words.sentences(before.text)[-1]
             if words.count(last) <= INTRODUCING:
                 first = f"<p>{words.line(last)}</p>"
@@ -190,7 +204,10 @@ class Maker:
         self.add("formula", top + first + shown, heading=heading)
 
     def list_(self, block):
-        """A list as it is if it is short; else it is said."""
+        """A list as it is if it is short; else it is said. A quiz's stays with it."""
+        if self.fresh and self.drafts[-1].kind == "quiz":
+            self.drafts[-1].parts[0] += words.shown(block.text)
+            return
         room = MOST if not self.opening else 75
         if words.count(block.text) <= room:
             heading = self.title if self.opening else None
@@ -224,7 +241,9 @@ class Maker:
         elif mark == SEEN:
             self.seen(text, rest)
         elif mark == ONE_LINE:
-            self.add("line", f"<p>{words.line(text[:1].upper() + text[1:])}</p>")
+            # a Greek letter would become another one
+            first = text[:1].upper() if text[:1].isascii() else text[:1]
+            self.add("line", f"<p>{words.line(first + text[1:])}</p>")
         elif mark in MARKED:
             self.reading(text, rest, mark=mark)
         else:
@@ -286,7 +305,7 @@ class Maker:
             if "image/png" in data:
                 self.printed(pieces)
                 pieces = []
-                self.drawn(showing.pop(0))
+                self.drawn(showing.pop(0), tall("".join(data["image/png"])))
             elif output["output_type"] == "stream":
                 text = "".join(output["text"]).rstrip()
                 if "same-as-package" in tags:
@@ -309,16 +328,17 @@ class Maker:
         for one in filter(None, found):
             self.add("table", one[0], open_=one[1])
 
-    def drawn(self, name):
-        """A picture; or its widget, where nothing is asked before that comes."""
-        number, place = self.number, self.shown
+    def drawn(self, name, high):
+        """A picture; or its widget, where nothing is asked before that comes.
+
+        high : has it no room for a reading under it?
+        """
+        figure = self.picture(self.shown)
         self.shown += 1
         if isinstance(getattr(self.lesson, name), Widget) and self.soon(name):
             self.living(name)
         else:
-            self.add(
-                "picture", figure=lambda: pages.pictures(number)[place], open_=True
-            )
+            self.add("picture", figure=figure, open_=not high)
 
     def soon(self, name):
         """Does the widget come alive before the next question?"""
@@ -354,13 +374,6 @@ class Maker:
                 self.say(words.shown(block.text))
 
 
-class Exercise(int):
-    """The minutes of one exercise: no two are the same group."""
-
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-
 def ideas(source):
     """What the cell defines, if it does nothing else: sources of at most 12 lines.
 
@@ -382,6 +395,12 @@ def ideas(source):
     if len(whole.split("\n")) <= CODE_LINES:
         return [whole]
     return [text for text in texts if len(text.split("\n")) <= CODE_LINES]
+
+
+def tall(picture):
+    """Has a stored PNG, in base64, the height of a picture with rows of panels?"""
+    width, height = struct.unpack(">II", base64.b64decode(picture)[16:24])
+    return height > TALL * width
 
 
 def large(source):

@@ -15,7 +15,7 @@ SIZES = 40, 36, 32, 28, 26, 24  # pixels
 WIDTH, HEIGHT = 1180, 620
 READING = 150  # height that a reading of three lines takes of it
 LETTER, MONO = 0.6, 0.603  # the width of a letter by its height
-ROW, LINE = 14, 1.3  # a row's padding in pixels, a line's height by a letter's
+ROW, LINE = 0.4, 1.3  # a row's padding, a line's height, both by a letter's
 CELL = re.compile(r"<t([hd])[^>]*>(.*?)</t\1>", re.DOTALL)
 TABLE_ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
 
@@ -96,7 +96,7 @@ def _box(piece, size):
         for row in rows
     )
     caption = "<caption>" in piece
-    height = (lines + caption) * LINE * size + (len(rows) + caption) * ROW
+    height = (lines + caption) * LINE * size + (len(rows) + caption) * (ROW * size + 2)
     return min(total, max(least, WIDTH if least <= WIDTH else least)), height
 
 

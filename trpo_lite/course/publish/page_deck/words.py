@@ -34,7 +34,7 @@ KINDS = (
 )
 # what may hold full stops that end no sentence
 WHOLE = re.compile(r"\$[^$]+\$|`[^`]+`|\]\([^)]*\)|\bal\.|\bvs\.|\be\.g\.|\bi\.e\.")
-END = re.compile(r"(?<=[.!?])[\"”)*]*\s+(?=[\"“(*\[]*[A-Z0-9$`])")
+END = re.compile(r"(?<=[.!?])[\"”)*]*\s+(?=[\"“(*\[]*[A-Z0-9_])")
 LINE = 48  # signs of formulas that stand in one line
 TOGETHER = re.compile(
     r"[(“\"]?<math(?! display)(?:(?!</math>).)*</math>[.,:;?!)”\"’]+"
