@@ -114,7 +114,7 @@ def test_a_formula_has_its_heading_and_the_sentence_before_it():
 
 
 def test_a_heading_without_formula_has_its_first_sentences():
-    (one,) = slides(text(f"### Idea\n\nOne. Two. {'Three ' * 30}."))
+    (one,) = slides(text(f"### Idea\n\nOne. Two. {'Three ' * 50}."))
     assert shape([one]) == [("reading", "IdeaOne. Two.")]
     assert "Three Three" in said(one)[0][1]
     one, two = slides(text("## Q) Why?\n\nSo. It is.\n\n$$y$$"))
@@ -155,7 +155,7 @@ def test_code_is_shown_where_it_is_the_idea():
     short, long = f"def f():\n{body}", f"def g():\n{body}\n    y = 0"
     (one,) = slides(code(f"import numpy as np\n\n\n{short}"))
     assert one.kind == "code" and "import" not in one.parts[0]
-    assert shape(slides(code(f"{short}\n\n\n{long}"))) == shape([one])
+    assert slides(code(f"{short}\n\n\n{short}")) == []
     assert slides(code(long)) == []
     assert slides(code(f"{short}\n\n\nx = f()")) == []
     assert slides(code(short, tags=["same-as-package"])) == []
@@ -178,10 +178,11 @@ def test_an_exercise_shows_what_is_asked_and_no_solution():
         'def f(x):\n    """What f is."""\n{}\n\n\nlesson.f.check(f)\n# lesson.f.hint()'
     )
     asked = text("### Exercise 1 · f (●○○, 4 minutes)\n\nWrite f.")
+    symptom = code("f(1)", printed("2"))
     for body in ("    ...", long):
-        (one,) = slides(
-            text("## Exercises"), asked, code(stub.format(body), tags=["exercise"])
-        )
+        answer = code(stub.format(body), tags=["exercise"])
+        one, two = slides(text("## Exercises"), asked, symptom, answer)
+        assert two.kind == "table" and two.group == one.group
         assert one.kind == "exercise" and one.group == ("f", 4)
         plain = words.plain(one.parts[0])
         assert plain.startswith("Exercise 1 · f (●○○, 4 minutes)Write f.def f")

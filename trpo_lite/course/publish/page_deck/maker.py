@@ -1,20 +1,17 @@
 """The rules by which a page's cells become slides."""
 
-import ast
-import base64
 import re
-import struct
 from dataclasses import dataclass, field
 
 from trpo_lite.course import load
-from trpo_lite.course.needed import parse
 from trpo_lite.course.progress import ANNOUNCED
-from trpo_lite.course.publish.page_deck import results, words
+from trpo_lite.course.publish.page_deck import code, results, words
 from trpo_lite.course.publish.slides import CODE_LINES, highlighted, tex
 from trpo_lite.course.widgets import Widget
 
 CALL = re.compile(r"^lesson\.(\w+)\.(show|explore)\(", re.M)
 PREDICT, SEEN, ONE_LINE = "Predict.", "What you see.", "The one line to remember:"
+PAGE = "The page"  # what it says beside the slide
 # leads that make a slide of their own, and those that are for the page's reader alone
 MARKED = ("Break it.", "Repair.")
 # sections whose words are said, but for their exercises or their one line
@@ -25,8 +22,6 @@ MOST, OPENING, INTRODUCING = 40, 45, 30
 UNDER = 140
 # lines of a formula that leave no room for words
 HIGH = 4
-# a picture of more than this height by its width has a slide for itself
-TALL = 0.63
 
 
 @dataclass
@@ -77,7 +72,7 @@ class Maker:
         self.fresh = True
         return draft
 
-    def say(self, html, label="The page"):
+    def say(self, html, label=PAGE):
         """Words for the notes: of this cell's last slide, or of the next one."""
         target = self.drafts[-1].said if self.fresh else self.waiting
         if target and target[-1][0] == label:
@@ -140,6 +135,7 @@ class Maker:
         found = ANNOUNCED.search(f"### {text}")
         if found:
             self.group, self.task = (found[1], int(found[2])), []
+            self.begun = len(self.drafts)
         self.heading, self.opening = text, text
         if text.startswith("Q) "):
             self.opening = ""
@@ -208,17 +204,22 @@ class Maker:
         if self.fresh and self.drafts[-1].kind == "quiz":
             self.drafts[-1].parts[0] += words.shown(block.text)
             return
+        if self.fresh and self.goes_on(self.drafts[-1], block):
+            self.drafts[-1].parts.append(words.listed(block))
+            return
         room = MOST if not self.opening else 75
         if words.count(block.text) <= room:
             heading = self.title if self.opening else None
-            items = words.shown(block.text)
-            self.add(
-                "reading",
-                f'{self.top()}<div class="list">{items}</div>',
-                heading=heading,
-            )
+            self.add("reading", self.top() + words.listed(block), heading=heading)
         else:
             self.say(words.shown(block.text))
+
+    @staticmethod
+    def goes_on(draft, block):
+        """May a list come on the slide before it, on the next press?"""
+        held = words.count(words.plain(draft.parts[0])) + words.count(block.text)
+        alone = len(draft.parts) == 1 and not draft.said
+        return draft.kind == "reading" and alone and held <= MOST + 10
 
     def table_(self, block):
         """A table of words if it has room; of a ledger the page's own row alone."""
@@ -230,6 +231,10 @@ class Maker:
             heading = self.title if self.opening else None
             self.add("table", self.top() + found[0], heading=heading)
         else:
+            if self.fresh and self.drafts[-1].kind == "reading":
+                self.drafts[-1].parts[0] += (
+                    "<p><small>The table: on the page.</small></p>"
+                )
             self.say(table)
 
     def lead(self, block, rest):
@@ -295,9 +300,9 @@ class Maker:
             return
         if cell["id"].startswith("imports") or source == "lesson.progress()":
             return
-        if "same-as-package" not in tags:
-            for shown in ideas(source):
-                self.add("code", large(shown))
+        shown = code.idea(source)
+        if shown and "same-as-package" not in tags:
+            self.add("code", code.large(shown))
         calls, pieces = CALL.findall(source), []
         showing = [name for name, way in calls if way == "show"]
         for output in cell["outputs"]:
@@ -305,7 +310,7 @@ class Maker:
             if "image/png" in data:
                 self.printed(pieces)
                 pieces = []
-                self.drawn(showing.pop(0), tall("".join(data["image/png"])))
+                self.drawn(showing.pop(0), results.tall("".join(data["image/png"])))
             elif output["output_type"] == "stream":
                 text = "".join(output["text"]).rstrip()
                 if "same-as-package" in tags:
@@ -362,55 +367,16 @@ class Maker:
         first = words.start(text, MOST)
         stub = source.partition("\n\n\nlesson.")[0].strip("\n")
         if len(stub.split("\n")) > CODE_LINES:
-            stub = documented(stub)
+            stub = code.documented(stub)
         heading = f"<h3>{words.line(self.heading)}</h3>"
         shown = f"<p>{words.line(first)}</p>" if first else ""
         self.opening = ""
         self.add("exercise", heading + shown + highlighted(stub), heading=self.title)
+        # what the page shows of a bug first comes after the question
+        self.drafts.insert(self.begun, self.drafts.pop())
+        said = self.drafts[self.begun].said
         for block in blocks:
             if block.kind == "folded":
-                self.say(words.shown(block.text), block.name)
+                said.append((block.name, words.shown(block.text)))
             elif block.text != first:
-                self.say(words.shown(block.text))
-
-
-def ideas(source):
-    """What the cell defines, if it does nothing else: sources of at most 12 lines.
-
-    Imports are left out. A cell of more lines is shown function by function; a longer
-    function is left to the page.
-    """
-    nodes = [
-        node
-        for node in parse(source).body
-        if not isinstance(node, (ast.Import, ast.ImportFrom))
-    ]
-    if not nodes or not all(
-        isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in nodes
-    ):
-        return []
-    lines = source.split("\n")
-    texts = ["\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in nodes]
-    whole = "\n\n".join(texts)
-    if len(whole.split("\n")) <= CODE_LINES:
-        return [whole]
-    return [text for text in texts if len(text.split("\n")) <= CODE_LINES]
-
-
-def tall(picture):
-    """Has a stored PNG, in base64, the height of a picture with rows of panels?"""
-    width, height = struct.unpack(">II", base64.b64decode(picture)[16:24])
-    return height > TALL * width
-
-
-def large(source):
-    """The code in colours, in letters as large as its lines and their number allow."""
-    lines = source.split("\n")
-    size = min(32, 1140 / max(map(len, lines)) / results.MONO, 560 / len(lines) / 1.4)
-    return f'<div style="--code: {max(24, int(size))}px">{highlighted(source)}</div>'
-
-
-def documented(stub):
-    """A function's first lines: its name, arguments and docstring."""
-    node = next(n for n in parse(stub).body if isinstance(n, ast.FunctionDef))
-    return "\n".join(stub.split("\n")[node.lineno - 1 : node.body[0].end_lineno])
+                said.append((PAGE, words.shown(block.text)))

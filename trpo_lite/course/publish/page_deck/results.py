@@ -5,9 +5,11 @@ smallest is left to the notes. Room is estimated from the widths of DejaVu Sans;
 browser's test measures it.
 """
 
+import base64
 import html
 import math
 import re
+import struct
 
 from trpo_lite.course.publish.page_deck.words import plain
 
@@ -15,7 +17,10 @@ SIZES = 40, 36, 32, 28, 26, 24  # pixels
 WIDTH, HEIGHT = 1180, 620
 READING = 150  # height that a reading of three lines takes of it
 LETTER, MONO = 0.6, 0.603  # the width of a letter by its height
+SIDES = 28  # a cell's padding at its sides
 ROW, LINE = 0.4, 1.3  # a row's padding, a line's height, both by a letter's
+# a picture of more than this height by its width has a slide for itself
+TALL = 0.63
 CELL = re.compile(r"<t([hd])[^>]*>(.*?)</t\1>", re.DOTALL)
 TABLE_ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
 
@@ -25,9 +30,9 @@ def result(pieces):
 
     pieces : HTML of tables, and other texts as they were printed.
     """
-    for room in (READING, 0):
+    for wrapped, room in ((False, READING), (False, 0), (True, READING), (True, 0)):
         for size in SIZES:
-            boxes = [_box(piece, size) for piece in pieces]
+            boxes = [_box(piece, size, wrapped) for piece in pieces]
             high = sum(height + 18 for _, height in boxes) <= HEIGHT - room
             if high and max(width for width, _ in boxes) <= WIDTH:
                 inner = "".join(map(_html, pieces))
@@ -51,54 +56,54 @@ def lines(text):
     return f"<pre>{html.escape(text)}</pre>"
 
 
+def tall(picture):
+    """Has a stored PNG, in base64, the height of a picture with rows of panels?"""
+    width, height = struct.unpack(">II", base64.b64decode(picture)[16:24])
+    return height > TALL * width
+
+
 def _html(piece):
     return piece if "<table" in piece else lines(piece)
 
 
-def _box(piece, size):
-    """(width, height) in pixels."""
+def _box(piece, size, wrapped):
+    """(width, height) in pixels; a table's cells are in lines if it is `wrapped`."""
     if "<table" not in piece:
-        lines = piece.split("\n")
-        wide = max(map(len, lines)) * MONO * size
-        return wide, len(lines) * LINE * size + 20
+        rows = piece.split("\n")
+        return max(map(len, rows)) * MONO * size, len(rows) * LINE * size + 20
     rows = [
         [_lines(cell) for _, cell in CELL.findall(row)]
         for row in TABLE_ROW.findall(piece)
     ]
-    columns = list(zip(*rows))
-    natural = [max(max(map(len, cell)) for cell in column) for column in columns]
-    widths = [LETTER * size * length + 28 for length in natural]
-    # a long text wraps, a number doesn't
-    longest = [
-        max((len(w) for cell in column for one in cell for w in one.split()), default=0)
-        for column in columns
-    ]
-    least = sum(LETTER * size * length + 28 for length in longest)
-    total = sum(widths)
-    if total > WIDTH:
-        free = max(WIDTH - least, 0)
-        spare = [w - LETTER * size * long - 28 for w, long in zip(widths, longest)]
-        share = free / max(sum(spare), 1)
-        widths = [
-            LETTER * size * long + 28 + share * more
-            for long, more in zip(longest, spare)
-        ]
+    whole = [_widest(column, size, str.splitlines) for column in zip(*rows)]
+    words = [_widest(column, size, str.split) for column in zip(*rows)]
+    widths = whole
+    if wrapped and sum(whole) > WIDTH:
+        # each column has its longest word; the rest goes where it is wanted
+        spare, wanted = WIDTH - sum(words), sum(whole) - sum(words)
+        share = max(0, spare) / wanted
+        widths = [least + share * (most - least) for least, most in zip(words, whole)]
     lines = sum(
-        max(
-            sum(
-                max(1, math.ceil(1.1 * LETTER * size * len(one) / (width - 27)))
-                if total > WIDTH
-                else 1
-                for one in cell
-            )
-            for cell, width in zip(row, widths)
-        )
+        max(_height(cell, size, width) for cell, width in zip(row, widths))
         for row in rows
     )
     caption = "<caption>" in piece
-    height = (lines + caption) * LINE * size + (len(rows) + caption) * (ROW * size + 2)
-    return min(total, max(least, WIDTH if least <= WIDTH else least)), height
+    gaps = (len(rows) + caption) * (ROW * size + 2)
+    return sum(widths), (lines + caption) * LINE * size + gaps
 
 
 def _lines(cell):
     return [plain(one).strip() for one in re.split(r"<br ?/?>", cell)]
+
+
+def _widest(column, size, split):
+    """The width of a column that keeps in one line what `split` leaves together."""
+    pieces = [piece for cell in column for line in cell for piece in split(line)]
+    return LETTER * size * max(map(len, pieces), default=0) + SIDES
+
+
+def _height(cell, size, width):
+    """The lines of a cell in a column of this width; wrapped lines end early."""
+    room = width - SIDES + 1
+    shares = [LETTER * size * len(line) / room for line in cell]
+    return sum(1 if share <= 1 else math.ceil(1.1 * share) for share in shares)

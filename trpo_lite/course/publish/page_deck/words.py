@@ -36,6 +36,8 @@ KINDS = (
 WHOLE = re.compile(r"\$[^$]+\$|`[^`]+`|\]\([^)]*\)|\bal\.|\bvs\.|\be\.g\.|\bi\.e\.")
 END = re.compile(r"(?<=[.!?])[\"”)*]*\s+(?=[\"“(*\[]*[A-Z0-9_])")
 LINE = 48  # signs of formulas that stand in one line
+# words of a start that says too little, and how many more it then may have
+FEW, LEAST = 2, 15
 TOGETHER = re.compile(
     r"[(“\"]?<math(?! display)(?:(?!</math>).)*</math>[.,:;?!)”\"’]+"
     r"|[(“\"]<math(?! display)(?:(?!</math>).)*</math>",
@@ -96,14 +98,15 @@ def count(text):
 def start(text, most=30):
     """The first sentence, and those after it while all have at most `most` words.
 
-    What stands in brackets as a whole is passed over, and, where there is another, what
-    ends in a colon: what it announces is not on the slide.
+    A few more if it is very short. What stands in brackets as a whole is passed over,
+    and, where there is another, what ends in a colon: what it announces is not there.
     """
     found = [one for one in sentences(text) if not re.fullmatch(r"\(.*\)", one)]
     found = [one for one in found if not one.endswith(":")] or found
     shown = found[:1]
     for one in found[1:]:
-        if count(" ".join([*shown, one])) > most:
+        room = most if count(" ".join(shown)) > FEW else most + LEAST
+        if count(" ".join([*shown, one])) > room:
             break
         shown.append(one)
     return " ".join(shown)
@@ -144,3 +147,8 @@ def line(markdown):
 def plain(fragment):
     """The words of an HTML fragment."""
     return html.unescape(re.sub(r"<[^>]*>", "", fragment))
+
+
+def listed(block):
+    """The HTML of a list."""
+    return f'<div class="list">{shown(block.text)}</div>'
