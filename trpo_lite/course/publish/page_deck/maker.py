@@ -191,7 +191,7 @@ class Maker:
             top, heading = "", None
         elif before and before.kind in ("words", "lead"):
             last = words.sentences(before.text)[-1]
-            if words.count(last) <= INTRODUCING:
+            if 1 < words.count(last) <= INTRODUCING:
                 first = f"<p>{words.line(last)}</p>"
         shown = "".join(
             f'<div class="tex">{tex(one, display=True)}</div>'
@@ -313,8 +313,10 @@ class Maker:
                 self.drawn(showing.pop(0), results.tall("".join(data["image/png"])))
             elif output["output_type"] == "stream":
                 text = "".join(output["text"]).rstrip()
-                if "same-as-package" in tags:
-                    self.say(results.lines(text))
+                if all(line.endswith(": True") for line in text.split("\n")) and (
+                    "same-as-package" in tags
+                ):
+                    self.say(results.lines(text))  # no result: it agrees
                 else:
                     pieces.append(text)
             elif "text/html" in data:
