@@ -12,7 +12,7 @@ from trpo_lite.course.widgets import Widget
 CALL = re.compile(r"^lesson\.(\w+)\.(show|explore)\(", re.M)
 PREDICT, SEEN, ONE_LINE = "Predict.", "What you see.", "The one line to remember:"
 PAGE = "The page"  # what it says beside the slide
-# leads that make a slide of their own, and those that are for the page's reader alone
+# leads that make a slide of their own, under their name
 MARKED = ("Break it.", "Repair.")
 # sections whose words are said, but for their exercises or their one line
 SAID = ("Exercises", "Recap", "Progress")
@@ -56,6 +56,12 @@ class Maker:
         self.group, self.task = "main", None
         self.drafts, self.waiting, self.weight = [], [], 0.0
         self.shown, self.alive = 0, set()
+        self.ways = {
+            "title": self.first_slide,
+            "list": self.listing,
+            "table": self.table,
+            "folded": self.folded,
+        }
         for self.at, cell in enumerate(cells):
             self.cell(cell)
         self.drafts[-1].said += self.waiting
@@ -109,12 +115,12 @@ class Maker:
                 self.lead(block, rest)
             elif self.opening and not self.leads_to_formula(rest):
                 self.open(block, rest)
-            elif block.kind in ("table", "list", "title", "folded"):
-                getattr(self, f"{block.kind}_")(block)
+            elif block.kind in self.ways:
+                self.ways[block.kind](block)
             elif block.kind != "links":
                 self.say(words.shown(block.text))
 
-    def title_(self, block):
+    def first_slide(self, block):
         """The page's number and name; what it opens with follows."""
         self.title = block.text
         source = self.cells[self.at]["source"]
@@ -127,8 +133,8 @@ class Maker:
 
     def section(self, text):
         """A heading: it stands on the slide of what follows, then at slides' tops."""
-        level = self.cells[self.at]["source"]
-        if re.search(rf"^## {re.escape(text)}$", level, re.M):
+        source = self.cells[self.at]["source"]
+        if re.search(rf"^## {re.escape(text)}$", source, re.M):
             self.group, self.task = "main", None
             if load.DEEPER.search(f"## {text}"):
                 self.group = "deeper"
@@ -163,7 +169,7 @@ class Maker:
         elif self.heading in SAID:
             self.say(words.shown(block.text))
         elif block.kind in ("list", "table"):
-            getattr(self, f"{block.kind}_")(block)
+            self.ways[block.kind](block)
         elif block.kind in ("words", "quote"):
             self.reading(block.text, rest, self.top())
 
@@ -199,7 +205,7 @@ class Maker:
         )
         self.add("formula", top + first + shown, heading=heading)
 
-    def list_(self, block):
+    def listing(self, block):
         """A list as it is if it is short; else it is said. A quiz's stays with it."""
         if self.fresh and self.drafts[-1].kind == "quiz":
             self.drafts[-1].parts[0] += words.shown(block.text)
@@ -221,7 +227,7 @@ class Maker:
         alone = len(draft.parts) == 1 and not draft.said
         return draft.kind == "reading" and alone and held <= MOST + 10
 
-    def table_(self, block):
+    def table(self, block):
         """A table of words if it has room; of a ledger the page's own row alone."""
         table = words.shown(block.text)
         if self.heading == "Guarantee ledger":
@@ -265,7 +271,7 @@ class Maker:
         shown = f'<p><b class="mark">{mark}</b> {words.line(text)}</p>'
         self.add("quiz", shown)
 
-    def folded_(self, block):
+    def folded(self, block):
         """An answer: of a quiz it comes on the next press, all go into the notes."""
         html = words.shown(block.text)
         last = self.drafts[-1]

@@ -48,7 +48,7 @@ def only_bold(table):
     if not bold:
         return table
     row = "".join(bold).replace("<strong>", "").replace("</strong>", "")
-    return f"<table><thead>{head}</thead><tbody>{row}</tbody></table>"
+    return f'<table class="few"><thead>{head}</thead><tbody>{row}</tbody></table>'
 
 
 def lines(text):
