@@ -210,6 +210,14 @@ def test_what_ends_a_page():
     assert "old" not in drafts[2].parts[0] and "new" in drafts[2].parts[0]
 
 
+def test_a_table_of_words_without_room_is_said_to_be_elsewhere():
+    rows = "| a | b |\n| --- | --- |\n" + "| c | d |\n" * 30
+    for before, first in (("", "Idea"), ("So it is.\n\n", "IdeaSo it is.")):
+        (one,) = slides(text(f"## Idea\n\n{before}{rows}"))
+        assert shape([one]) == [("reading", f"{first}The table: on the page.")]
+        assert said(one)[0][1].count("d") == 30
+
+
 # --- words
 
 

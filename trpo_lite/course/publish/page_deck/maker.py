@@ -12,6 +12,8 @@ from trpo_lite.course.widgets import Widget
 CALL = re.compile(r"^lesson\.(\w+)\.(show|explore)\(", re.M)
 PREDICT, SEEN, ONE_LINE = "Predict.", "What you see.", "The one line to remember:"
 PAGE = "The page"  # what it says beside the slide
+# in the place of a table that has no room
+ELSEWHERE = "<p><small>The table: on the page.</small></p>"
 # leads that make a slide of their own, under their name
 MARKED = ("Break it.", "Repair.")
 # sections whose words are said, but for their exercises or their one line
@@ -237,10 +239,10 @@ class Maker:
             heading = self.title if self.opening else None
             self.add("table", self.top() + found[0], heading=heading)
         else:
-            if self.fresh and self.drafts[-1].kind == "reading":
-                self.drafts[-1].parts[0] += (
-                    "<p><small>The table: on the page.</small></p>"
-                )
+            if self.opening:
+                self.add("reading", self.top() + ELSEWHERE, heading=self.title)
+            elif self.fresh and self.drafts[-1].kind == "reading":
+                self.drafts[-1].parts[0] += ELSEWHERE
             self.say(table)
 
     def lead(self, block, rest):
