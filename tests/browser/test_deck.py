@@ -1,8 +1,10 @@
-"""The lecture's deck, clicked through by keyboard from the file, with no network."""
+"""All decks, clicked through by keyboard from their files, with no network."""
+
+from contextlib import contextmanager
 
 import pytest
 
-from trpo_lite.course.publish import deck
+from trpo_lite.course.publish import deck, page_deck
 
 pytestmark = pytest.mark.browser
 
@@ -88,7 +90,14 @@ def path(tmp_path_factory):
 
 @pytest.fixture
 def page(chromium, path):
-    """The deck, opened from its file; asking for anything else is an error."""
+    """The lecture's deck, opened."""
+    with opened(chromium, path) as page:
+        yield page
+
+
+@contextmanager
+def opened(chromium, path):
+    """A deck, opened from its file; asking for anything else is an error."""
     context = chromium.new_context(viewport={"width": 1280, "height": 720})
     context.set_offline(True)
     page = context.new_page()
@@ -109,6 +118,20 @@ def page(chromium, path):
 
 
 def test_every_slide_from_the_first_to_the_last_by_keyboard(page, report):
+    total, presses = walked(page)
+    report(f"deck: {total} slides, {presses} presses")
+
+
+@pytest.mark.parametrize("number", page_deck.numbers())
+def test_every_slide_of_a_pages_deck(chromium, number, tmp_path, monkeypatch, report):
+    monkeypatch.setattr(deck, "MOST", 1)  # settings of a widget, as few as may be
+    with opened(chromium, deck.build_page(tmp_path, number)) as page:
+        total, presses = walked(page)
+    report(f"page {number}: {total} slides, {presses} presses")
+
+
+def walked(page):
+    """(slides, presses) of a whole deck; every slide is as it should be."""
     total = page.evaluate("document.querySelectorAll('main > section').length")
     presses, faults = 0, []
     for number in range(1, total + 1):
@@ -128,7 +151,7 @@ def test_every_slide_from_the_first_to_the_last_by_keyboard(page, report):
         presses += 1
     assert faults == []
     assert page.evaluate(STATE)["number"] == total
-    report(f"deck: {total} slides, {presses} presses")
+    return total, presses
 
 
 def test_there_and_back_again(page):

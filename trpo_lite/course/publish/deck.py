@@ -1,10 +1,12 @@
-"""The lecture in 90 minutes as slides, in a single HTML file that needs no network.
+"""The lecture in 90 minutes, or a page, as slides in one HTML file without network.
 
     python -m trpo_lite.course.publish.deck FOLDER
+    python -m trpo_lite.course.publish.deck FOLDER 04 12
 
-writes `lecture.html` into FOLDER. In it: arrow keys, space and PageDown go on, Home and
-End to the ends, N opens the speaker's notes, B blackens the screen; the place stands in
-the address; on paper each slide has a page.
+writes `lecture.html` into FOLDER, or these pages' decks, `04_mm_bound.html` and so on;
+`all` stands for every page. In it: arrow keys, space and PageDown go on, Home and End
+to the ends, N opens the speaker's notes, B blackens the screen; the place stands in the
+address; on paper each slide has a page.
 """
 
 import base64
@@ -20,7 +22,8 @@ from pathlib import Path
 from trpo_lite import style
 from trpo_lite._terminal import Parser, say
 from trpo_lite.course import page
-from trpo_lite.course.publish import frames, lecture, mathematics
+from trpo_lite.course.publish import frames, lecture, mathematics, page_deck
+from trpo_lite.course.publish.pages import path_of
 from trpo_lite.course.publish.slides import prose
 from trpo_lite.course.widgets import Renderer
 from trpo_lite.course.working_copy import COURSE
@@ -29,12 +32,17 @@ PROG = "python -m trpo_lite.course.publish.deck"
 HERE = Path(__file__).resolve().parent
 # a picture's place, in pixels: the slide without its head, its sentence and the margins
 BOX = 1200, 548
-# what a row of controls takes of it
-CONTROLS = 76
+# and where it has no sentence
+ALONE = 1200, 630
+# what a row of controls takes of it, and the padding of a widget's picture
+CONTROLS, PADDING = 76, 40
 # inches: so small that its smallest words, of 11 points, are 24 pixels high
 FIGURE = 7.4, 3.4
-# a widget's part of that: axes stay in place when tick labels become wider
+# a widget's part of that: axes stay in place when tick labels become wider; and that of
+# many panels
 MARGINS = 0.02, 0, 0.965, 1
+# pixels of the smallest words of a picture with many panels
+SMALLEST = 20.2
 FACES = (
     ("DejaVuSans.ttf", "DejaVu Sans", "normal", "normal"),
     ("DejaVuSans-Bold.ttf", "DejaVu Sans", "bold", "normal"),
@@ -92,12 +100,23 @@ def build(folder, pages=""):
     return path
 
 
-def document(name, steps, pages=""):
-    """The HTML of a deck of these steps."""
+def build_page(folder, number):
+    """Write the deck of the page with this number, such as "04"; return its path."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    name, steps = page_deck.name(number), page_deck.steps(number)
+    path = folder / f"{path_of(number).stem}.html"
+    css = (HERE / "page_deck.css").read_text("utf-8")
+    path.write_text(document(name, steps, css=css), encoding="utf-8")
+    return path
+
+
+def document(name, steps, pages="", css=""):
+    """The HTML of a deck of these steps; `css` goes after the deck's own."""
     style.use()
     count = itertools.count(1)
     body = "\n".join(
-        section(slide, i, f"{i}. {step.heading}", next(count))
+        section(slide, i, slide.heading or f"{i}. {step.heading}", next(count))
         for i, step in enumerate(steps, 1)
         for slide in step.slides
     )
@@ -114,7 +133,7 @@ def document(name, steps, pages=""):
                 fonts(),
                 mathematics.stylesheet(),
                 player_css,
-                (HERE / "deck.css").read_text("utf-8"),
+                (HERE / "deck.css").read_text("utf-8") + css,
             )
         ),
         "BODY": body,
@@ -133,10 +152,11 @@ def errata():
 
 def section(slide, number, heading, count):
     """One slide as an element; `deck.js` numbers it."""
-    first, *later = slide.parts
+    first, *later = slide.parts or ("",)
     notes = "".join(f"<dt>{k}</dt><dd>{words}</dd>" for k, words in slide.notes.rows)
     if slide.figure:
-        first, later = drawing(slide.figure, f"s{count}-"), slide.parts
+        box = BOX if slide.parts else ALONE
+        first, later = drawing(slide.figure, f"s{count}-", box), slide.parts
         # which values a slider has lost is for the speaker alone
         notes += "".join(f"<dt>Sliders</dt><dd>{x}</dd>" for x in NOTE.findall(first))
         first = NOTE.sub("", first)
@@ -154,12 +174,12 @@ def section(slide, number, heading, count):
     )
 
 
-def drawing(shown, prefix):
+def drawing(shown, prefix, box=BOX):
     """The element of a slide's picture, or of its widget with its controls over it."""
     if callable(shown):
         figure, alt = shown()
-        svg = own(Renderer(fitted(figure), alt).first, prefix)
-        size = _size(BOX, figure.get_size_inches())
+        svg = own(Renderer(fitted(figure, box), alt).first, prefix)
+        size = _size(box, figure.get_size_inches())
         return f'<div class="drawing" style="{size}">{svg}</div>'
     recorded = recording(*shown)
     looks = tuple(tuple(own(svg, prefix) for svg in look) for look in recorded.looks)
@@ -168,7 +188,7 @@ def drawing(shown, prefix):
     )
     recorded = replace(recorded, looks=looks, pictures=pictures)
     player = frames.fragment(recorded)
-    box = BOX[0], BOX[1] - CONTROLS
+    box = box[0] - PADDING, box[1] - CONTROLS
     return f'<div class="drawing alive" style="{_size(box, FIGURE)}">{player}</div>'
 
 
@@ -177,17 +197,40 @@ def own(svg, prefix):
     return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
 
 
-def fitted(figure):
-    """The figure, in the shape of a slide's picture; its own, if words stick out."""
+def fitted(figure, box=BOX):
+    """The figure, in the shape of its place; its own, if words stick out."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     own_size = tuple(figure.get_size_inches())
-    for size in (FIGURE, own_size):
+    for size in (shape(figure, box), own_size):
         figure.set_size_inches(*size)
+        layout = figure.get_layout_engine()
+        if size[0] > FIGURE[0] and isinstance(layout, ConstrainedLayoutEngine):
+            layout.set(rect=MARGINS)
         for _ in range(2):  # axes of equal units settle with the second
             figure.draw_without_rendering()
         box = figure.get_tightbbox()
         if max(-box.x0, -box.y0, box.x1 - size[0], box.y1 - size[1]) < 0.015:
             break
     return figure
+
+
+def shape(figure, box):
+    """Inches of a figure for this place: panels in rows get more than one panel.
+
+    So much that the smallest words are as small as may be.
+    """
+    from matplotlib.text import Text
+
+    high = FIGURE[1] * box[1] / BOX[1]
+    specs = filter(None, (axes.get_subplotspec() for axes in figure.axes))
+    if len({spec.rowspan.start for spec in specs}) < 2:
+        return FIGURE[0], high
+    figure.draw_without_rendering()  # the axes' numbers come with it
+    words = (text for text in figure.findobj(Text) if text.get_text())
+    least = min(text.get_fontsize() for text in words if text.get_visible())
+    more = max(1, box[0] * least / (72 * SMALLEST) / FIGURE[0])
+    return FIGURE[0] * more, high * more
 
 
 def recording(widget, settings):
@@ -252,10 +295,20 @@ def subset(path, letters):
 
 
 def main(arguments):
-    """Write the deck; the exit status."""
-    parser = Parser(PROG, description="Write the lecture's slides into a folder.")
+    """Write the decks; the exit status."""
+    parser = Parser(PROG, description="Write slides into a folder.")
     parser.add_argument("folder", metavar="FOLDER", type=Path)
-    say(f"{PROG}: wrote {build(parser.parse_args(arguments).folder)}")
+    words = "pages such as 04, or all; without, the lecture in 90 minutes"
+    parser.add_argument("pages", metavar="PAGE", nargs="*", help=words)
+    options, numbers = parser.parse_args(arguments), page_deck.numbers()
+    chosen = numbers if options.pages == ["all"] else options.pages
+    for number in chosen:
+        if number not in numbers:
+            parser.error(f"no page {number!r}: choose of {', '.join(numbers)}, or all")
+    for number in chosen:
+        say(f"{PROG}: wrote {build_page(options.folder, number)}")
+    if not chosen:
+        say(f"{PROG}: wrote {build(options.folder)}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
     value("04", "len(points) - 1", "stairs")   # in the page's names, at that picture
     picture("11", "along")                     # draws what the page shows, with words
+    pictures("11")                             # all that it shows, after a whole run
     function("11", "search")                   # the source of a function on the page
 
 So a slide's numbers and pictures are the page's own, which its tests hold.
@@ -11,12 +12,13 @@ import ast
 import contextlib
 import io
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from unittest import mock
 
 from trpo_lite import style
 from trpo_lite.course import needed, page
+from trpo_lite.course.widgets import Picture, Widget
 from trpo_lite.course.working_copy import COURSE
 
 
@@ -74,6 +76,32 @@ def picture(number, name):
         return one.draw(*args, **kwargs), one.words(*args, **kwargs)
 
     return draw
+
+
+@lru_cache(maxsize=1)
+def pictures(number):
+    """All pictures that the page shows, in its order, as pairs (figure, alt text).
+
+    Its cells run one after the other up to the last picture, exercises left out: so
+    random numbers are the page's, too. Raises what they raise.
+    """
+    cells = [source for source in code(number) if ".check(" not in source]
+    last = max(i for i, source in enumerate(cells) if ".show(" in source)
+    found, names, quiet = [], {"__name__": "page"}, io.StringIO()
+
+    def keep(one, *args, **kwargs):
+        found.append((one.draw(*args, **kwargs), one.words(*args, **kwargs)))
+
+    with (
+        mock.patch("IPython.display.display", lambda *args, **options: None),
+        mock.patch.object(Picture, "show", keep),
+        mock.patch.object(Widget, "explore", lambda one: None),
+        contextlib.redirect_stdout(quiet),
+        contextlib.redirect_stderr(quiet),
+    ):
+        for source in cells[: last + 1]:
+            exec(compile(needed.parse(source), f"page {number}", "exec"), names)
+    return tuple(found)
 
 
 def _shown(number, name):

@@ -21,6 +21,8 @@ from trpo_lite.course.publish import mathematics
 from trpo_lite.course.widgets import Widget
 
 KINDS = ("title", "question", "formula", "picture", "widget", "reading", "code")
+# what pages have beside these
+KINDS += ("quiz", "table", "exercise", "line")
 CODE_LINES = 12
 
 
@@ -55,17 +57,35 @@ class Notes:
 
 
 @dataclass(frozen=True)
+class Aside:
+    """What the speaker sees beside a slide of a page: its minutes, what else it says.
+
+    said : pairs (label, HTML).
+    """
+
+    minutes: float
+    said: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def rows(self):
+        """What the speaker sees, as pairs (label, HTML)."""
+        return (("Minutes", f"{self.minutes:.3g}"), *self.said)
+
+
+@dataclass(frozen=True)
 class Slide:
     """One slide: its parts as HTML, in the order of the presses, and its notes.
 
     figure : a function of no arguments that draws what the slide shows and returns
         (figure, alt text), or a pair (widget, settings); None on slides without.
+    heading : what stands at its top; that of its step if it has none.
     """
 
     kind: str
     parts: tuple[str, ...]
-    notes: Notes
+    notes: Notes | Aside
     figure: Callable | tuple | None = None
+    heading: str = ""
 
     def __post_init__(self):
         if self.kind not in KINDS:
