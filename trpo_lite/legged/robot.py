@@ -31,6 +31,7 @@ class SealedRobots(VectorEnv):
     """
 
     metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    _process = None  # until it runs: a refused robot is closed, too
 
     def __init__(self, numbers, measure=False, load=1.0, wait=0):
         load = _check.positive("load", load)
@@ -73,10 +74,11 @@ class SealedRobots(VectorEnv):
 
     def close(self, **kwargs):
         """End the robots' process."""
-        for stream in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):  # it has ended before
-                stream.close()
-        self._process.wait()
+        if self._process is not None:
+            for stream in (self._process.stdin, self._process.stdout):
+                with contextlib.suppress(OSError):  # it has ended before
+                    stream.close()
+            self._process.wait()
         self.closed = True
 
     def _ask(self, *request):
