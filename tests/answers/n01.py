@@ -49,7 +49,7 @@ def windy_performance__summed_over_time(k, std, noise, m0, gamma):
     if gamma * (1 + k) ** 2 >= 1:
         return float("-inf")
     moment, weight, J = m0, 1.0, 0.0
-    while weight > 1e-14:
+    while weight * (1 + moment) > 1e-12:
         J -= weight * (moment + k**2 * moment + std**2)
         moment = (1 + k) ** 2 * moment + std**2 + noise
         weight *= gamma
