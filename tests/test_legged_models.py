@@ -150,7 +150,6 @@ def test_draws_have_the_estimates_mean_and_covariance():
     covariance = np.array([[0.04, 0.03], [0.03, 0.09]])
     found = Estimate(("legs", "friction"), np.log([0.8, 1.2]), covariance)
     np.testing.assert_allclose(found.sd, [0.2, 0.3])
-    np.testing.assert_allclose(found.correlation, [[1, 0.5], [0.5, 1]])
     rng, n = np.random.default_rng(0), 1500
     for wider in (0.0, 0.3):
         bodies = [found.draw(rng, wider) for _ in range(n)]

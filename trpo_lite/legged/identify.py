@@ -50,11 +50,6 @@ class Estimate:
         """[p] standard deviations of the log factors, about relative errors."""
         return np.sqrt(np.diag(self.covariance))
 
-    @property
-    def correlation(self):
-        """[p, p]; near 1 or -1 are two that the data can hardly tell apart."""
-        return self.covariance / np.outer(self.sd, self.sd)
-
     def draw(self, rng, wider=0.0):
         """A Body from N(log_factors, covariance + wider^2)."""
         covariance = self.covariance + wider**2 * np.eye(len(self.names))
