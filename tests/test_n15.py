@@ -441,7 +441,7 @@ def test_the_tuning_is_counted_rightly(runs):
     assert min(map(int, seeds)) == 1000 and max(map(int, seeds)) < 1050
     assert "seed 1050" in third and "| ppo-clip | **0.003** | 2746.2 | 7650.3" in third
     assert min(runs["seed"]) == 20 and max(runs["seed"]) == 29
-    assert runs["hours"].sum() == pytest.approx(2.5, abs=0.05)
+    assert runs["hours"].sum() == pytest.approx(2.9, abs=0.05)
 
 
 def test_what_differs_between_the_presets(runs):
@@ -475,7 +475,7 @@ def test_three_ways_to_act(runs):
         assert first[env_id] == 1
     for env_id in ("Hopper-v5", "Walker2d-v5", "Ant-v5"):
         assert first[env_id] == 2
-    assert round(cost["Ant-v5"], 2) == 0.43 and round(cost["Walker2d-v5"], 2) == 0.32
+    assert round(cost["Ant-v5"], 2) == 0.44 and round(cost["Walker2d-v5"], 2) == 0.32
     for env_id in ("Swimmer-v5", "InvertedPendulum-v5"):
         assert abs(cost[env_id]) < 0.005
     T = runs.of("Hopper-v5", "trpo", seeds=(20, 21))
@@ -631,7 +631,7 @@ def test_seeds_that_fail_and_those_that_do_not(runs):
             (env_id, int(k)): round(v) for k, v in zip(T["seed"][sick], T.scores[sick])
         }
     assert bad == {("Walker2d-v5", 22): 986, ("InvertedDoublePendulum-v5", 21): 1917}
-    assert sum(len(runs.of(x, "trpo")) for x in lesson.TASKS) == 75
+    assert sum(len(runs.of(x, "trpo")) for x in lesson.TASKS) == 80
     swimmer = runs.of("Swimmer-v5", "trpo").scores
     assert swimmer.min() > 355.9 and swimmer.max() < 361
     walker = np.sort(runs.of("Walker2d-v5", "trpo").scores)
@@ -777,10 +777,10 @@ def test_what_the_films_show():
 
     assert metres("HalfCheetah-v5", "half-way") == 9.8
     assert [metres(x, "end") for x in lesson.TASKS if "Inv" not in x] == [
-        13.2, 6.8, 8.6, 1.1, 0, 11.1
+        13.2, 6.8, 8.6, 1.1, 0, 11.5
     ]  # fmt: skip
     assert (
-        metres("Hopper-v5", "half-way") == 4.9 and metres("Ant-v5", "half-way") == 4.2
+        metres("Hopper-v5", "half-way") == 4.9 and metres("Ant-v5", "half-way") == 3.6
     )
     fallen, _, _ = lesson.film_of("Walker2d-v5", "half-way")
     assert fallen.fell and 2.45 < (len(fallen) - 1) * fallen.interval < 2.6
