@@ -76,7 +76,7 @@ def test_the_robots_grid_is_eight_tasks_and_five_algorithms():
             if run.algorithm == algorithm:
                 its[run.env_id].append(run.seed)
         assert len(its) == (8 if trpo else 7)
-        for env_id, seeds in its.items():
+        for seeds in its.values():
             end = 30 if trpo else 23
             assert seeds == [*range(20, end)]
     assert not any(run.settings for run in runs)  # the presets as they stand
