@@ -27,7 +27,7 @@ SAME = """(picture, html) => {
   return picture.firstElementChild.isEqualNode(other.firstElementChild);
 }"""
 
-# from now on: when the mouse last moved, and when each change of the picture was painted
+# from now on: when the mouse last moved, and when changes of the picture were painted
 FOLLOW = """picture => {
   window.drag = {last: null, painted: []};
   for (const kind of ['pointermove', 'mousemove'])

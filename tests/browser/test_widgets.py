@@ -62,11 +62,14 @@ def write_page(lab, name, *sources):
 class Tab:
     """A page open in JupyterLab or in Notebook 7 with all its cells run."""
 
-    def __init__(self, browser, lab, name, app="lab"):
+    def __init__(
+        self, browser, lab, name, app="lab", width=1200, height=900, **options
+    ):
         self.app = app
         address, token, self.folder = lab
         self.path = self.folder / name
-        self.page = browser.new_page(viewport={"width": 1200, "height": 900})
+        viewport = {"width": width, "height": height}
+        self.page = browser.new_page(viewport=viewport, **options)
         self.page.set_default_timeout(SECONDS * 1000)
         self.page.goto(f"{address}/{ADDRESS[app]}/{name}?token={token}&reset")
         self.page.wait_for_function(READY)
