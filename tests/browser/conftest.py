@@ -50,7 +50,7 @@ def pytest_configure(config):
 
 def pytest_terminal_summary(terminalreporter, config):
     if config.stash[TIMES]:
-        terminalreporter.section("from key press to new content, ms")
+        terminalreporter.section("measured in the browser, times in ms")
         for line in config.stash[TIMES]:
             terminalreporter.write_line(line)
 
