@@ -28,6 +28,12 @@ HOW = (
     "widgets are tested in Chromium: install it (Debian: apt-get install chromium) "
     "and playwright (pip install -r tests/requirements.txt)"
 )
+SETTINGS = {
+    # every cell is in the page, those out of sight unpainted: JupyterLab's default
+    "notebook-extension/tracker": '{"windowingMode": "contentVisibility"}',
+    # no question about news, which would lie over the page
+    "apputils-extension/notification": '{"fetchNews": "false"}',
+}
 TIMES = pytest.StashKey[list]()
 
 
@@ -44,7 +50,7 @@ def pytest_configure(config):
 
 def pytest_terminal_summary(terminalreporter, config):
     if config.stash[TIMES]:
-        terminalreporter.section("from key press to new content, ms")
+        terminalreporter.section("measured in the browser, times in ms")
         for line in config.stash[TIMES]:
             terminalreporter.write_line(line)
 
@@ -77,12 +83,10 @@ def lab(chromium, tmp_path_factory):
     home = tmp_path_factory.mktemp("lab")
     pages = home / "notebooks"
     shutil.copytree(NOTEBOOKS, pages)
-    # every cell is in the page, those out of sight unpainted: JupyterLab's default
-    tracker = (
-        home / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
-    )
-    tracker.parent.mkdir(parents=True)
-    tracker.write_text('{"windowingMode": "contentVisibility"}')
+    for name, text in SETTINGS.items():
+        settings = home / f"settings/@jupyterlab/{name}.jupyterlab-settings"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(text)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,10 +1,8 @@
 """A film in JupyterLab: it plays by itself, pauses, and can be moved by its slider."""
 
-import nbformat
 import pytest
 
-from tests.browser.test_widgets import Tab
-from tests.execute import METADATA
+from tests.browser.test_widgets import Tab, write_page
 
 pytestmark = pytest.mark.browser
 
@@ -26,9 +24,7 @@ lesson.explore()
 
 @pytest.fixture
 def tab(chromium, lab):
-    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FILM.strip())])
-    page.metadata = nbformat.from_dict(METADATA)
-    nbformat.write(page, lab[2] / "film.ipynb")
+    write_page(lab, "film.ipynb", FILM)
     tab = Tab(chromium, lab, "film.ipynb")
     yield tab
     tab.close()

@@ -3,8 +3,7 @@
 import nbformat
 import pytest
 
-from tests.browser.test_widgets import SAMPLE, Tab
-from tests.execute import METADATA
+from tests.browser.test_widgets import SAMPLE, Tab, write_page
 from trpo_lite.course.widgets import ASLEEP
 
 pytestmark = pytest.mark.browser
@@ -13,11 +12,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def tab(chromium, lab):
     """The widget of the other tests and its static figure, run."""
-    sources = SAMPLE.strip(), "lesson.show()"
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    page = nbformat.v4.new_notebook(cells=cells)
-    page.metadata = nbformat.from_dict(METADATA)
-    nbformat.write(page, lab[2] / "pictures.ipynb")
+    write_page(lab, "pictures.ipynb", SAMPLE, "lesson.show()")
     tab = Tab(chromium, lab, "pictures.ipynb")
     yield tab
     tab.close()

@@ -6,6 +6,7 @@ import matplotlib
 import pytest
 
 from tests.browser.conftest import NOTEBOOKS, missing
+from tests.browser.moves import SAME, WATCH
 from trpo_lite import style
 from trpo_lite.course import publish
 from trpo_lite.course.publish import frames
@@ -18,28 +19,6 @@ PAGES = ["index", *sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))]
 EXPLORE = re.compile(r"lesson\.(\w+)\.explore\(\)")
 
 SECONDS = 120  # of waiting at most, on a busy machine
-# milliseconds from the key press until the new picture has been painted
-WATCH = """picture => {
-  window.moved = new Promise(done => {
-    let pressed = null;
-    document.addEventListener('keydown', () => pressed = performance.now(),
-                              {capture: true, once: true});
-    const observer = new MutationObserver(() => {
-      observer.disconnect();
-      requestAnimationFrame(() => setTimeout(() => done(performance.now() - pressed)));
-    });
-    observer.observe(picture, {childList: true, subtree: true});
-    setTimeout(() => done(null), 10000);
-  });
-}"""
-# is the picture that the player shows this one?
-SAME = """(picture, html) => {
-  const other = document.createElement('div');
-  other.innerHTML = html;
-  return picture.firstChild.isEqualNode(other.firstChild);
-}"""
-
-
 # a control back to where it was when the page was opened
 RESET = """control => {
   for (const option of control.options ?? []) option.selected = option.defaultSelected;

@@ -6,10 +6,12 @@ In JupyterLab, and again in Notebook 7, which is one click away from it.
 import json
 import re
 
+import nbformat
 import numpy as np
 import pytest
 
 from tests.browser.conftest import NOTEBOOKS
+from tests.browser.moves import WATCH
 from tests.execute import METADATA
 
 pytestmark = pytest.mark.browser
@@ -33,26 +35,6 @@ ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets
   .filter(output => output.output_type === 'error')
   .map(output => `${output.ename}: ${output.evalue}`)"""
 
-# milliseconds from the key press until the picture's new content has been painted, or
-# null if it is the old content
-WATCH = """picture => {
-  const before = picture.innerHTML;
-  window.moved = new Promise(done => {
-    let pressed = null;
-    document.addEventListener('keydown', () => pressed = performance.now(),
-                              {capture: true, once: true});
-    const observer = new MutationObserver(() => {
-      observer.disconnect();
-      requestAnimationFrame(() => setTimeout(() => {
-        const took = performance.now() - pressed;
-        done(picture.innerHTML === before ? null : took);
-      }));
-    });
-    observer.observe(picture, {childList: true, subtree: true, characterData: true});
-    setTimeout(() => done(null), 10000);
-  });
-}"""
-
 
 def pages_with_widgets():
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
@@ -70,14 +52,24 @@ def widget_cells(path):
     ]
 
 
+def write_page(lab, name, *sources):
+    """A page of these code cells among those that JupyterLab shows."""
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
+    page = nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
+    nbformat.write(page, lab[2] / name)
+
+
 class Tab:
     """A page open in JupyterLab or in Notebook 7 with all its cells run."""
 
-    def __init__(self, browser, lab, name, app="lab"):
+    def __init__(
+        self, browser, lab, name, app="lab", width=1200, height=900, **options
+    ):
         self.app = app
         address, token, self.folder = lab
         self.path = self.folder / name
-        self.page = browser.new_page(viewport={"width": 1200, "height": 900})
+        viewport = {"width": width, "height": height}
+        self.page = browser.new_page(viewport=viewport, **options)
         self.page.set_default_timeout(SECONDS * 1000)
         self.page.goto(f"{address}/{ADDRESS[app]}/{name}?token={token}&reset")
         self.page.wait_for_function(READY)
@@ -187,11 +179,7 @@ lesson.explore()
 
 @pytest.fixture
 def sample(chromium, lab):
-    import nbformat
-
-    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SAMPLE.strip())])
-    page.metadata = nbformat.from_dict(METADATA)
-    nbformat.write(page, lab[2] / "sample.ipynb")
+    write_page(lab, "sample.ipynb", SAMPLE)
     tab = Tab(chromium, lab, "sample.ipynb")
     yield tab
     tab.close()

@@ -344,9 +344,12 @@ def _look(axes):
 
 
 STYLE_ELEMENT = re.compile(r"<style.*?</style>", re.DOTALL)
-# what that element says; and tick labels wider than the first figure's may reach beyond
-# its edge
-STYLE = "stroke-linejoin: round; stroke-linecap: butt; overflow: visible; margin: 0 1em"
+# what that element says; tick labels wider than the first figure's may reach beyond its
+# edge; and zoomed, or on a small screen, the picture is as wide as its page
+STYLE = (
+    "stroke-linejoin: round; stroke-linecap: butt; overflow: visible; margin: 0 1em; "
+    "max-width: calc(100% - 2em); height: auto"
+)
 # text as text is half the size, and each would name every font of a long list; one salt
 # gives equal marks equal ids, in this picture and in its neighbours
 OPTIONS = {
