@@ -1,7 +1,8 @@
 """A slider dragged fast by mouse in JupyterLab: the latest value wins, nothing queues.
 
-The picture may change twice after the mouse has stopped: what was being drawn then, and
-the last value. The milliseconds are in the report.
+The picture may change three times after the mouse has stopped: what was on its way to
+the screen then, what was being drawn, and the last value. With a queue it would be a
+dozen. The milliseconds are in the report.
 """
 
 import time
@@ -85,7 +86,7 @@ lesson.{widget}.explore()
         picture, seconds, changes, later = drag(tab, output, label)
         assert picture.evaluate(SAME, last)
         assert changes > 2  # it has followed the mouse
-        assert len(later) <= 2
+        assert len(later) <= 3
         assert output.locator("[role=alert]").count() == 0
     finally:
         tab.close()
