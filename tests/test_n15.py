@@ -16,6 +16,7 @@ from tests import histories
 from trpo_lite import film, style
 from trpo_lite.advantage import normalize
 from trpo_lite.course import n15 as lesson
+from trpo_lite.course import robots
 from trpo_lite.course.data import FOLDER, load
 from trpo_lite.course.runs import Runs
 from trpo_lite.environments import make_environment
@@ -389,7 +390,7 @@ def test_seeds_that_fail_are_dashed():
 
 def test_missing_says_what_to_install(monkeypatch):
     assert lesson.missing() == ""
-    monkeypatch.setattr(lesson, "find_spec", lambda name: None)
+    monkeypatch.setattr(robots, "find_spec", lambda name: None)
     assert 'pip install "gymnasium[mujoco]"' in lesson.missing()
 
 
@@ -401,7 +402,7 @@ def test_without_mujoco_nothing_but_the_last_run_is_missing(monkeypatch):
     for name in [x for x in sys.modules if x.split(".")[0] == "mujoco"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "mujoco", None)
-    monkeypatch.setattr(lesson, "find_spec", lambda name: None)
+    monkeypatch.setattr(robots, "find_spec", lambda name: None)
     monkeypatch.setattr("IPython.display.display", lambda *args, **options: None)
     page = json.loads(PAGE.read_text(encoding="utf-8"))
     names = {"__name__": "page"}

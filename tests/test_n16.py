@@ -6,7 +6,7 @@ from scipy import stats
 
 from trpo_lite.bound import kl, total_variation
 from trpo_lite.course import n16 as lesson
-from trpo_lite.course import recipe
+from trpo_lite.course import recipe, robots
 from trpo_lite.course.data import load
 from trpo_lite.legged.actuator import fit_actuator
 from trpo_lite.legged.identify import NAMES
@@ -198,6 +198,8 @@ def test_estimates_are_wrong_together():
         within_two = (off[-1] < 2 * body.sd).all()
         assert within_two == (number == 2)
     assert np.max(off) == pytest.approx(0.063, abs=0.0005)
+    assert ((true < x.min(0)) | (true > x.max(0))).all()
+    assert 2 * stats.t.cdf(2, 15) - 1 == pytest.approx(0.94, abs=0.005)
     in_printed, in_scatter = bias / np.median(sd, 0), bias / x.std(0, ddof=1)
     assert in_printed.round().min() == 3 and in_printed.round().max() == 9
     assert in_scatter.round().min() == 2 and in_scatter.round().max() == 6
@@ -456,5 +458,5 @@ def test_one_policy_comes_out_again_in_the_small():
 
 def test_missing_says_what_to_install(monkeypatch):
     assert lesson.missing() == ""
-    monkeypatch.setattr(lesson, "find_spec", lambda name: None)
+    monkeypatch.setattr(robots, "find_spec", lambda name: None)
     assert "gymnasium[mujoco]" in lesson.missing()

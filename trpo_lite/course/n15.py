@@ -1,7 +1,6 @@
 """Notebook 15: five algorithms on eight robots, and what the numbers can tell."""
 
 from functools import cache
-from importlib.util import find_spec
 from itertools import combinations
 from math import comb, erf
 
@@ -10,6 +9,7 @@ import numpy as np
 from trpo_lite import film, plots, style
 from trpo_lite.course.data import load
 from trpo_lite.course.engine import Exercise, Progress
+from trpo_lite.course.robots import missing  # noqa: F401 (the page's)
 from trpo_lite.course.runs import Runs
 from trpo_lite.course.table import number
 from trpo_lite.course.widgets import Choice, Frames, Picture, Steps, Widget
@@ -110,17 +110,6 @@ def film_of(env_id, when):
     found = {k[len(prefix) :]: v for k, v in store.items() if k.startswith(prefix)}
     score = float(found["score"]) if "score" in found else None
     return film.Film.from_arrays(found), score, int(store[f"{env_id}/seed"])
-
-
-def missing():
-    """What stands in the way of a training on this machine; '' if nothing does."""
-    if find_spec("mujoco") and find_spec("gymnasium"):
-        return ""
-    return (
-        "MuJoCo, which simulates the robots, is not installed here. Get it by\n"
-        '    python -m pip install "gymnasium[mujoco]"\n'
-        "and restart the kernel. All stored runs and films are shown without it."
-    )
 
 
 def average_action(mean, std, low, high):

@@ -1,7 +1,6 @@
 """Notebook 16: from a model to a robot that differs, in four steps."""
 
 from functools import cache
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from trpo_lite import film, plots, style
 from trpo_lite.course.data import load
 from trpo_lite.course.engine import Exercise, Progress
 from trpo_lite.course.recipe import ROBOTS
+from trpo_lite.course.robots import missing  # noqa: F401 (the page's)
 from trpo_lite.course.table import number
 from trpo_lite.course.widgets import Choice, Frames, Picture, Slider, Widget
 from trpo_lite.legged.actuator import COMMANDED, command_features
@@ -42,17 +42,6 @@ WORDS = dict(STAGES + WRONG)
 T_95 = 2.776  # of Student's t with four degrees of freedom, for five robots
 #: of the numbers in a stored log: shares of a torque, metres or radians, a second's
 UNITS = {"commands": 1e-4, "positions": 2e-4, "velocities": 1e-3, "torques": 1e-4}
-
-
-def missing():
-    """What stands in the way of the simulations of this page; '' if nothing does."""
-    if find_spec("mujoco") and find_spec("gymnasium"):
-        return ""
-    return (
-        "MuJoCo, which simulates the robots, is not installed here. Get it by\n"
-        '    python -m pip install "gymnasium[mujoco]"\n'
-        "and restart the kernel. All stored runs and films are shown without it."
-    )
 
 
 @cache
