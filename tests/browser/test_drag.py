@@ -11,7 +11,7 @@ import matplotlib
 import pytest
 
 from tests.browser.moves import FOLLOW, LATER, SAME
-from tests.browser.test_widgets import Tab, write_page
+from tests.browser.test_widgets import READY, Tab, write_page
 from trpo_lite import style
 from trpo_lite.course.publish.page import lesson_of
 from trpo_lite.course.widgets import Renderer
@@ -20,6 +20,13 @@ pytestmark = pytest.mark.browser
 
 MOVES = 60  # as fast as the browser takes them: across the track and back
 QUIET = 1000  # milliseconds without a change: nothing more will come
+ENDS = f"([picture, last]) => ({SAME})(picture, last)"
+# where the slider stands, or null while the page is still being laid out around it
+STANDS = """slider => new Promise(done => {
+  const place = () => JSON.stringify(slider.getBoundingClientRect());
+  const before = place();
+  setTimeout(() => done(place() === before || null), 300);
+})"""
 # page, widget and its slider: the clipped objective, and two that draw slowly
 DRAGGED = [
     ("14_ppo_clip", "clipped", "ratio"),
@@ -28,17 +35,19 @@ DRAGGED = [
 ]
 
 
-def drag(tab, output, label):
-    """Drag this slider to the right end and to the left one.
+def drag(tab, output, label, last):
+    """Drag this slider to the right end and to the left one, until it shows `last`.
 
     Returns the picture, the seconds that it took, how often the picture changed, and
     the milliseconds of LATER.
     """
     page, picture = tab.page, output.locator(".widget-html-content:has([role=img])")
     picture.wait_for()
+    page.wait_for_function(READY)
     name = page.get_by_role("slider", name=label, exact=True)
     slider = output.locator(".widget-slider", has=name)
     slider.scroll_into_view_if_needed()
+    page.wait_for_function(STANDS, arg=slider.element_handle())
     track, handle = (
         slider.locator(part).bounding_box() for part in (".noUi-base", ".noUi-handle")
     )
@@ -53,6 +62,7 @@ def drag(tab, output, label):
         page.mouse.move(left + share * (right - left), y)
     page.mouse.up()
     seconds = time.monotonic() - start
+    page.wait_for_function(ENDS, arg=[picture.element_handle(), last])
     page.wait_for_function(
         f"() => performance.now() - Math.max(...drag.painted, drag.last) > {QUIET}"
     )
@@ -83,9 +93,9 @@ lesson.{widget}.explore()
         assert tab.errors() == []
         [output] = tab.outputs()
         label = shown.controls[control].label
-        picture, seconds, changes, later = drag(tab, output, label)
-        assert picture.evaluate(SAME, last)
+        picture, seconds, changes, later = drag(tab, output, label, last)
         assert changes > 2  # it has followed the mouse
+        assert picture.evaluate(SAME, last)
         assert len(later) <= 3
         assert output.locator("[role=alert]").count() == 0
     finally:
