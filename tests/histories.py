@@ -418,6 +418,11 @@ def robots_break(folder):
     return grid("robots_break", folder)
 
 
+def robots_long(folder):
+    """TRPO's Walker2d with three times the steps (page 15)."""
+    return grid("robots_long", folder)
+
+
 def robots_floors(episodes=100, tasks=ROBOTS):
     """What is had for nothing: returns of actions that ignore what is seen (page 15).
 
@@ -652,6 +657,7 @@ MEASUREMENTS = {
         penalty_runs,
         robots,
         robots_break,
+        robots_long,
         robots_floors,
         robots_films,
         robots_linear,

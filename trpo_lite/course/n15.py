@@ -34,8 +34,9 @@ ALGORITHMS = {
     "ppo-penalty": "PPO-penalty",
     "pg": "PG",
 }
-COMMON = (20, 21, 22)  # the seeds that all algorithms have
+COMMON = tuple(range(20, 25))  # the seeds that all algorithms have
 WHEN = ("start", "half-way", "end")
+LONGER = "3M"  # the label of robots_long.json's runs: three times the steps
 # what robots_break.json does, by its labels
 GAMMA = "gamma .99"
 ONE_START = "one start"
@@ -86,7 +87,7 @@ def published(algorithm, source, env_id):
 
 @cache
 def runs_of(name):
-    """Stored runs: robots, robots_break or robots_linear."""
+    """Stored runs: robots, robots_break, robots_long or robots_linear."""
     return Runs.stored(name)
 
 
@@ -420,6 +421,17 @@ def strip_words(robots, whens=("end",), count=6):
 strip = Picture(draw_strip, strip_words)
 
 
+def _each_seed(axes, runs, others):
+    """Returns over steps, a line a seed; those of the `others` dashed and red."""
+    for group, look in (
+        (runs, dict(color=style.BLUE, linestyle="-")),
+        (others, dict(color=style.RED, linestyle="--")),
+    ):
+        for steps, R in zip(group["steps"], group["return_mean"]):
+            seen = np.isfinite(R)
+            axes.plot(steps[seen], R[seen], linewidth=1.2, **look)
+
+
 def draw_against(runs, broken, pairs):
     """Returns over steps, sound and with something wrong, a panel a pair -> Figure.
 
@@ -429,14 +441,7 @@ def draw_against(runs, broken, pairs):
     figure, cells = plots.figure(1, len(pairs), size, squeeze=False)
     for axes, (env_id, label) in zip(cells[0], pairs):
         group = broken.of(env_id, "trpo", label)
-        fine = runs.of(env_id, "trpo", seeds=group["seed"])
-        for one, look in (
-            (fine, dict(color=style.BLUE, linestyle="-")),
-            (group, dict(color=style.RED, linestyle="--")),
-        ):
-            for steps, R in zip(one["steps"], one["return_mean"]):
-                seen = np.isfinite(R)
-                axes.plot(steps[seen], R[seen], linewidth=1.2, **look)
+        _each_seed(axes, runs.of(env_id, "trpo", seeds=group["seed"]), group)
         axes.set(xlabel="steps")
         axes.locator_params(axis="x", nbins=3)
         plots._thousands(axes.xaxis)
@@ -465,6 +470,33 @@ def against_words(runs, broken, pairs):
 
 
 against = Picture(draw_against, against_words)
+
+
+def draw_longer(runs, others):
+    """Returns over steps of one robot's runs and of those with more steps."""
+    figure, axes = plots.figure(1, 1, (7.4, 3.8))
+    _each_seed(axes, runs, others)
+    axes.set(xlabel="steps", ylabel="mean return")
+    plots._thousands(axes.xaxis)
+    words = (
+        f"{mark}  {group.total_steps[0] / 1e6:g}M steps: {np.median(group.scores):.0f}"
+        for mark, group in (("──", runs), ("– –", others))
+    )
+    plots.words_above(axes, *zip(words, (style.BLUE, style.RED)))
+    return figure
+
+
+def longer_words(runs, others):
+    """What `draw_longer` shows, in words."""
+    said = [
+        f"{x.total_steps[0] / 1e6:g}M steps, median score {np.median(x.scores):.0f}, "
+        f"from {x.scores.min():.0f} to {x.scores.max():.0f}"
+        for x in (runs, others)
+    ]
+    return f"Returns over steps, a line for each seed. {'; dashed: '.join(said)}."
+
+
+longer = Picture(draw_longer, longer_words)
 
 
 def swimmer_path(label, seed):
