@@ -1,6 +1,8 @@
 """Notebook 03: what the page claims, against something independent."""
 
+import json
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -263,6 +265,18 @@ def test_lqr_path():
         f(world, lesson.LQR_START, new) / h for f in (lqr.surrogate, lqr.improvement)
     ]
     assert slopes[0] == pytest.approx(slopes[1], rel=1e-4)
+
+
+def test_the_lqr_s_formula_is_in_the_deeper_part_of_page_02():
+    path = Path(__file__).parents[1] / "notebooks/02_advantage_identity.ipynb"
+    page = json.loads(path.read_text(encoding="utf-8"))
+    texts = ["".join(cell["source"]) for cell in page["cells"]]
+    (formula,) = [n for n, text in enumerate(texts) if "(\\Delta k)^2 M'" in text]
+    deeper, exercises = (
+        next(n for n, text in enumerate(texts) if text.startswith(f"## {title}\n"))
+        for title in ("Deeper than the lecture", "Exercises")
+    )
+    assert deeper < formula < exercises
 
 
 def test_what_L_credits_and_charges_on_the_lqr_path():
