@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from trpo_lite import lqr
+from trpo_lite.course import n00
 from trpo_lite.course import n03 as lesson
 from trpo_lite.mdp import (
     TabularMDP,
@@ -159,6 +160,15 @@ def test_product_of_ratios_loses_its_sample_geometrically():
     ratio = (new / old)[paths].prod(0)
     share = (probability @ ratio) ** 2 / (probability @ ratio**2)
     assert share == pytest.approx((old @ (new / old) ** 2) ** -T)
+
+
+def test_the_picture_is_the_first_of_page_00():
+    p, L, eta = n00.promise_and_truth()  # gamma = 0.9 by default
+    here = lesson.road_curves(0.1, 0.9, points=101)
+    np.testing.assert_allclose(here, (p, eta, L), atol=1e-12)
+    d_road = (1 + 0.9 * (1 - p) / 0.1) / (1 - 0.09 * p)  # in closed form
+    J = p * (1.5 * d_road - 5)
+    np.testing.assert_allclose(eta, J - J[10], atol=1e-12)
 
 
 def test_road_numbers():
