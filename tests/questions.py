@@ -160,8 +160,8 @@ ANSWERS = {
         "balls-explore": ("balls-numbers", "0.0000  0.0000  1.0000"),
         "never-fall": ("never-fall-run", "worlds in which J fell: 0 of 100"),
         "shared": ("shared-seen", "and $J$ falls by .85"),
-        "road-words": ("road-words", "$\\delta = .2$: $J$ gains 1.11"),
-        "road-explore": ("road-words", "$L$ is largest at $\\delta = 1$"),
+        "road-words": ("road-words", "98 % at $\\delta = .001$"),
+        "road-explore": ("road-words", "$J$ gains most, 1.11"),
         "average": (
             "lqr-seen",
             "The largest KL is infinite for *any* change of $k$",

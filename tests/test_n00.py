@@ -127,6 +127,21 @@ def test_each_setting_of_the_widget_draws_its_own_weights():
         assert f"{1 / (1 - settings['gamma']):.1f} steps" in words
 
 
+def test_which_pages_break_their_method_and_which_open_with_questions():
+    """Pages 01 to 17 break it; 01 to 18 ask; 01 shows the world that others name."""
+    broken, asking, world = [], [], []
+    for path in sorted(NOTEBOOKS.glob("[0-9A]*_*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        number = path.name.split("_")[0]
+        broken += [number] if "**Break it.**" in text else []
+        asking += [number] if '"## Recall' in text else []
+        world += [number] if '"## A world in four tables' in text else []
+    numbers = [f"{n:02d}" for n in range(19)]
+    assert broken == numbers[:18]  # 00 only names it
+    assert asking == numbers[1:]
+    assert world == ["01"]
+
+
 # --- where to begin: each right answer found in another way, and the others wrong
 
 

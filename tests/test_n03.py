@@ -1,11 +1,14 @@
 """Notebook 03: what the page claims, against something independent."""
 
+import json
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trpo_lite import lqr
+from trpo_lite.course import n00
 from trpo_lite.course import n03 as lesson
 from trpo_lite.mdp import (
     TabularMDP,
@@ -159,6 +162,15 @@ def test_product_of_ratios_loses_its_sample_geometrically():
     assert share == pytest.approx((old @ (new / old) ** 2) ** -T)
 
 
+def test_the_picture_is_the_first_of_page_00():
+    p, L, eta = n00.promise_and_truth()  # gamma = 0.9 by default
+    here = lesson.road_curves(0.1, 0.9, points=101)
+    np.testing.assert_allclose(here, (p, eta, L), atol=1e-12)
+    d_road = (1 + 0.9 * (1 - p) / 0.1) / (1 - 0.09 * p)  # in closed form
+    J = p * (1.5 * d_road - 5)
+    np.testing.assert_allclose(eta, J - J[10], atol=1e-12)
+
+
 def test_road_numbers():
     p, eta, L = lesson.road_curves(0.1, 0.9, points=101)
     assert p[np.argmax(eta)] == pytest.approx(0.39)
@@ -263,6 +275,18 @@ def test_lqr_path():
         f(world, lesson.LQR_START, new) / h for f in (lqr.surrogate, lqr.improvement)
     ]
     assert slopes[0] == pytest.approx(slopes[1], rel=1e-4)
+
+
+def test_the_lqr_s_formula_is_in_the_deeper_part_of_page_02():
+    path = Path(__file__).parents[1] / "notebooks/02_advantage_identity.ipynb"
+    page = json.loads(path.read_text(encoding="utf-8"))
+    texts = ["".join(cell["source"]) for cell in page["cells"]]
+    (formula,) = [n for n, text in enumerate(texts) if "(\\Delta k)^2 M'" in text]
+    deeper, exercises = (
+        next(n for n, text in enumerate(texts) if text.startswith(f"## {title}\n"))
+        for title in ("Deeper than the lecture", "Exercises")
+    )
+    assert deeper < formula < exercises
 
 
 def test_what_L_credits_and_charges_on_the_lqr_path():

@@ -1,5 +1,8 @@
 """Page 04: what its widgets draw, and the claims that no cell asserts."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import optimize
@@ -331,3 +334,26 @@ def test_a_minorizer_s_top_gains_twice_its_promise_for_small_steps():
         promise = bound.lower_bound(old, shared_policy(p), 0.9, factor * C)
         gain = J(0.9, p) - old.performance
         assert gain / promise == pytest.approx(expected, rel=0.05)
+
+
+def test_later_ledgers_hold_their_own_rows_and_some_older_ones_in_fewer_words():
+    def rows(page):
+        (path,) = (Path(__file__).parents[1] / "notebooks").glob(f"{page}_*.ipynb")
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        (text,) = [
+            "".join(cell["source"])
+            for cell in cells
+            if "## Guarantee ledger" in "".join(cell["source"])
+        ]
+        plain = text.replace("$", "").replace("**", "").replace("\\delta", "δ")
+        return [line for line in plain.splitlines() if line.startswith("| ")][2:]
+
+    here = rows("04")
+    assert len(here) == 2
+    for n in range(5, 19):
+        first, *others = rows(f"{n:02d}")
+        assert first.startswith(here[0].split(", on any finite world")[0])
+        assert len(first) < len(here[0])
+        assert not {here[1]} & {*others}
+        earlier = {row for m in range(4, n) for row in rows(f"{m:02d}")}
+        assert {*others} - earlier, "no row of its own"

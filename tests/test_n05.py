@@ -126,6 +126,33 @@ def test_the_best_slider_step_of_the_road_is_not_the_largest():
     assert max(gain) == pytest.approx(1.11, abs=0.005)
 
 
+def test_the_largest_share_of_the_promise_is_not_the_largest_gain():
+    """Closed forms: d(road), and the end of the region by Newton's method."""
+
+    def d_road(p):
+        return (1 + 0.9 * (1 - p) / 0.1) / (1 - 0.09 * p)
+
+    def J(p):
+        return p * (1.5 * d_road(p) - 5)  # 1 on the road, -.5 on the ice
+
+    slope = (J(0.1 + 1e-6) - J(0.1 - 1e-6)) / 2e-6  # that of L
+    gains, shares = [], []
+    for delta in lesson.road.controls["delta"].values:
+        p = 0.1 + np.sqrt(2 * delta * 0.09)
+        for _ in range(60):
+            size = 0.1 * np.log(0.1 / p) + 0.9 * np.log(0.9 / (1 - p))
+            p = min(p - (size - delta) / (0.9 / (1 - p) - 0.1 / p), 0.99)
+        gains.append(J(p) - J(0.1))
+        shares.append(gains[-1] / slope / (p - 0.1))
+    assert (np.diff(shares) < 0).all()
+    assert shares[0] == pytest.approx(0.98, abs=0.005)
+    assert gains[0] == pytest.approx(0.10, abs=0.005)
+    best = np.argmax(gains)
+    assert best == lesson.road.controls["delta"].values.index(0.2)
+    assert gains[best] == pytest.approx(1.11, abs=0.005)
+    assert 0.5 < shares[best] < 0.55
+
+
 def test_kl_of_a_changed_gain_against_quadrature():
     k, new_k, sigma, s = -0.3, -0.4, 0.3, 2.0
     u = np.linspace(-6, 6, 200_001)
