@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from itertools import combinations
 from math import comb
 from pathlib import Path
 
@@ -442,7 +443,7 @@ def test_the_tuning_is_counted_rightly(runs):
     assert min(map(int, seeds)) == 1000 and max(map(int, seeds)) < 1050
     assert "seed 1050" in third and "| ppo-clip | **0.003** | 2746.2 | 7650.3" in third
     assert min(runs["seed"]) == 20 and max(runs["seed"]) == 29
-    assert runs["hours"].sum() == pytest.approx(2.9, abs=0.05)
+    assert runs["hours"].sum() == pytest.approx(4.7, abs=0.05) and len(runs) == 220
 
 
 def test_what_differs_between_the_presets(runs):
@@ -484,10 +485,13 @@ def test_three_ways_to_act(runs):
     assert np.round(T.scores).tolist() == [1908, 2478]
 
 
-def medians_of(runs, env_id):
+def winner(medians):
+    return max(medians, key=medians.get)
+
+
+def medians_of(runs, env_id, seeds=lesson.COMMON):
     return {
-        x: np.median(runs.of(env_id, x, seeds=lesson.COMMON).scores)
-        for x in lesson.ALGORITHMS
+        x: np.median(runs.of(env_id, x, seeds=seeds).scores) for x in lesson.ALGORITHMS
     }
 
 
@@ -495,14 +499,14 @@ def test_who_is_ahead(runs):
     names = {"np": np, "lesson": lesson, "runs": runs, "table": lambda *args: None}
     for cell in (*cells("wins-run"), *cells("better-run")):
         exec(cell, names)
-    assert names["wins"].count("PPO-clip") == 1
-    hopper = medians_of(runs, "Hopper-v5")
-    assert max(hopper, key=hopper.get) == "ppo-clip"
-    assert np.round(names["mean"], 2).tolist() == [0.36, 0.4, 0.61, 0.83]
-    scores, better = names["scores"], names["better"]
-    for env_id in ("HalfCheetah-v5", "Walker2d-v5", "Reacher-v5"):
-        pair = scores[env_id, "ppo-clip"], scores[env_id, "trpo"]
-        assert 0.4 < better(*pair) < 0.6
+    assert names["wins"].count("PPO-clip") == 2
+    firsts = {x: winner(medians_of(runs, x)) for x in lesson.SEVEN}
+    assert [x for x, best in firsts.items() if best == "ppo-clip"] == [
+        "Hopper-v5", "Walker2d-v5"
+    ]  # fmt: skip
+    walker = medians_of(runs, "Walker2d-v5")
+    assert 0 < walker["ppo-clip"] - walker["trpo"] < 3 and round(walker["trpo"]) == 2706
+    assert np.round(names["mean"], 2).tolist() == [0.33, 0.37, 0.6, 0.78]
     assert {*medians_of(runs, "InvertedPendulum-v5").values()} == {1000}
     last = []
     for env_id in lesson.SEVEN:
@@ -512,29 +516,58 @@ def test_who_is_ahead(runs):
     assert double == ["ppo-clip", "pg"]
     del last[lesson.SEVEN.index("InvertedPendulum-v5")]
     assert [low for low, _ in last] == ["pg"] * 5
-    assert scores["InvertedDoublePendulum-v5", "ppo-clip"].max() < 140
+    changed = {
+        env_id
+        for env_id in lesson.SEVEN
+        if winner(medians_of(runs, env_id, lesson.COMMON[:3])) != firsts[env_id]
+    }
+    assert changed == {
+        "HalfCheetah-v5", "Walker2d-v5", "InvertedDoublePendulum-v5"
+    }  # fmt: skip
     changed = {}
     for env_id in lesson.SEVEN:
-        three = medians_of(runs, env_id)
-        ten = three | {"trpo": np.median(runs.of(env_id, "trpo").scores)}
-        before, after = (max(m, key=m.get) for m in (three, ten))
-        if before != after:
-            changed[env_id] = after
-    assert changed == {
-        "Hopper-v5": "trpo",
-        "Walker2d-v5": "ppo-clip",
-        "InvertedDoublePendulum-v5": "trpo",
-    }
-    assert 2 / comb(6, 3) == 0.1  # all nine pairs one way, of equal algorithms
+        ten = medians_of(runs, env_id)
+        ten["trpo"] = np.median(runs.of(env_id, "trpo").scores)
+        if winner(ten) != firsts[env_id]:
+            changed[env_id] = winner(ten)
+    assert changed == {"Hopper-v5": "trpo", "InvertedDoublePendulum-v5": "trpo"}
+
+
+def test_what_equal_algorithms_would_show(runs):
+    """The chances of all ways in which ten equal seeds fall to two teams of five."""
+    names = {"np": np, "lesson": lesson, "runs": runs, "table": lambda *args: None}
+    for cell in (*cells("wins-run"), *cells("better-run")):
+        exec(cell, names)
+    ten, better = np.arange(10.0), names["better"]
+    chance = []
+    for chosen in combinations(range(10), 5):
+        one = ten[list(chosen)]
+        chance.append(better(one, np.delete(ten, chosen)))
+    beyond = np.maximum(chance, 1 - np.array(chance))
+    assert np.mean(beyond > 0.679) == pytest.approx(0.42, abs=0.005)
+    assert np.mean(beyond == 1) == pytest.approx(1 / 126)
+    apart = {
+        env_id
+        for env_id in lesson.SEVEN
+        for c in [better(names["scores"][env_id, "ppo-clip"],
+                         names["scores"][env_id, "trpo"])]
+        if np.mean(beyond >= max(c, 1 - c)) < 0.05
+    }  # fmt: skip
+    assert apart == {"Swimmer-v5", "InvertedDoublePendulum-v5"}
+    swimmer = medians_of(runs, "Swimmer-v5")
+    assert round(100 * (1 - swimmer["ppo-clip"] / swimmer["trpo"])) == 1
 
 
 def test_where_ppo_clip_collapses(runs):
     P = runs.of("InvertedDoublePendulum-v5", "ppo-clip")
-    assert np.all((P["largest_kl"] > 39.5) & (P["largest_kl"] < 44.5))
+    assert len(P) == 5
+    assert np.round(P["largest_kl"][[1, 4]]).tolist() == [40, 118]
+    assert P["largest_kl"].min() > 39.5 and P["largest_kl"].max() < 118
     for kl, R, steps in zip(P["kl"], P["return_mean"], P["steps"]):
-        (k,) = np.flatnonzero(kl > 1)
-        assert 330_000 < steps[k] < 400_000 and np.nanmax(R[:k]) > 1000
+        k = np.flatnonzero(kl > 1)[0]
+        assert 265_000 < steps[k] < 395_000 and np.nanmax(R[:k]) > 1000
         assert np.nanmax(R[k + 2 :]) < 200
+    assert P.scores.max() < 140
     half = Settings(**preset("InvertedDoublePendulum-v5")).steps // 2
     assert half == 250_000
 
@@ -566,7 +599,9 @@ def test_limits_over_thousands_of_updates(runs):
     assert min(falls, key=falls.get) == "InvertedPendulum-v5"
     assert max(falls, key=falls.get) == "Walker2d-v5"
     assert 0.18 < min(falls.values()) < 0.22 and 0.45 < max(falls.values()) < 0.5
-    assert round(min(over.values()), 2) == 0.2 and max(over.values()) == 1
+    assert min(over, key=over.get) == "InvertedDoublePendulum-v5"
+    assert round(min(over.values()), 2) == 0.21
+    assert max(over, key=over.get) == "Reacher-v5" and max(over.values()) > 0.99
     assert 1.215 < worst < 1.225
 
 
@@ -618,8 +653,8 @@ def test_clipping_at_this_scale(runs):
         ratio.append(np.nanmedian(P["max_ratio"]))
         delta = runs.of(env_id, "trpo").settings[0]["delta"]
         above.append(np.nanmedian(P["kl"]) > delta)
-    assert round(min(clipped), 2) == 0.04 and round(max(clipped), 2) == 0.32
-    assert round(min(ratio), 1) == 1.4 and round(max(ratio), 1) == 2.5
+    assert round(min(clipped), 2) == 0.03 and round(max(clipped), 2) == 0.31
+    assert round(min(ratio), 1) == 1.4 and round(max(ratio), 1) == 2.4
     assert not any(above)
 
 
@@ -664,9 +699,13 @@ def test_trpo_against_trpo(runs):
         gain = np.median(ten) - max(lesson.floors()[env_id])
         gaps[env_id] = np.quantile(lesson.halves_apart(ten) / gain, (0.5, 0.9, 1))
         m = medians_of(runs, env_id)
-        if env_id in ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5"):
+        if env_id in ("Hopper-v5", "Walker2d-v5"):
             three = [m[x] for x in ("trpo", "npg", "ppo-clip")]
             assert np.ptp(three) / gain < gaps[env_id][1]
+        if env_id == "HalfCheetah-v5":
+            apart = (m["npg"] - m["ppo-clip"]) / gain
+            assert round(apart, 2) == 0.11 and apart > gaps[env_id][2]
+            assert m["ppo-clip"] < m["trpo"] < m["npg"]
         if env_id != "InvertedPendulum-v5":
             assert (np.median(ten) - m["pg"]) / gain > gaps[env_id][2]
     typical = [gaps[x][0] for x in ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5")]
