@@ -376,7 +376,7 @@ ANSWERS = {
             "table-seen",
             "the last state, where most is to be gained, gets next to",
         ),
-        "table-seen": ("weights-seen", "For none"),
+        "table-seen": ("weights-seen", "probability moves to larger advantages"),
     },
     "10_conjugate_gradient": {
         "product": ("product-words", "Eight terabytes"),
@@ -406,7 +406,7 @@ ANSWERS = {
             "singular-seen",
             "the *pseudo-inverse's*",
         ),
-        "length": ("length-seen", "Equal at *every* iteration"),
+        "length": ("length-seen", "the slope of $f$ along $x_k$ is 0"),
         "early": (
             "early-seen",
             "at the same true KL it gains half",

@@ -207,6 +207,20 @@ def test_few_samples_put_the_step_where_they_underrate_the_cost():
     assert enough > 0.4 and rest < 0.35
 
 
+def test_the_step_of_60_samples_over_many_tries():
+    """Scores by their formula; the page's 4000 tries have the median 24."""
+    world, policy, g, H = lesson.big_world()
+    rng, used = np.random.default_rng(7), []
+    for _ in range(1000):
+        s, u = lesson.visits(world, policy, 60, rng)
+        z = (u - s @ policy.weights) / policy.std
+        pull = (s[:, :, None] * (z / policy.std)[:, None]).reshape(60, -1)
+        scores = np.hstack([pull, z**2 - 1])
+        x = np.linalg.solve(scores.T @ scores / 60, g)
+        used.append((x @ H @ x) / (g @ x))  # KL / delta of the scaled step
+    assert np.median(used) == pytest.approx(24, abs=1.2)
+
+
 def test_few_states_harm_as_few_actions_do():
     """Both Fishers by their formulas, with z of several actions in a state."""
     world, policy, g, H = lesson.big_world()
