@@ -345,6 +345,14 @@ def test_the_guard_and_its_coin():
     np.testing.assert_array_equal(guard["return_mean"][0], guard["coin_return"][0])
 
 
+def test_the_pages_run_takes_a_detour_and_most_do_not():
+    """Seed 0 of twenty with raw inputs; batches until one has a mean of 475."""
+    R = load("trpo_guard")["return_mean"][0]  # no guard: TRPO as it is
+    needed = lesson.first_then_lowest(R)[0] + 1
+    assert needed[0] == 13 and R[0, 3] > 200 > 100 > R[0, 4]
+    assert np.mean((needed >= 6) & (needed <= 8)) == 0.75
+
+
 def test_a_guard_leaves_updates_out():
     """An update that isn't made keeps the policy, and so the next returns' level."""
     returns, made = lesson.cartpole_run(0, 4, lambda promise, solved: False)
