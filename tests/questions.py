@@ -471,7 +471,12 @@ ANSWERS = {
         ),
     },
     "12_trpo": {
-        "whole": ("same-text", "forty lines"),
+        "whole": (
+            "items-text",
+            "These two functions know nothing of samples",
+            "items-sample",
+            "Items 1 to 3: from the world to $g$ and $H$",
+        ),
         "riccati": (
             "sampled-seen",
             "The exact run finds all printed digits",
@@ -538,7 +543,12 @@ ANSWERS = {
             "The price runs away all the same",
         ),
         "rules-explore": ("rules-answer", "One of the seven, $\\beta = 1$"),
-        "after": ("after-seen", "1.98 is not the end"),
+        "after": (
+            "after-seen",
+            "Then the price doubles until $J$ is back. And again.",
+            "after-seen",
+            "The limit doesn't do that here",
+        ),
         "adam": ("adam-seen", "The old policy stays, the new one moves"),
         "versus": (
             "versus-seen",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import histories
-from trpo_lite import lqr
+from trpo_lite import lqr, mdp
 from trpo_lite.advantage import LinearValue, gae, normalize
 from trpo_lite.course import n12 as lesson
 from trpo_lite.course.data import load
@@ -22,6 +22,7 @@ from trpo_lite.policies import (
 )
 from trpo_lite.rollout import Samples, collect
 from trpo_lite.spaces import make_policy
+from trpo_lite.surrogate import surrogate
 from trpo_lite.train import train
 from trpo_lite.trpo import npg_update, trpo_update
 
@@ -344,6 +345,14 @@ def test_the_guard_and_its_coin():
     np.testing.assert_array_equal(guard["return_mean"][0], guard["coin_return"][0])
 
 
+def test_the_pages_run_takes_a_detour_and_most_do_not():
+    """Seed 0 of twenty with raw inputs; batches until one has a mean of 475."""
+    R = load("trpo_guard")["return_mean"][0]  # no guard: TRPO as it is
+    needed = lesson.first_then_lowest(R)[0] + 1
+    assert needed[0] == 13 and R[0, 3] > 200 > 100 > R[0, 4]
+    assert np.mean((needed >= 6) & (needed <= 8)) == 0.75
+
+
 def test_a_guard_leaves_updates_out():
     """An update that isn't made keeps the policy, and so the next returns' level."""
     returns, made = lesson.cartpole_run(0, 4, lambda promise, solved: False)
@@ -437,3 +446,66 @@ def test_the_uniform_policy_falls_into_a_hole_almost_always():
         there = after
     assert sum(ends.values()) == pytest.approx(1)
     assert ends[0.0] == pytest.approx(0.986, abs=0.001)
+
+
+def lake_names():
+    """The names of the page's cells that learn the lake, before its run."""
+    names = dict(np=np, mdp=mdp, surrogate=surrogate)
+    for id in ("six-cg", "six-step", "lake-code", "lake-update"):
+        exec(cells(id)[0], names)
+    return names
+
+
+def test_the_lakes_steps_raise_every_cell_and_what_a_larger_table_may_need():
+    """Page 05's argument, cell by cell; where CG stops early it doesn't hold."""
+
+    def worst(world, theta, iterations, updates, delta):
+        names, least = lake_names(), []
+        cg, S, A = names["cg"], *world.R.shape
+        names["cells"] = np.arange(S)
+        names["cg"] = lambda matvec, b: cg(matvec, b, iterations)
+        pi = TabularSoftmax(theta, S, A)
+        with np.errstate(all="ignore"):
+            for _ in range(updates):
+                now = mdp.evaluate(world, pi.probabilities())
+                pi = names["lake_update"](pi, now, delta)
+                least.append((pi.probabilities() * now.advantage).sum(-1).min())
+        return min(least)
+
+    lake, cliff = (
+        mdp.TabularMDP.from_gymnasium(name, 0.95)
+        for name in ("FrozenLake", "CliffWalking")
+    )
+    assert worst(lake, np.zeros(64), 10, 26, 0.05) > -1e-12
+    theta = 2 * np.random.default_rng(0).standard_normal(cliff.R.size)
+    early, late = (worst(cliff, theta, n, 3, 0.05) for n in (10, 400))
+    assert early < -1e-4 and late > -1e-6, (early, late)
+
+
+def test_the_likeliest_actions_are_optimal_in_every_cell_after_one_update():
+    names = lake_names()
+    lake, pi = names["lake"], TabularSoftmax.zeros(16, 4)
+    best, cell = mdp.evaluate(lake, mdp.optimal_policy(lake)), np.arange(16)
+    short = []
+    for _ in range(6):
+        now = mdp.evaluate(lake, pi.probabilities())
+        short.append((best.v - best.q[cell, now.pi.argmax(-1)]).max())
+        pi = names["lake_update"](pi, now, 0.05)
+    assert short[0] > 0.1 and max(short[1:]) < 1e-9
+
+
+def test_the_sampled_gap_wanders_between_one_and_four_percent():
+    """The picture's alternative text: the page's own run, by the package's update."""
+    world, start = lesson.mass()
+    top = lqr.performance(world, lqr.optimal_gain(world), 0.0)
+    whole = top - lqr.performance(world, start[:2].reshape(1, 2), np.exp(start[2:]))
+    env, rng, gaps = lesson.mass_environment(), np.random.default_rng(0), []
+    policy, V, state = lesson.mass_policy(), LinearValue(time_degree=0), None
+    for _ in range(31):
+        left = top - lqr.performance(world, policy.weights.T, policy.std)
+        gaps.append(left / whole)
+        batch, state = collect(env, policy, 1220, rng, state)
+        A_hat, V = lesson.estimate(batch, V, world.gamma, 0.97)
+        policy, _ = trpo_update(policy, batch, normalize(A_hat), 0.05, 1e-3)
+    env.close()
+    assert gaps[5] > 0.1 and min(gaps[10:]) > 0.005 and max(gaps[10:]) < 0.05

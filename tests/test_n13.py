@@ -185,6 +185,8 @@ def test_the_papers_rule_reaches_the_best_and_does_not_stay():
         run = lesson.road_run(adapt_beta, beta, 400)
         assert run[:20, 3].max() > best - 0.01  # it arrives
         assert run[40:, 3].min() < 0  # and leaves
+        back = (run[40:, 3] > 1.9).nonzero()[0]
+        assert (np.diff(back) > 1).sum() > 5  # comes back, and leaves again
         assert run[40:, 2].max() > 10 * lesson.DELTA
         long, short = run[:, 2] > 0.075, run[:, 2] < 0.05 / 1.5
         end = adapt_beta(run[-1, 0], run[-1, 2], 0.05)

@@ -287,6 +287,29 @@ def test_the_resting_place_is_a_top_of_the_objective(p_old, A):
     assert L[before].max() < L[at] - 1e-4  # uphill all the way
 
 
+def test_the_turned_signs_largest_kl_is_five_times_that_of_ppo_and_its_median_is_not():
+    """Twelve updates of seed 0, by the package: the sign is turned in A."""
+    found = {}
+    for sign in (1, -1):
+        env, policy = lesson.cartpole()
+        rng, state, value, sizes = np.random.default_rng(0), None, LinearValue(), []
+        for _ in range(12):
+            batch, state = collect(env, policy, 4096, rng, state)
+            seen = batch.observations, batch.time
+            v = value.predict(*seen)
+            A = gae(batch, v, value.predict(batch.next_observations, batch.time + 1),
+                    0.995, 0.97)  # fmt: skip
+            value = value.fit(*seen, v + A)
+            policy, said = ppo_clip_update(
+                policy, batch, sign * A, 0.2, 10, 8, 0.01, rng
+            )  # fmt: skip
+            sizes.append(said.kl)
+        env.close()
+        found[sign] = np.max(sizes), np.median(sizes)
+    (largest, median), (sick_largest, sick_median) = found[1], found[-1]
+    assert 3 < sick_largest / largest < 8 and sick_median < 1.2 * median
+
+
 def test_on_the_road_the_climb_ends_as_with_one_state():
     assert lesson.resting_place.reference(0.1, (-1, 1), 0.2) == pytest.approx(0.28)
 

@@ -83,6 +83,13 @@ def test_the_example_of_a_check_is_what_the_check_says(text):
     assert details[1].startswith("pieces.gaussian_score.case(0) is ")
 
 
+def test_pendulum_is_on_page_15_and_resets_on_page_17(text):
+    """What this page says of the others."""
+    for page, said in (("15_results", "Pendulum-v1"), ("17_bug_museum", "only resets")):
+        assert said in (PAGE.parent / f"{page}.ipynb").read_text(encoding="utf-8")
+    assert "**Pendulum** is the one that page 15 has trained" in text
+
+
 def test_the_tasks_are_as_the_page_says(text):
     for task in TASKS:
         row = re.search(rf"^\| {task.env_id.split('-')[0]} \|.*$", text, re.M)[0]

@@ -163,8 +163,8 @@ def draw_mass(J, optimum, start):
 gaps = Picture(
     draw_mass,
     "The gap to the optimum over updates, on a log axis. The exact run falls without "
-    "end. The sampled one follows for ten updates, then stays at about one or two "
-    "percent of the first gap.",
+    "end. The sampled one follows for ten updates, then wanders between about one and "
+    "four percent of the first gap.",
 )
 
 
