@@ -230,6 +230,18 @@ def test_products_of_few_inputs_and_squares_of_many(size, count):
     assert left < 0.2 if size == 17 else 0.2 < left < 4.5
 
 
+@pytest.mark.parametrize("size", [105, 348])  # Ant-v5's inputs, and Humanoid-v5's
+def test_a_batch_of_many_inputs_needs_little_memory(size):
+    rng, rows = np.random.default_rng(0), 4096
+    seen, time = rng.standard_normal((rows, size)), np.arange(float(rows))
+    tracemalloc.start()
+    LinearValue().fit(seen, time, seen[:, 0]).predict(seen, time)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # a few times the inputs; all products of 348 would be two gigabytes
+    assert peak < 6 * seen.nbytes < 70e6
+
+
 def test_bad_input_is_refused():
     batch = random_batch(np.random.default_rng(0))
     v = np.zeros(len(batch))

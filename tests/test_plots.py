@@ -359,6 +359,11 @@ def test_no_earlier_style_shows_through():
         )
 
     expected = figure()
+    settings = {k: v for k, v in matplotlib.rcParams.items() if k != "backend"}
+    for name in matplotlib.style.available:
+        matplotlib.style.use(name)
+        style.use()
+        assert {k: matplotlib.rcParams[k] for k in settings} == settings, name
     for name in ("dark_background", "ggplot", "seaborn-v0_8-poster"):
         matplotlib.style.use(name)
         assert figure() != expected, name

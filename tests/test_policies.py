@@ -361,6 +361,19 @@ def test_what_the_caller_changes_afterwards_changes_nothing(name):
     assert not np.array_equal(policy.at(seen).log_prob(actions), before[0])
 
 
+def test_features_that_are_the_observations_themselves_are_copied():
+    rng = np.random.default_rng(0)
+    policy = LinearGaussian(
+        rng.standard_normal(4), 1, lambda observations: observations
+    )
+    seen, v = rng.standard_normal((9, 3)), np.ones(4)
+    old = policy.at(seen)
+    before = old.fisher_product(v)
+    seen[:] = 0
+    assert np.array_equal(old.fisher_product(v), before)
+    assert np.array_equal(old.with_theta(policy.theta).fisher_product(v), before)
+
+
 @EACH
 def test_nothing_is_written_into_what_was_given(name):
     policy, new, observations, actions = make(name)

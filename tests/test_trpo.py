@@ -199,6 +199,18 @@ def test_a_positive_mean_of_a_passes_nothing_by_itself():
     assert surrogate < 0
 
 
+def test_a_sample_remembers_no_theta():
+    """A search that moves one array along in place still gets the numbers of each."""
+    policy, batch, advantages = softmax()
+    sample = Sample.of(policy, batch, advantages)
+    theta, step = policy.theta.copy(), 0.01 * sample.gradient()
+    sample.evaluate(theta)
+    theta += step
+    moved = sample.evaluate(theta)
+    assert moved == Sample.of(policy, batch, advantages).evaluate(policy.theta + step)
+    assert moved[0] > 0 and moved[1] > 0
+
+
 # ---------------------------------------------------------------------- the numbers
 
 

@@ -74,6 +74,14 @@ def fraction(name, value):
     return number
 
 
+def inside(name, value):
+    """`value` as a float; ValueError unless 0 < value < 1."""
+    number = float(value)
+    if not 0 < number < 1:
+        raise ValueError(f"{name} must be in (0, 1), got {value!r}")
+    return number
+
+
 def one_of(name, value, choices):
     """`value`; ValueError unless it is among `choices`."""
     if value not in choices:

@@ -50,8 +50,7 @@ def line_search(evaluate, theta, step, delta, backtrack=0.8, max_backtracks=10):
     if step.shape != theta.shape:
         raise ValueError(f"step has shape {step.shape}, expected {theta.shape}")
     delta = _check.positive("delta", delta)
-    if not 0 < backtrack < 1:
-        raise ValueError(f"backtrack must be in (0, 1), got {backtrack!r}")
+    backtrack = _check.inside("backtrack", backtrack)
     max_backtracks = _check.count("max_backtracks", max_backtracks, least=0)
     if not step.any():
         return LineSearch(theta, False, 0, (), "zero step")

@@ -156,9 +156,7 @@ def random_policy(rng, n_states, n_actions):
 
 def shared_policy(p, n_states=2):
     """One parameter for all states: Pr(action 1) = p, [S, 2]."""
-    p = float(p)
-    if not 0 <= p <= 1:
-        raise ValueError(f"p must be in [0, 1], got {p!r}")
+    p = _check.fraction("p", p)
     return np.tile([1 - p, p], (n_states, 1))
 
 
@@ -181,7 +179,7 @@ def chain(n=5, gamma=0.9, slip=0.1):
     Action right in the last state earns 1, action left in the first .1.
     """
     _check.count("n", n)
-    slip = _probability("slip", slip)
+    slip = _check.fraction("slip", slip)
     s = np.arange(n)
     left, right = np.maximum(s - 1, 0), np.minimum(s + 1, n - 1)
     P = np.zeros((n, 2, n))
@@ -202,7 +200,7 @@ def grid(rows=4, cols=4, gamma=0.9, slip=0.0):
     """
     _check.count("rows", rows)
     _check.count("cols", cols)
-    slip = _probability("slip", slip)
+    slip = _check.fraction("slip", slip)
     n = rows * cols
     row, col = np.divmod(np.arange(n), cols)
     moves = ((0, -1), (1, 0), (0, 1), (-1, 0))
@@ -281,12 +279,6 @@ def _greedy(evaluation):
 
 def _policy(mdp, pi):
     return _check.distributions("pi", pi, (mdp.n_states, mdp.n_actions))
-
-
-def _probability(name, value):
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be in [0, 1], got {value!r}")
-    return float(value)
 
 
 def _newest(env_id, registry):

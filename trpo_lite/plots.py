@@ -169,7 +169,7 @@ def learning_curves(
         _reference(axes, *threshold)
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axes.margins(x=0.01)
-    _thousands(axes.xaxis)
+    thousands(axes.xaxis)
     _end_labels(axes, ends)
     return fig
 
@@ -215,7 +215,7 @@ def dashboard(history, title="", panels=None, limits=None):
         axes.set(title=name)
         axes.set_xlim(0, steps.max() * 1.02)
         axes.locator_params(axis="x", nbins=4)
-        _thousands(axes.xaxis)
+        thousands(axes.xaxis)
     for axes in cells[len(shown) :]:
         axes.set_visible(False)
     for axes in cells[: len(shown)][-n_cols:]:
@@ -411,7 +411,7 @@ def _end_labels(axes, ends, gap=0.075):
         axes.text(1.015, height, label, color=style.ink(color), **place)
 
 
-def _thousands(axis):
+def thousands(axis):
     """Ticks as 0, 50k, 100k, 1M: environment steps are large."""
     from matplotlib.ticker import FuncFormatter
 

@@ -150,8 +150,8 @@ class TableMap:
     def _visits(self):
         return np.bincount(self.states, minlength=self.shape[0])
 
-    def take(self, rows):
-        return replace(self, states=self.states[rows])
+    def take(self, which):
+        return replace(self, states=self.states[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,9 +171,9 @@ class FeatureMap:
         """phi change^T [F*k] for a change [k, N]."""
         return (self.phi @ change.T).ravel()
 
-    def take(self, rows):
+    def take(self, which):
         """Laid out row by row in memory: from that it is fast to take again."""
-        return replace(self, phi=self.phi.T.take(rows, 0).T)
+        return replace(self, phi=self.phi.T.take(which, 0).T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +194,8 @@ class MeanAndDeviationMap:
         mean, log_std = change
         return np.concatenate([self.mean.transpose(mean), log_std])
 
-    def take(self, rows):
-        return replace(self, mean=self.mean.take(rows))
+    def take(self, which):
+        return replace(self, mean=self.mean.take(which))
 
 
 # ------------------------------------------------------------------ the three policies
@@ -300,6 +300,13 @@ class _Linear(_Policy):
             )
         return rows.T
 
+    def _feature_map(self, observations):
+        """From weights to outputs; what the caller changes later changes nothing."""
+        phi = self._phi(observations)
+        if np.may_share_memory(phi, np.asarray(observations)):
+            phi = phi.copy("K")
+        return FeatureMap(phi, self.sizes[1])
+
 
 @dataclass(frozen=True, eq=False)
 class LinearSoftmax(_Linear):
@@ -342,7 +349,7 @@ class LinearSoftmax(_Linear):
         return self.weights.T @ self._phi(observations)
 
     def _jacobian(self, observations):
-        return FeatureMap(self._phi(observations), self.n_actions)
+        return self._feature_map(observations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -396,7 +403,7 @@ class LinearGaussian(_Linear):
         return self._phi(observations).T @ self.weights
 
     def _jacobian(self, observations):
-        return MeanAndDeviationMap(FeatureMap(self._phi(observations), self.action_dim))
+        return MeanAndDeviationMap(self._feature_map(observations))
 
 
 def _fit(size, outputs, extra_rows, features):

@@ -119,9 +119,8 @@ def ppo_penalty_update(
         old = new.with_theta(policy.theta)
         return penalty_gradient(old, new, *columns, beta)
 
-    new, diagnostics = _climb(
-        sample, gradient, epochs, minibatches, learning_rate, rng, normalize
-    )
+    passes = epochs, minibatches, learning_rate, rng, normalize
+    new, diagnostics = _climb(sample, gradient, *passes)
     if diagnostics.refused:
         return new, replace(diagnostics, beta=beta)
     return new, replace(diagnostics, beta=adapt_beta(beta, diagnostics.kl, target_kl))
@@ -163,17 +162,8 @@ def ppo_clip_update(
     def gradient(new, *columns):
         return clip_gradient(new, *columns, clip)
 
-    return _climb(
-        sample,
-        gradient,
-        epochs,
-        minibatches,
-        learning_rate,
-        rng,
-        normalize,
-        target_kl,
-        clip,
-    )
+    passes = epochs, minibatches, learning_rate, rng, normalize
+    return _climb(sample, gradient, *passes, target_kl, clip)
 
 
 def _climb(

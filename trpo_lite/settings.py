@@ -11,11 +11,6 @@ from trpo_lite import _check
 ALGORITHMS = ("trpo", "npg", "pg", "ppo-penalty", "ppo-clip")
 
 
-def _inside(name, value):
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must be in (0, 1), got {value!r}")
-
-
 def _a_return(name, value):
     if np.isnan(value):
         raise ValueError(f"{name} must be a return, got nan")
@@ -88,9 +83,9 @@ class Settings:
     cg_tolerance: float = _setting(
         1e-10, "relative residual at which CG stops", _check.not_negative
     )
-    backtrack: float = _setting(0.8, "factor of the line search (trpo)", _inside)
+    backtrack: float = _setting(0.8, "factor of the line search (trpo)", _check.inside)
     max_backtracks: int = _setting(
-        10, "tries of the line search (trpo)", _check.not_negative
+        10, "how often it shortens a step at most (trpo)", _check.not_negative
     )
     learning_rate: float = _setting(
         0.01, "step size (pg), Adam's (ppo)", _check.positive

@@ -56,36 +56,9 @@ def train(
     """
     algorithm = _check.one_of("algorithm", algorithm, ALGORITHMS)
     seed = _check.count("seed", seed, least=0)
-    known = [f.name for f in dataclasses.fields(Settings)]
-    for name in settings:
-        if name not in known:
-            raise TypeError(f"no setting {name!r}; there are {', '.join(known)}")
-    Settings(**settings)  # refuse wrong values before anything is made
     name = env_id if isinstance(env_id, str) else getattr(env_id, "__name__", "")
-    probe = make_environment(env_id, 1)
-    discrete = policy_kind(probe) is not LinearGaussian
-    _close(probe)
-    s = Settings(**{**preset(name, algorithm, discrete), **settings})
-    n = min(s.environments, s.batch, s.steps)
-    rows = min(s.batch, s.steps) // n * n
-    if algorithm.startswith("ppo") and s.minibatches > rows:
-        raise ValueError(
-            f"minibatches must be at most the batch's {rows} rows, got {s.minibatches}"
-        )
-
-    start_steps = max(s.start_steps, rows)
-    starts = min(s.starts, max(s.steps // start_steps, 1))
-    own = replace(s, steps=s.steps - (starts - 1) * start_steps)
-    envs = _separate_environments(env_id, n, starts)
-    rng = np.random.default_rng(seed)
-    rngs = [rng, *rng.spawn(starts - 1)]
-    policies = [initial_policy(env, s, rng) for env, rng in zip(envs, rngs)]
-    runs = [
-        iterations(env, policy, algorithm, own, rng)
-        for env, policy, rng in zip(envs, policies, rngs)
-    ]
-    policy = policies[0]
-    header = {"env_id": name, "algorithm": algorithm, "seed": seed}
+    s = _settled(env_id, name, algorithm, settings)
+    envs, policy, updates = _starts(env_id, algorithm, s, np.random.default_rng(seed))
     log, stopped, problem = [], "steps", None
     bar = Progress(s.steps, name, progress)
     start = time.perf_counter()
@@ -93,7 +66,7 @@ def train(
         try:
             try:
                 pressed.raising = True
-                for new, batch, said in best_start(runs, start_steps):
+                for new, batch, said in updates:
                     policy = new
                     done = len(batch) + (log[-1]["steps"] if log else 0)
                     row = _row(done, time.perf_counter() - start, batch, said)
@@ -116,6 +89,7 @@ def train(
         bar.close()
         for env in envs:
             _close(env)
+        header = {"env_id": name, "algorithm": algorithm, "seed": seed}
         history = History(
             settings={**header, **dataclasses.asdict(s)},
             policy=policy,
@@ -128,6 +102,48 @@ def train(
         problem.history = history
         raise problem
     return history
+
+
+def _settled(env_id, name, algorithm, given):
+    """The run's Settings: what was `given`, then the preset of `name`.
+
+    TypeError or ValueError if one is wrong, or no policy can act in `env_id`.
+    """
+    known = [f.name for f in dataclasses.fields(Settings)]
+    for setting in given:
+        if setting not in known:
+            raise TypeError(f"no setting {setting!r}; there are {', '.join(known)}")
+    Settings(**given)  # refuse wrong values before anything is made
+    probe = make_environment(env_id, 1)
+    discrete = policy_kind(probe) is not LinearGaussian
+    _close(probe)
+    return Settings(**{**preset(name, algorithm, discrete), **given})
+
+
+def _starts(env_id, algorithm, s, rng):
+    """(vector environments, the first policy, what `best_start` yields) of a run."""
+    n = min(s.environments, s.batch, s.steps)
+    rows = _rows(s, n)
+    if algorithm.startswith("ppo") and s.minibatches > rows:
+        raise ValueError(
+            f"minibatches must be at most the batch's {rows} rows, got {s.minibatches}"
+        )
+    start_steps = max(s.start_steps, rows)
+    starts = min(s.starts, max(s.steps // start_steps, 1))
+    own = replace(s, steps=s.steps - (starts - 1) * start_steps)
+    envs = _separate_environments(env_id, n, starts)
+    rngs = [rng, *rng.spawn(starts - 1)]
+    policies = [initial_policy(env, s, rng) for env, rng in zip(envs, rngs)]
+    runs = [
+        iterations(env, policy, algorithm, own, rng)
+        for env, policy, rng in zip(envs, policies, rngs)
+    ]
+    return envs, policies[0], best_start(runs, start_steps)
+
+
+def _rows(s, n):
+    """The rows of a batch of `n` environments: whole vector steps, in all `steps`."""
+    return min(s.batch, s.steps) // n * n
 
 
 def _separate_environments(env_id, n, count):
@@ -154,7 +170,7 @@ def iterations(env, policy, algorithm, s, rng):
     """
     update = _updater(algorithm, s, rng)
     value = LinearValue(n_states=n_states(env), ridge=s.ridge)
-    rows = min(s.batch, s.steps) // env.num_envs * env.num_envs
+    rows = _rows(s, env.num_envs)
     state, done = None, 0
     while not done or s.steps - done >= rows:  # for k = 0, 1, ...
         batch, state = collect(env, policy, rows, rng, state)  # item 1

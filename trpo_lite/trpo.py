@@ -66,15 +66,16 @@ class Sample:
             kl = float(self.old.kl(new).mean())
         return surrogate, kl, float(ratio.max()), new
 
-    def move(self, theta, stop, g, natural=None, found=None, **more):
+    def move(self, theta, stop, g, natural=None, search=None, **more):
         """(new policy, Diagnostics) at theta; the old one if anything isn't finite.
 
         Nor is a policy taken whose deviations' squares or inverses overflow.
 
-        found : `measure(theta)`, if that is known already
+        natural, search : the NaturalStep and the LineSearch that led there, if any
         """
         old = self.old.policy
         home = 0.0, 0.0, 1.0, self.old
+        found = search.found if search else None
         finite = np.isfinite(g).all() and np.isfinite(theta).all()
         if finite and found is None:
             found = home if np.array_equal(theta, old.theta) else self.measure(theta)
@@ -93,6 +94,7 @@ class Sample:
             step_norm=norms[1],
             refused=not finite,
             **(_of_natural(natural) if natural else {}),
+            **({"backtracks": search.backtracks} if search else {}),
             **more,
         )
 
@@ -190,11 +192,4 @@ def trpo_update(
     search = line_search(  # item 6
         sample.measure, policy.theta, natural.step, delta, backtrack, max_backtracks
     )
-    return sample.move(
-        search.theta,
-        search.stop,
-        g,
-        natural,
-        search.found,
-        backtracks=search.backtracks,
-    )
+    return sample.move(search.theta, search.stop, g, natural, search)

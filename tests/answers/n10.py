@@ -42,12 +42,12 @@ def damped_direction__own_cg(policy, observations, g, damping):
     return list(x)
 
 
-def solve_from__in_place(product, b, x0, iterations):
+def solve_from__in_place(matvec, b, x0, iterations):
     x = np.array(x0)
-    r = b - product(x)
+    r = b - matvec(x)
     p, rr = r.copy(), r @ r
     for _ in range(iterations):
-        Ap = product(p)
+        Ap = matvec(p)
         alpha = rr / (p @ Ap)
         x += alpha * p
         r -= alpha * Ap
@@ -57,23 +57,23 @@ def solve_from__in_place(product, b, x0, iterations):
     return x
 
 
-def solve_from__shifted(product, b, x0, iterations):
+def solve_from__shifted(matvec, b, x0, iterations):
     """CG from 0 for what x0 leaves of b, then x0 added."""
-    r = b - product(x0)
+    r = b - matvec(x0)
     x, p = np.zeros(len(b)), r
     for _ in range(iterations):
-        alpha = (p @ r) / (p @ product(p))
+        alpha = (p @ r) / (p @ matvec(p))
         x = x + alpha * p
-        r = b - product(x0 + x)
-        p = r - (r @ product(p)) / (p @ product(p)) * p
+        r = b - matvec(x0 + x)
+        p = r - (r @ matvec(p)) / (p @ matvec(p)) * p
     return x0 + x
 
 
-def solve_from__krylov(product, b, x0, iterations):
+def solve_from__krylov(matvec, b, x0, iterations):
     """The lowest point over x0 + the span of r, A r, A^2 r, ..."""
-    basis = [b - product(x0)]
+    basis = [b - matvec(x0)]
     for _ in range(iterations - 1):
-        basis.append(product(basis[-1]) / np.linalg.norm(basis[-1]))
+        basis.append(matvec(basis[-1]) / np.linalg.norm(basis[-1]))
     V = np.linalg.qr(np.array(basis).T)[0]
-    AV = np.array([product(column) for column in V.T]).T
-    return x0 + V @ np.linalg.solve(V.T @ AV, V.T @ (b - product(x0)))
+    AV = np.array([matvec(column) for column in V.T]).T
+    return x0 + V @ np.linalg.solve(V.T @ AV, V.T @ (b - matvec(x0)))

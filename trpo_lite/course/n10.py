@@ -336,45 +336,45 @@ convergence = Widget(
 # --- exercises
 
 
-def gaussian_product_stub(rows, std, v):
-    """F v [k] for u ~ N(rows @ w, std^2), one action; rows [N, k]."""
-    change = rows @ v  # how each row's mean moves, [N]
+def gaussian_product_stub(phi, std, v):
+    """F v [k] for u ~ N(phi @ w, std^2), one action; phi [N, k]."""
+    change = phi @ v  # how each row's mean moves, [N]
     weights = change / ...  # the mean over rows, and the variance
-    return rows.T @ weights
+    return phi.T @ weights
 
 
-def gaussian_product_reference(rows, std, v):
-    """F v [k] for u ~ N(rows @ w, std^2), one action; rows [N, k]."""
-    change = rows @ v  # how each row's mean moves, [N]
-    weights = change / (len(rows) * std**2)
-    return rows.T @ weights
+def gaussian_product_reference(phi, std, v):
+    """F v [k] for u ~ N(phi @ w, std^2), one action; phi [N, k]."""
+    change = phi @ v  # how each row's mean moves, [N]
+    weights = change / (len(phi) * std**2)
+    return phi.T @ weights
 
 
-def forgets_variance(rows, std, v):
-    return rows.T @ (rows @ v) / len(rows)
+def forgets_variance(phi, std, v):
+    return phi.T @ (phi @ v) / len(phi)
 
 
-def divides_by_std(rows, std, v):
-    return rows.T @ (rows @ v) / (len(rows) * std)
+def divides_by_std(phi, std, v):
+    return phi.T @ (phi @ v) / (len(phi) * std)
 
 
-def times_variance(rows, std, v):
-    return rows.T @ (rows @ v) * std**2 / len(rows)
+def times_variance(phi, std, v):
+    return phi.T @ (phi @ v) * std**2 / len(phi)
 
 
-def only_the_diagonal(rows, std, v):
-    return (rows**2).mean(0) * v / std**2
+def only_the_diagonal(phi, std, v):
+    return (phi**2).mean(0) * v / std**2
 
 
-def mean_row(rows, std, v):
-    return rows.mean(0) * (rows @ v).mean() / std**2
+def mean_row(phi, std, v):
+    return phi.mean(0) * (phi @ v).mean() / std**2
 
 
 def product_cases(rng):
     cases = []
     for n, k in ((5, 2), (8, 3), (20, 6)):
-        rows = rng.standard_normal((n, k))
-        cases.append((rows, float(rng.uniform(0.3, 2)), rng.standard_normal(k)))
+        phi = rng.standard_normal((n, k))
+        cases.append((phi, float(rng.uniform(0.3, 2)), rng.standard_normal(k)))
     return cases
 
 
@@ -402,7 +402,7 @@ gaussian_product = Exercise(
     hints=(
         "The KL of moving the mean by c is c^2 / (2 std^2), averaged over the rows.",
         "F = mean of row row^T / std^2. Put v behind it: row (row.v) / std^2.",
-        "rows.T @ weights sums over the rows; so change is divided by N and by std**2.",
+        "phi.T @ weights sums over the rows; so change is divided by N and by std**2.",
     ),
     cases=product_cases,
     invariants=(not_negative,),
@@ -412,28 +412,28 @@ gaussian_product = Exercise(
 def damped_direction_stub(policy, observations, g, damping):
     """x with (F + damping I) x = g, [size]."""
 
-    def product(v):
+    def fisher_product(v):
         Fv = policy.at(observations).fisher_product(v)
         return Fv + damping * policy.theta
 
-    return conjugate_gradient(product, g, len(g)).x
+    return conjugate_gradient(fisher_product, g, len(g)).x
 
 
 def damped_direction_reference(policy, observations, g, damping):
     """x with (F + damping I) x = g, [size]."""
 
-    def product(v):
+    def fisher_product(v):
         Fv = policy.at(observations).fisher_product(v)
         return Fv + damping * v
 
-    return conjugate_gradient(product, g, len(g)).x
+    return conjugate_gradient(fisher_product, g, len(g)).x
 
 
 def solved_with(policy, observations, g, term):
-    def product(v):
+    def fisher_product(v):
         return term(policy.at(observations).fisher_product(v), v)
 
-    return conjugate_gradient(product, g, len(g)).x
+    return conjugate_gradient(fisher_product, g, len(g)).x
 
 
 def no_damping(policy, observations, g, damping):
@@ -460,14 +460,14 @@ def damping_cases(rng):
     cases = []
     for n, k in ((30, 2), (40, 3), (60, 4)):
         policy = LinearGaussian(0.3 * rng.standard_normal(k + 1), 1)
-        rows = rng.standard_normal((n, k))
-        cases.append((policy, rows, rng.standard_normal(k + 1), 0.2))
+        phi = rng.standard_normal((n, k))
+        cases.append((policy, phi, rng.standard_normal(k + 1), 0.2))
     return cases
 
 
 def solves(arguments, result):
-    policy, rows, g, damping = arguments
-    left = policy.at(rows).fisher_product(result) + damping * np.asarray(result) - g
+    policy, phi, g, damping = arguments
+    left = policy.at(phi).fisher_product(result) + damping * np.asarray(result) - g
     if np.linalg.norm(left) > 1e-6 * np.linalg.norm(g):
         return "(F + damping I) x is not g"
     return None
@@ -501,18 +501,18 @@ damped_direction = Exercise(
 )
 
 
-def solve_from_stub(product, b, x0, iterations):
+def solve_from_stub(matvec, b, x0, iterations):
     """x_k of conjugate gradients for A x = b that start at x0, [n]."""
     ...  # your code
 
 
-def solve_from_reference(product, b, x0, iterations):
+def solve_from_reference(matvec, b, x0, iterations):
     """x_k of conjugate gradients for A x = b that start at x0, [n]."""
     x = x0
-    r = b - product(x0)
+    r = b - matvec(x0)
     p = r
     for _ in range(iterations):
-        Ap = product(p)
+        Ap = matvec(p)
         alpha = (r @ r) / (p @ Ap)
         x = x + alpha * p
         new_r = r - alpha * Ap
@@ -521,10 +521,10 @@ def solve_from_reference(product, b, x0, iterations):
     return x
 
 
-def run_cg(product, x, r, iterations, beta):
+def run_cg(matvec, x, r, iterations, beta):
     p = r
     for _ in range(iterations):
-        Ap = product(p)
+        Ap = matvec(p)
         alpha = (r @ r) / (p @ Ap)
         x, new_r = x + alpha * p, r - alpha * Ap
         p, r = new_r + beta(new_r @ new_r, r @ r) * p, new_r
@@ -535,39 +535,39 @@ def ratio(new, old):
     return new / old
 
 
-def ignores_start(product, b, x0, iterations):
-    return run_cg(product, np.zeros_like(b), b, iterations, ratio)
+def ignores_start(matvec, b, x0, iterations):
+    return run_cg(matvec, np.zeros_like(b), b, iterations, ratio)
 
 
-def residual_of_zero(product, b, x0, iterations):
-    return run_cg(product, x0, b, iterations, ratio)
+def residual_of_zero(matvec, b, x0, iterations):
+    return run_cg(matvec, x0, b, iterations, ratio)
 
 
-def only_the_change(product, b, x0, iterations):
-    return run_cg(product, 0 * b, b - product(x0), iterations, ratio)
+def only_the_change(matvec, b, x0, iterations):
+    return run_cg(matvec, 0 * b, b - matvec(x0), iterations, ratio)
 
 
-def steepest(product, b, x0, iterations):
-    r = b - product(x0)
-    return run_cg(product, x0, r, iterations, lambda new, old: 0.0)
+def steepest(matvec, b, x0, iterations):
+    r = b - matvec(x0)
+    return run_cg(matvec, x0, r, iterations, lambda new, old: 0.0)
 
 
-def overwritten(product, b, x0, iterations):
-    r = b - product(x0)
-    return run_cg(product, x0, r, iterations, lambda new, old: 1.0)
+def overwritten(matvec, b, x0, iterations):
+    r = b - matvec(x0)
+    return run_cg(matvec, x0, r, iterations, lambda new, old: 1.0)
 
 
-def upside_down(product, b, x0, iterations):
-    r = b - product(x0)
-    return run_cg(product, x0, r, iterations, lambda new, old: old / new)
+def upside_down(matvec, b, x0, iterations):
+    r = b - matvec(x0)
+    return run_cg(matvec, x0, r, iterations, lambda new, old: old / new)
 
 
-def aliased(product, b, x0, iterations):
+def aliased(matvec, b, x0, iterations):
     x = x0
-    r = b - product(x0)
+    r = b - matvec(x0)
     p = r
     for _ in range(iterations):
-        Ap = product(p)
+        Ap = matvec(p)
         rr = r @ r
         alpha = rr / (p @ Ap)
         x = x + alpha * p
@@ -576,8 +576,8 @@ def aliased(product, b, x0, iterations):
     return x
 
 
-def one_less(product, b, x0, iterations):
-    return run_cg(product, x0, b - product(x0), iterations - 1, ratio)
+def one_less(matvec, b, x0, iterations):
+    return run_cg(matvec, x0, b - matvec(x0), iterations - 1, ratio)
 
 
 class Matrix:
@@ -616,9 +616,9 @@ solve_from = Exercise(
     },
     hints=(
         "Only the first lines of the page's cg know that it starts at 0.",
-        "The residual is what is left of b: r = b - product(x0), and p = r.",
-        "x = x0; r = b - product(x0); p = r; then the page's loop, unchanged, with "
-        "Ap = product(p).",
+        "The residual is what is left of b: r = b - matvec(x0), and p = r.",
+        "x = x0; r = b - matvec(x0); p = r; then the page's loop, unchanged, with "
+        "Ap = matvec(p).",
     ),
     cases=start_cases,
 )

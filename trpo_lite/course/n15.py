@@ -177,8 +177,8 @@ def _task_panels(size, **options):
         axes.locator_params(axis="x", nbins=3)
         axes.locator_params(axis="y", nbins=4)
         axes.tick_params(labelsize=9.5)
-        plots._thousands(axes.xaxis)
-        plots._thousands(axes.yaxis)
+        plots.thousands(axes.xaxis)
+        plots.thousands(axes.yaxis)
     for axes in cells[:, 0]:
         axes.set_ylabel("mean return")
     for axes in cells[1]:
@@ -444,7 +444,7 @@ def draw_against(runs, broken, pairs):
         _each_seed(axes, runs.of(env_id, "trpo", seeds=group["seed"]), group)
         axes.set(xlabel="steps")
         axes.locator_params(axis="x", nbins=3)
-        plots._thousands(axes.xaxis)
+        plots.thousands(axes.xaxis)
         plots.words_above(
             axes,
             (f"──  {SHORT[env_id]}", style.BLUE),
@@ -562,7 +562,7 @@ def draw_linear(pairs):
             _median_and_band(axes, runs, i)
         axes.set(xlabel="steps", title=task)
         axes.locator_params(axis="x", nbins=3)
-        plots._thousands(axes.xaxis)
+        plots.thousands(axes.xaxis)
     cells[0][0].set_ylabel("mean return")
     store = load("robots_linear")
     angle, torques = store["map/angle"], store["map/torque"].astype(float).clip(-2, 2)

@@ -143,54 +143,54 @@ def iterations_early():
     return 1
 
 
-def solve(product, g, iterations):
+def solve(matvec, g, iterations):
     """Conjugate gradients, the ten lines of page 10: they ask no questions."""
     x, r, p = np.zeros_like(g), g, g
     for _ in range(iterations):
         if r @ r < 1e-20 * (g @ g):
             break
-        Fp = product(p)
+        Fp = matvec(p)
         alpha = (r @ r) / (p @ Fp)
         x, new_r = x + alpha * p, r - alpha * Fp
         p, r = new_r + (new_r @ new_r) / (r @ r) * p, new_r
     return x
 
 
-def search(evaluate, theta, step, delta, backtrack=0.8, tries=11):
+def search(evaluate, theta, step, delta, backtrack=0.8, max_backtracks=10):
     """(theta_{k+1}, tries used)."""
-    for j in range(tries):
+    for j in range(max_backtracks + 1):
         candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             return candidate, j + 1
-    return theta, tries
+    return theta, j + 1
 
 
-def search_not_restored(evaluate, theta, step, delta, backtrack=0.8, tries=11):
-    for j in range(tries):
+def search_not_restored(evaluate, theta, step, delta, backtrack=0.8, max_backtracks=10):
+    for j in range(max_backtracks + 1):
         candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             return candidate, j + 1
-    return candidate, tries
+    return candidate, j + 1
 
 
-def search_without_kl(evaluate, theta, step, delta, backtrack=0.8, tries=11):
-    for j in range(tries):
+def search_without_kl(evaluate, theta, step, delta, backtrack=0.8, max_backtracks=10):
+    for j in range(max_backtracks + 1):
         candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)  # noqa: RUF059
         if L > 0:
             return candidate, j + 1
-    return theta, tries
+    return theta, j + 1
 
 
-def search_accumulating(evaluate, theta, step, delta, backtrack=0.8, tries=11):
-    for j in range(tries):
+def search_accumulating(evaluate, theta, step, delta, backtrack=0.8, max_backtracks=10):
+    for j in range(max_backtracks + 1):
         candidate = theta + backtrack**j * step
         L, kl = evaluate(candidate)
         if L > 0 and kl <= delta:
             theta = candidate
-    return theta, tries
+    return theta, j + 1
 
 
 def taken(theta, step, found):
@@ -217,7 +217,7 @@ class Parts:
 
     kl: Callable = mean_kl
     cost: Callable = cost
-    product: Callable = damped
+    fisher_product: Callable = damped
     iterations: Callable = iterations
     search: Callable = search
     taken: Callable = taken
@@ -234,7 +234,7 @@ PATIENTS = {  # numbered, so that the page doesn't give the answer away
     7: Parts(search=search_accumulating),
     8: Parts(search=search_without_kl),
     9: Parts(cost=cost_stale),
-    10: Parts(product=damped_theta),
+    10: Parts(fisher_product=damped_theta),
     11: Parts(iterations=iterations_early),
     12: Parts(trained=trained_without_log_std),
     13: Parts(kl=mean_kl_bracket),
@@ -292,7 +292,7 @@ def one_update(parts, batch, delta=DELTA, turn=1.0, stale=None):
     H = hessian(parts.cost(parts.kl, batch, theta if stale is None else stale), theta)
 
     def fisher_product(v):
-        return parts.product(H, theta, v)
+        return parts.fisher_product(H, theta, v)
 
     def evaluate(new):
         return batch.surrogate(new), parts.kl(batch.moment, theta, new)
