@@ -92,7 +92,7 @@ def searched_else_return(evaluate, theta, step, delta, backtrack, tries):
         L, kl = evaluate(theta + backtrack**j * step)
         if L > 0 and kl <= delta:
             return theta + backtrack**j * step
-        else:  # noqa: RET505
+        else:
             return theta
 
 
@@ -101,7 +101,7 @@ def searched_else_break(evaluate, theta, step, delta, backtrack, tries):
         L, kl = evaluate(theta + backtrack**j * step)
         if L > 0 and kl <= delta:
             return theta + backtrack**j * step
-        else:  # noqa: RET505
+        else:
             break
     return theta
 
