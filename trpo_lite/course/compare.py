@@ -236,10 +236,10 @@ def _shapes(came, expected):
     reasons = {}
     if came == expected[::-1]:
         reasons["transposed"] = ": transposed."
-    if expected == ():
-        reasons["sum"] = ": one number; is a sum or a mean missing?"
     if [n for n in came if n != 1] == [n for n in expected if n != 1]:
         reasons["axis"] = ": an axis of length 1 too many or too few."
+    if expected == ():
+        reasons["sum"] = ": one number; is a sum or a mean missing?"
     if len(came) > len(expected) and came[-1:] == expected[-1:]:
         reasons["broadcast"] = (
             ": did [N, 1] meet [N] and broadcast, or is a sum missing?"
@@ -253,7 +253,8 @@ def _kinds(a, b):
     if b.dtype.kind == "b" and a.dtype.kind in "iuf":
         return f"dtype {a.dtype}, expected bool: True and False, not numbers"
     if b.dtype.kind in "iu" and a.dtype.kind == "f":
-        return f"dtype {a.dtype}, expected whole numbers: int(...)"
+        whole = bool(np.all(a == np.round(a)))
+        return f"dtype {a.dtype}, expected whole numbers" + ": int(...)" * whole
     return f"dtype {a.dtype}, expected {b.dtype}"
 
 

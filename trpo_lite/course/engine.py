@@ -167,14 +167,23 @@ class Exercise:
         if blank or blanks:
             text = f"{blanks} blanks are" if blanks > 1 else "one blank is"
             return (blank or wrong)[0], f"{text} still `...`."
+        # what the code shows comes first: it does the same as many another slip
+        ran = [k for k in range(len(came)) if not came[k].error]
+        nothing = [k for k in wrong if came[k].nothing]
+        if nothing and nothing == ran:
+            return nothing[0], self._nothing(tree, nothing, came)
+        idle, end = outcome.idle(tree), outcome.ends_loop(tree)
+        if idle:
+            text = f"the line `{idle}` keeps nothing: is `return` missing there?"
+            return wrong[0], text
+        if end and len(ran) == len(came):
+            text = f"a `{end}` stands inside the loop, which so ends in its first turn."
+            return wrong[0], text
         for name, mistake in self.mistakes.items():
             if same(came, self._outcomes(mistake), self._close):
                 return wrong[0], f"{name}."
-        # a loop that ends in its first turn returns nothing where it has no turn
-        loop = outcome.return_in_loop(tree)
-        nothing = [k for k in wrong if came[k].nothing]
-        if nothing and not (loop and len(nothing) < len(came)):
-            return nothing[0], self._nothing(nothing, came)
+        if nothing:
+            return nothing[0], self._nothing(tree, nothing, came)
         # an error or a changed argument says more than wrong numbers elsewhere
         for k in wrong:
             if came[k].error:
@@ -184,23 +193,21 @@ class Exercise:
                 return k, f"it changes its argument {name} in place: work on a copy."
         if same(came, self._outcomes(self.stub), self._close):
             return wrong[0], "it still gives what the untouched stub gives."
-        if loop:
-            text = "a `return` stands inside the loop, which so ends in its first turn."
-            return wrong[0], text
         return self._numbers(tree, wrong, data)
 
-    def _nothing(self, nothing, came):
+    def _nothing(self, tree, nothing, came):
         changed = came[nothing[0]].changed
         if changed:
             return (
                 f"it changes its argument {changed} in place and returns nothing: "
                 "work on a copy and return it."
             )
-        if len(nothing) < len(came):
-            return (
-                f"it returns nothing on {len(nothing)} of {len(came)} inputs: "
-                "a branch ends without `return`."
-            )
+        some = any(not one.nothing and not one.error for one in came)
+        where = f" on {len(nothing)} of {len(came)} inputs" if some else ""
+        if not outcome.lacks_return(tree):
+            return f"it returns None{where}: what stands behind `return` is None."
+        if some:
+            return f"it returns nothing{where}: a branch ends without `return`."
         if came[nothing[0]].heard.ends:
             return "it prints, but returns nothing: end with `return` and the result."
         return "it returns nothing: is the `return` missing?"
@@ -291,7 +298,8 @@ class Exercise:
             except Exception as error:
                 message = f"the result cannot be used: {outcome.one_line(error)}"
             if message:
-                return f"{str(message).rstrip('.:')}."
+                text = str(message).rstrip(".:")
+                return text if text.endswith("?") else f"{text}."
         return ""
 
 

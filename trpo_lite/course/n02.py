@@ -439,6 +439,7 @@ def improvement_estimate_cases(rng):
     cases = []
     for n, T, gamma in ((4, 6, 0.9), (7, 12, 0.8), (1, 3, 0.6)):
         lengths = rng.integers(1, T + 1, size=n)
+        lengths[-1] = T  # one that isn't cut has its tail, too
         lengths[0] = T - 1
         rewards = rng.normal(size=(n, T)) * (np.arange(T) < lengths[:, None])
         cases.append((rewards, rng.normal(size=(n, T + 1)), lengths, gamma))

@@ -528,6 +528,18 @@ def gradient_of_q(mdp, features, theta):
     return features.T @ (old.visitation[:, None] * old.pi * old.q)
 
 
+def gradient_of_own_logit(mdp, features, theta):
+    old = evaluate(mdp, _softmax(features @ theta))
+    diagonal = old.pi * (1 - old.pi)
+    return features.T @ (old.visitation[:, None] * diagonal * old.advantage)
+
+
+def gradient_of_own_logit_by_q(mdp, features, theta):
+    old = evaluate(mdp, _softmax(features @ theta))
+    diagonal = old.pi * (1 - old.pi)
+    return features.T @ (old.visitation[:, None] * diagonal * old.q)
+
+
 def gradient_of_start(mdp, features, theta):
     old = evaluate(mdp, _softmax(features @ theta))
     return features.T @ (mdp.start[:, None] * old.pi * old.advantage)
@@ -583,6 +595,10 @@ policy_gradient = Exercise(
         "q where the advantage is meant: the softmax's derivative subtracts v": (
             gradient_of_q
         ),
+        "pi (1 - pi) is only the diagonal of the softmax's derivative: a logit moves "
+        "the other actions' probabilities, too": gradient_of_own_logit,
+        "pi (1 - pi) q is only the diagonal of the softmax's derivative: a logit moves "
+        "the other actions' probabilities, too": gradient_of_own_logit_by_q,
         "the start distribution stands where the visitation belongs: only the first "
         "step counts": gradient_of_start,
         "this is the gradient by the logits, [S, A]: the chain rule multiplies by "

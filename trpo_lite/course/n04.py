@@ -322,6 +322,10 @@ def kl_of_turned_ratio(log_old, log_new):
     return np.max(np.sum(np.exp(log_old) * (log_new - log_old), axis=1))
 
 
+def kl_reversed(log_old, log_new):
+    return np.max(np.sum(np.exp(log_new) * (log_new - log_old), axis=1))
+
+
 def kl_without_weights(log_old, log_new):
     return np.max(np.sum(log_old - log_new, axis=1))
 
@@ -374,6 +378,7 @@ max_kl = Exercise(
         "the terms are weighted by the new policy: the mean is over the old one's "
         "actions": kl_weighted_by_new,
         "the ratio is upside down: old over new": kl_of_turned_ratio,
+        "this is KL(new || old): the old policy comes first": kl_reversed,
         "the weight in front of the logarithm is missing: each term counts as often "
         "as the old policy takes that action": kl_without_weights,
         "the weight is the logarithm of the probability: exp is missing": (

@@ -531,6 +531,14 @@ def mean_over_time(x, gamma):
     return (gamma ** np.arange(x.shape[1]) * x).mean()
 
 
+def last_weight_only(x, gamma):
+    return (gamma ** x.shape[1] * x).sum(axis=1).mean()
+
+
+def weight_of_the_runs(x, gamma):
+    return (gamma ** len(x) * x).sum(axis=1).mean()
+
+
 def growing(x, gamma):
     return (gamma ** -np.arange(x.shape[1]) * x).sum(axis=1).mean()
 
@@ -555,6 +563,11 @@ discounted_average = Exercise(
         ),
         "time begins at 0: the first step has weight 1, not gamma": one_step_late,
         "add up over time, do not average: only the runs are averaged": mean_over_time,
+        "every step has the weight gamma ** T: the exponent is its own time, t": (
+            last_weight_only
+        ),
+        "every step has the weight gamma ** len(x), and len(x) counts the runs: the "
+        "exponent is the step's own time, t": weight_of_the_runs,
         "gamma is raised to -t: later steps must count less": growing,
     },
     hints=(
@@ -709,6 +722,19 @@ def best_from_zero(ratio, A, kl, delta):
     return index
 
 
+def none_from_zero(ratio, A, kl, delta):
+    best, index = 0.0, None
+    for i in range(len(ratio)):
+        L = (ratio[i] * A).mean()
+        if kl[i].mean() <= delta and best < L:
+            best, index = L, i
+    return index
+
+
+def largest_value(ratio, A, kl, delta):
+    return (ratio * A).mean(axis=1)[kl.mean(axis=1) <= delta].max()
+
+
 def first_allowed(ratio, A, kl, delta):
     return int(np.argmax(kl.mean(axis=1) <= delta))
 
@@ -771,6 +797,9 @@ brute_force = Exercise(
         "the search starts from L = 0: all allowed candidates may be below it": (
             best_from_zero
         ),
+        "the search starts from L = 0 and finds none where all allowed candidates are "
+        "below it": none_from_zero,
+        "this is the largest L: return the candidate's index": largest_value,
         "this is the first allowed candidate, whatever its L": first_allowed,
         "a mean KL of exactly delta is allowed": strictly_below,
     },

@@ -570,6 +570,14 @@ def times_cases(rng):
     ]
 
 
+def near_is_not_enough(arguments, result):
+    policy, observations, v = arguments
+    right = policy.at(observations).fisher_product(v)
+    if 0 < np.abs(result - right).max() < 0.01 * np.abs(right).max():
+        return "near, but not within 1e-5: is the difference one-sided, or h too large?"
+    return None
+
+
 fisher_times = Exercise(
     name="fisher_times",
     minutes=12,
@@ -592,6 +600,7 @@ fisher_times = Exercise(
         "(gradient ahead - gradient behind) / (2 h), with h = 1e-4.",
     ),
     cases=times_cases,
+    invariants=(near_is_not_enough,),
     tolerance=1e-5,
 )
 

@@ -581,6 +581,10 @@ def _fisher_centred(scores, advantages, delta):
     return _sampled(scores, advantages, delta, np.cov(scores.T))
 
 
+def _fisher_by_one_less(scores, advantages, delta):
+    return _sampled(scores, advantages, delta, scores.T @ scores / (len(scores) - 1))
+
+
 def _vanilla_from_samples(scores, advantages, delta):
     g = scores.T @ advantages / len(advantages)
     F = scores.T @ scores / len(advantages)
@@ -609,7 +613,7 @@ def _sample_kl(arguments, result):
         return None
     text = f"the sample's step.F step / 2 is {size:.6g}, the limit is {delta:g}"
     if 0.9 * delta < size < delta:
-        return text + ": is something added to F, or is it divided by N - 1?"
+        return text + ": is something added to F?"
     return text
 
 
@@ -629,6 +633,9 @@ step_from_samples = Exercise(
         "F is weighted by the advantages: every row counts alike": _fisher_weighted,
         "F is the covariance here: the scores' mean is 0, subtract none": (
             _fisher_centred
+        ),
+        "F is divided by N - 1: it is a mean over N, and subtracts none": (
+            _fisher_by_one_less
         ),
         "this goes along g: solve with F": _vanilla_from_samples,
         "the square root is missing: the step would depend on the unit of reward": (

@@ -362,6 +362,14 @@ def times_variance(phi, std, v):
     return phi.T @ (phi @ v) * std**2 / len(phi)
 
 
+def by_all_entries(phi, std, v):
+    return phi.T @ (phi @ v) / (phi.size * std**2)
+
+
+def rows_squared(phi, std, v):
+    return phi.T @ (phi @ v) / (len(phi) * std) ** 2
+
+
 def only_the_diagonal(phi, std, v):
     return (phi**2).mean(0) * v / std**2
 
@@ -396,6 +404,8 @@ gaussian_product = Exercise(
         ),
         "divided by std once: the KL of a shifted mean has std squared": divides_by_std,
         "the variance multiplies: it must divide": times_variance,
+        "divided by all entries of rows: it is a mean over the rows": by_all_entries,
+        "N is squared as well: only std is": rows_squared,
         "this is the diagonal of F only": only_the_diagonal,
         "mean of a product, not product of the means": mean_row,
     },
@@ -576,6 +586,33 @@ def aliased(matvec, b, x0, iterations):
     return x
 
 
+def aliased_before_x(matvec, b, x0, iterations):
+    x = x0
+    p = r = b - matvec(x0)
+    for _ in range(iterations):
+        Ap = matvec(p)
+        rr = r @ r
+        alpha = rr / (p @ Ap)
+        r -= alpha * Ap  # in the first turn x moves by the changed p
+        x = x + alpha * p
+        p = r + (r @ r) / rr * p
+    return x
+
+
+def aliased_for_good(matvec, b, x0, iterations):
+    x = x0
+    p = r = b - matvec(x0)
+    for _ in range(iterations):
+        Ap = matvec(p)
+        rr = r @ r
+        alpha = rr / (p @ Ap)
+        x = x + alpha * p
+        r -= alpha * Ap
+        p *= (r @ r) / rr  # and p stays the same array
+        p += r
+    return x
+
+
 def one_less(matvec, b, x0, iterations):
     return run_cg(matvec, x0, b - matvec(x0), iterations - 1, ratio)
 
@@ -612,6 +649,12 @@ solve_from = Exercise(
         "the factor on p is always 1: r.r was overwritten too early": overwritten,
         "the factor on p is upside down: new r.r over old r.r": upside_down,
         "`p = r` is one array with two names: `r -= ...` changes p as well": (aliased),
+        "`p = r` is one array with two names: `r -= ...` changes p before x moves": (
+            aliased_before_x
+        ),
+        "`p = r` is one array with two names: `p *= ...` changes r as well": (
+            aliased_for_good
+        ),
         "one iteration too few": one_less,
     },
     hints=(

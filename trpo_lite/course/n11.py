@@ -383,10 +383,13 @@ def a_loss(L, kl, delta):
 
 
 def accepted_cases(rng):
-    first = np.array([0.3, 0.0, -0.2, 0.1, np.nan, 0.2, np.inf, 0.2, 0.4, 0.0])
-    kl = np.array([0.3, 0.05, 0.05, 0.1, 0.02, np.nan, 0.01, 0.01, 0.13, 0.3])
+    first = [0.3, 0.0, -0.2, 0.1, np.nan, 0.2, np.inf, 0.2, 0.4, 0.0, 0.02]
+    kl = [0.3, 0.05, 0.05, 0.1, 0.02, np.nan, 0.01, 0.01, 0.13, 0.3, 0.05]
     L = rng.standard_normal(12)
-    return [(first, kl, 0.1), (L, rng.uniform(0, 0.02, 12), 0.01)]
+    return [
+        (np.array(first), np.array(kl), 0.1),
+        (L, rng.uniform(0, 0.02, 12), 0.01),
+    ]
 
 
 accepted = Exercise(
@@ -487,6 +490,10 @@ def only_l_tested(evaluate, theta, step, delta, backtrack, max_backtracks):
     return theta
 
 
+def only_full(evaluate, theta, step, delta, backtrack, max_backtracks):
+    return searched_reference(evaluate, theta, step, delta, backtrack, 0)
+
+
 def never_full(evaluate, theta, step, delta, backtrack, max_backtracks):
     for j in range(1, max_backtracks + 2):
         candidate = theta + backtrack**j * step
@@ -544,6 +551,8 @@ def searched_cases(rng):
         "none passes": (((-0.1, 0.2),) * 5, 4),
         "a later try is better": (((0.2, 0.05), (0.4, 0.05)), 3),
         "better from there on": ((good,), 3, (0.3, 0.05)),
+        "what is no try would pass": (((-0.1, 0.05), good), 3, (0.3, 0.05)),
+        "what is no try would pass, no try does": (((-0.1, 0.2),) * 5, 4, good),
     }
     cases = []
     for values, limit, *elsewhere in tables.values():
@@ -567,6 +576,7 @@ searched = Exercise(
         "the test of L is missing": only_kl_tested,
         "the test of KL is missing": only_l_tested,
         "the full step is never tried: j starts at 0": never_full,
+        "only the full step is tried: if it fails, shorter ones follow": only_full,
         "one try is missing: j = 0, ..., max_backtracks": last_try_missing,
         "the first try that passes is taken, not the best": best_try,
         "the first try that passes ends the search; this one goes on from it": (
@@ -679,6 +689,10 @@ def demanding_cases(rng):
         "none passes": (((0.05, 0.2),) * 5, 4),
         "a later try is better": (((0.5, 0.05), (0.9, 0.05)), 3),
         "better from there on": ((good,), 3, (99.0, 0.05)),
+        "hardly more than promised": (((1.001, 0.05), good), 3),
+        "a thousandth is too little": (((0.001, 0.05), good), 3),
+        "a large loss": (((-0.5, 0.05), good), 3),
+        "a little above a tenth": (((0.11, 0.05), good), 3),
     }
     cases = []
     for shares, limit, *elsewhere in tables.values():

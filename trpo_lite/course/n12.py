@@ -749,7 +749,7 @@ def careful_cases(rng):
     for sample, delta, n in zip(
         small_samples(rng), (0.6, 0.2, 2.0), (8, 3, 4), strict=True
     ):
-        for share in (0.9, 1.1, 100.0):  # 100: more than N
+        for share in (0.5, 0.9, 1.1, 5.0, 100.0):  # 100: more than N
             add(sample, delta, n, share)
 
     def only(reason):  # this one alone shortens the step

@@ -481,6 +481,7 @@ other_sign = with_kl(lambda pi, p: p - pi)
 log_ratio = with_kl(lambda pi, p: np.log(pi / p))
 through_p = with_kl(lambda pi, p: -p / pi)
 other_direction = with_kl(reverse_gradient)
+own_logit = with_kl(lambda pi, p: -p * (1 - pi))
 no_penalty = with_kl(lambda pi, p: 0 * pi)
 
 
@@ -501,7 +502,7 @@ def gradient_cases(rng):
 
 
 def sums_to_zero(arguments, result):
-    if abs(np.sum(result)) > 1e-9:
+    if abs(np.sum(result)) > 1e-5:
         return "the gradient must sum to 0: a constant on all logits changes nothing"
     return None
 
@@ -521,6 +522,8 @@ penalised_gradient = Exercise(
         "this is the derivative by pi; the chain rule down to theta is missing": (
             through_p
         ),
+        "-p_old (1 - pi) is the own action's term only: each logit moves every "
+        "probability, so sum over the actions": own_logit,
         "the penalty is gone: KL's gradient is 0 at the old policy only": no_penalty,
         "each logit moves every probability: subtract the mean, pi @ A": diagonal_only,
     },
@@ -531,6 +534,7 @@ penalised_gradient = Exercise(
     ),
     cases=gradient_cases,
     invariants=(sums_to_zero,),
+    tolerance=1e-5,  # central differences pass
 )
 
 
@@ -574,6 +578,35 @@ def stale_gain(theta, A, beta, rate, steps):
     return theta
 
 
+def climbs(gradient):
+    """A wrong answer whose steps go along gradient(pi, p_old, A, beta)."""
+
+    def wrong(theta, A, beta, rate, steps):
+        p_old = softmax(theta)
+        for _ in range(steps):
+            theta = theta + rate * gradient(softmax(theta), p_old, A, beta)
+        return theta
+
+    return wrong
+
+
+without_mean = climbs(lambda pi, p, A, beta: pi * A - beta * (pi - p))
+own_logits = climbs(lambda pi, p, A, beta: pi * (1 - pi) * A - beta * (pi - p))
+new_first = climbs(
+    lambda pi, p, A, beta: pi * (A - pi @ A) - beta * reverse_gradient(pi, p)
+)
+
+
+def overflows(theta, A, beta, rate, steps):
+    weights = np.exp(theta)
+    p_old = weights / weights.sum()
+    for _ in range(steps):
+        weights = np.exp(theta)
+        pi = weights / weights.sum()
+        theta = theta + rate * (pi * (A - pi @ A) - beta * (pi - p_old))
+    return theta
+
+
 def pushes_away(theta, A, beta, rate, steps):
     p_old = softmax(theta)
     for _ in range(steps):
@@ -612,10 +645,15 @@ many_steps = Exercise(
     stub=many_steps_stub,
     reference=many_steps_reference,
     mistakes={
-        "the old policy moves along: then KL's gradient is always 0 and the penalty "
-        "does nothing": moving_anchor,
+        "the penalty does nothing: it is missing, or the old policy moves along, and "
+        "KL's gradient is 0 there": moving_anchor,
         "the gradient is taken once, at the old policy": one_gradient,
         "the gradient of pi.A must be taken at the new policy too": stale_gain,
+        "each logit moves every probability: subtract the mean, pi @ A": without_mean,
+        "pi (1 - pi) is only the diagonal of the softmax's derivative: each logit "
+        "moves every probability": own_logits,
+        "the penalty is KL(new, old)'s: the old policy comes first": new_first,
+        "exp(800) is infinite: subtract the largest logit first": overflows,
         "plus beta: the penalty must pull back": pushes_away,
         "downhill: the objective is maximised": goes_down,
         "a `return` stands inside the loop, which so ends in its first turn": (

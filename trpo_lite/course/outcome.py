@@ -452,15 +452,67 @@ def blanks(tree):
     )
 
 
-def return_in_loop(tree):
-    """Does a loop end in its first turn, with a `return` that always runs?"""
-    loops = [] if tree is None else ast.walk(tree)
-    return any(
-        isinstance(loop, (ast.For, ast.While))
-        and isinstance(loop.body[-1], ast.Return)
-        and not any(isinstance(n, (ast.Continue, ast.Break)) for n in ast.walk(loop))
-        for loop in loops
-    )
+def ends_loop(tree):
+    """'return' or 'break', if it ends a loop in its first turn on every way; or ''."""
+    for loop in [] if tree is None else ast.walk(tree):
+        if not isinstance(loop, (ast.For, ast.While)) or not _leaves(loop.body):
+            continue
+        if not any(isinstance(n, ast.Continue) for n in ast.walk(loop)):
+            last = loop.body[-1]
+            while isinstance(last, ast.If):  # what stands under `else` is the odd one
+                last = last.orelse[-1]
+            return "return" if isinstance(last, ast.Return) else "break"
+    return ""
+
+
+def _leaves(body):
+    """Does nothing go on after these statements, whatever is true?"""
+    last = body[-1]
+    if isinstance(last, ast.If):
+        return bool(last.orelse) and _leaves(last.body) and _leaves(last.orelse)
+    return isinstance(last, (ast.Return, ast.Break))
+
+
+def lacks_return(tree):
+    """May the function end without a `return` that has something behind it?"""
+    if tree is None:
+        return True
+    inner = {
+        id(n)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)) and node is not tree
+        for n in ast.walk(node)
+    }
+    given = [
+        n.value for n in ast.walk(tree)
+        if isinstance(n, ast.Return) and id(n) not in inner
+    ]  # fmt: skip
+    none = any(isinstance(v, (ast.Constant, type(None))) for v in given)
+    return none or not _leaves(tree.body)
+
+
+def idle(tree):
+    """The last line of a block that computes something and keeps nothing; or ''."""
+    for node in [] if tree is None else ast.walk(tree):
+        for name in ("body", "orelse"):
+            block = getattr(node, name, None)
+            last = block[-1] if isinstance(block, list) and block else None
+            if not isinstance(last, ast.Expr) or last is tree.body[0]:
+                continue
+            if _keeps_nothing(last.value):
+                text = ast.unparse(last)
+                return text if len(text) <= 60 else text[:60] + "…"
+    return ""
+
+
+def _keeps_nothing(value):
+    """Is it an expression that does no more than give its value?"""
+    if isinstance(value, ast.IfExp):  # with calls in it, it may be there for these
+        return not any(isinstance(n, ast.Call) for n in ast.walk(value))
+    if isinstance(value, ast.Constant):
+        return value.value is not Ellipsis
+    kinds = ast.BinOp, ast.UnaryOp, ast.Compare, ast.Tuple
+    return isinstance(value, (*kinds, ast.Name, ast.Attribute, ast.Subscript))
 
 
 def unused(tree):

@@ -1,0 +1,243 @@
+"""Wrong answers that a checker once took for right, or told a cause that wasn't theirs.
+
+Each is told, and not what another slip is told. What each named mistake is told is in
+`test_exercises.py`.
+"""
+
+import ast
+import inspect
+import linecache
+import textwrap
+
+import numpy as np
+import pytest
+
+from tests.test_exercises import EXERCISES, check
+from trpo_lite.course import n01, n02, n06, n08, n09, n11, n12, n13
+
+
+def defined(exercise, tree):
+    """The function of a changed reference, with its source at hand."""
+    source, name = ast.unparse(ast.fix_missing_locations(tree)), f"<cell {id(tree)}>"
+    linecache.cache[name] = (1, None, source.splitlines(keepends=True), name)
+    names = dict(exercise.reference.__globals__)
+    exec(compile(source, name, "exec"), names)
+    return names[tree.body[0].name]
+
+
+def tree_of(exercise):
+    return ast.parse(textwrap.dedent(inspect.getsource(exercise.reference)))
+
+
+def returns(node):
+    """(block, index) of each `return` of a function, those of inner ones apart."""
+    for name in ("body", "orelse"):
+        for i, child in enumerate(getattr(node, name, ())):
+            if isinstance(child, ast.Return):
+                yield getattr(node, name), i
+            elif not isinstance(child, ast.FunctionDef):
+                yield from returns(child)
+
+
+FORGOTTEN = [
+    pytest.param(exercise, k, id=f"{name}.{exercise.name}: {k}")
+    for name, exercise in (p.values for p in EXERCISES)
+    for k in range(len(list(returns(tree_of(exercise).body[0]))))
+]
+
+
+@pytest.mark.parametrize("exercise, k", FORGOTTEN)
+def test_a_forgotten_return_is_told(exercise, k):
+    tree = tree_of(exercise)
+    block, i = list(returns(tree.body[0]))[k]
+    block[i] = ast.Expr(block[i].value)
+    line = check(exercise, defined(exercise, tree))[0]
+    assert line.startswith(f"[retry] {exercise.name}: ") and "`return`" in line
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_no_return_at_all_is_told(name, exercise):
+    tree = tree_of(exercise)
+    for block, i in returns(tree.body[0]):
+        block[i] = ast.Expr(block[i].value)
+    line = check(exercise, defined(exercise, tree))[0]
+    assert line.endswith(": it returns nothing: is the `return` missing?")
+
+
+LOOPS = [
+    p for p in EXERCISES
+    if isinstance(tree_of(p.values[1]).body[0].body[-2:][0], (ast.For, ast.While))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, exercise", LOOPS)
+def test_a_return_moved_into_the_loop_is_told(name, exercise):
+    tree = tree_of(exercise)
+    body = tree.body[0].body
+    body[-2].body.append(body.pop())
+    line = check(exercise, defined(exercise, tree))[0]
+    assert "a `return` stands inside the loop" in line
+
+
+def search(evaluate, theta, step, delta, backtrack, tries):
+    for j in range(tries + 1):
+        L, kl = evaluate(theta + backtrack**j * step)
+        if L > 0 and kl <= delta:
+            return theta + backtrack**j * step
+    return theta
+
+
+def searched_else_return(evaluate, theta, step, delta, backtrack, tries):
+    for j in range(tries + 1):
+        L, kl = evaluate(theta + backtrack**j * step)
+        if L > 0 and kl <= delta:
+            return theta + backtrack**j * step
+        else:
+            return theta
+
+
+def searched_else_break(evaluate, theta, step, delta, backtrack, tries):
+    for j in range(tries + 1):
+        L, kl = evaluate(theta + backtrack**j * step)
+        if L > 0 and kl <= delta:
+            return theta + backtrack**j * step
+        else:
+            break
+    return theta
+
+
+def searched_faster(evaluate, theta, step, delta, backtrack, tries):
+    return search(evaluate, theta, step, delta, backtrack / 2, tries)
+
+
+def searched_none(evaluate, theta, step, delta, backtrack, tries):
+    found = search(evaluate, theta, step, delta, backtrack, tries)
+    return None if found is theta else found
+
+
+def demand(passes):
+    def wrong(evaluate, theta, g, step, delta, backtrack, tries):
+        for j in range(tries + 1):
+            part = backtrack**j * step
+            L, kl = evaluate(theta + part)
+            if passes(L, g, part) and kl <= delta:
+                return theta + part
+        return theta
+
+    return wrong
+
+
+def careful(times):
+    """The guard of another height, `times(delta, n, N)`."""
+
+    def wrong(policy, s, a, A_hat, delta, guard, n):
+        guard = guard * times(delta, n, len(A_hat))
+        right = n12.careful_update.reference
+        return right(policy, s, a, A_hat, delta, guard, n)
+
+    return wrong
+
+
+def tail_of_the_cut_only(rewards, values, lengths, gamma):
+    n, T = rewards.shape
+    tail = np.where(lengths < T, gamma**lengths * values[np.arange(n), lengths], 0)
+    return rewards @ gamma ** np.arange(T) + tail - values[:, 0]
+
+
+def none_found(ratio, A, kl, delta):
+    best, index = 0.0, None
+    for i in range(len(ratio)):
+        if kl[i].mean() <= delta and (ratio[i] * A).mean() > best:
+            best, index = (ratio[i] * A).mean(), i
+    return index
+
+
+def by_one_less(scores, advantages, delta):
+    F = scores.T @ scores / (len(scores) - 1)
+    g = scores.T @ advantages / len(scores)
+    x = np.linalg.solve(F, g)
+    return np.sqrt(2 * delta / (g @ x)) * x
+
+
+def one_sided(policy, observations, v):
+    old = policy.at(observations)
+    return old.kl_gradient(old.with_theta(policy.theta + 1e-5 * v)) / 1e-5
+
+
+PARTLY = "inputs, but not on this one"
+TOLD = {
+    "the tail of the cut only": (n02.improvement_estimate, tail_of_the_cut_only, ""),
+    "else: return": (n11.searched, searched_else_return, "a `return` stands inside"),
+    "else: break": (n11.searched, searched_else_break, "a `break` stands inside"),
+    "another backtrack": (n11.searched, searched_faster, PARTLY),
+    "None is returned": (n11.searched, searched_none, "behind `return` is None"),
+    "one candidate": (
+        n11.searched,
+        lambda evaluate, theta, step, delta, backtrack, tries: search(
+            evaluate, theta, step, delta, backtrack, 0
+        ),
+        "only the full step is tried",
+    ),
+    "L above KL": (
+        n11.accepted,
+        lambda L, kl, delta: (
+            np.isfinite(L) & np.isfinite(kl) & (kl < L) & (kl <= delta)
+        ),
+        PARTLY,
+    ),
+    "L in size": (n11.demanding, demand(lambda L, g, x: abs(L) >= g @ x / 10), PARTLY),
+    "a hundredth": (n11.demanding, demand(lambda L, g, x: g @ x / 100 <= L), PARTLY),
+    "a tenth more": (n11.demanding, demand(lambda L, g, x: L - g @ x >= 0.1), PARTLY),
+    "of the length": (
+        n11.demanding,
+        demand(lambda L, g, x: np.linalg.norm(x) / 10 <= L),
+        PARTLY,
+    ),
+    "g times g": (n11.demanding, demand(lambda L, g, x: g @ g / 10 <= L), PARTLY),
+    "delta for 2 delta": (n12.careful_update, careful(lambda *_: 0.5**0.5), PARTLY),
+    "a guard of 3": (n12.careful_update, careful(lambda *_: 1 / 3), PARTLY),
+    "a guard of 1.2": (n12.careful_update, careful(lambda *_: 1.2), PARTLY),
+    "no delta": (n12.careful_update, careful(lambda delta, *_: delta**-0.5), PARTLY),
+    "none found": (n06.brute_force, none_found, "starts from L = 0 and finds none"),
+    "N - 1": (n09.step_from_samples, by_one_less, "divided by N - 1: it is a mean"),
+    "one-sided": (n08.fisher_times, one_sided, "is the difference one-sided"),
+    "in a list": (
+        n01.windy_performance,
+        lambda *case: [n01.windy_performance.reference(*case)],
+        "an axis of length 1",
+    ),
+    "a value": (n06.brute_force, lambda *case: 0.5, "expected whole numbers."),
+    "no penalty": (
+        n13.many_steps,
+        lambda theta, A, beta, rate, steps: n13.many_steps.reference(
+            theta, A, 0.0, rate, steps
+        ),
+        "it is missing, or the old policy moves along",
+    ),
+}
+
+
+@pytest.mark.parametrize("exercise, answer, words", TOLD.values(), ids=TOLD)
+def test_it_is_told(exercise, answer, words):
+    line = check(exercise, answer)[0]
+    assert line.startswith(f"[retry] {exercise.name}: ") and words in line
+
+
+def test_the_right_search_is_right():
+    assert check(n11.searched, search)[0].startswith("[ok]")
+    right = demand(lambda L, g, x: g @ x / 10 <= L)
+    assert check(n11.demanding, right)[0].startswith("[ok]")
+    assert check(n12.careful_update, careful(lambda *_: 1))[0].startswith("[ok]")
+
+
+def test_a_line_at_a_blocks_end_that_is_there_for_what_it_does_is_no_slip():
+    def loops(theta, A, beta, rate, steps):
+        """A docstring."""
+        seen = []
+        for _ in range(steps):
+            seen.append(theta)
+            print("a step") if steps < 0 else print(end="")
+        return theta
+
+    line = check(n13.many_steps, loops)[0]
+    assert "keeps nothing" not in line and "inside the loop" not in line
