@@ -130,7 +130,7 @@ def test_too_small_a_penalty_breaks_the_promise_and_the_right_one_keeps_it():
     slope = float(old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]))
 
     def kept(divide):
-        p = lesson.mm_step_reference(0.1, slope, C / divide)
+        p = lesson.top(0.1, slope, C / divide)
         promise = bound.lower_bound(old, shared_policy(p), 0.9, C / divide)
         return J(0.9, p) - old.performance >= promise
 
@@ -151,10 +151,11 @@ def test_the_exercise_step_is_the_package_step_in_one_state():
     """One state, two actions: the exact MM step and exercise 3 are one problem."""
     mdp = TabularMDP(np.ones((1, 2, 1)), [[0.0, 1.0]], 0.9, [1.0])
     old = evaluate(mdp, [[0.7, 0.3]])
-    slope = float(old.visitation[0] * (old.advantage[0, 1] - old.advantage[0, 0]))
     step = exact.mm_step(old, 0.9, penalty=20.0)
-    mine = lesson.mm_step_reference(0.3, slope, 20.0)
-    assert step.pi[0, 1] == pytest.approx(mine, abs=1e-9)
+    slopes = old.visitation[0] * old.advantage[0]
+    mine = lesson.mm_step_reference(old.pi[0], slopes, 20.0)
+    assert step.pi[0] == pytest.approx(mine, abs=1e-9)
+    assert mine[1] == pytest.approx(lesson.top(0.3, slopes[1] - slopes[0], 20.0))
 
 
 def test_figures_of_given_arrays():
@@ -196,7 +197,7 @@ def test_the_page_s_grid_does_not_show_in_its_numbers():
     slope = float(old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]))
     rows = {}
     for divide in (1, 10, 30, 100, 300):
-        p = lesson.mm_step_reference(0.1, slope, C / divide)
+        p = lesson.top(0.1, slope, C / divide)
         M = bound.lower_bound(old, shared_policy(p), 0.9, C / divide)
         rows[divide] = [f"{p:.3f}", f"{M:.2f}", f"{J(0.9, p) - old.performance:.2f}"]
     assert rows == {
@@ -330,7 +331,7 @@ def test_a_minorizer_s_top_gains_twice_its_promise_for_small_steps():
     C = bound.penalty_constant(old, 0.9)
     for factor, expected in ((1, 2.0), (100, 2.0)):
         slope = float(old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]))
-        p = lesson.mm_step_reference(0.1, slope, factor * C)
+        p = lesson.top(0.1, slope, factor * C)
         promise = bound.lower_bound(old, shared_policy(p), 0.9, factor * C)
         gain = J(0.9, p) - old.performance
         assert gain / promise == pytest.approx(expected, rel=0.05)

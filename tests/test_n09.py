@@ -370,15 +370,26 @@ def test_with_the_exact_advantage_a_large_delta_learns(name):
 
 
 @pytest.mark.parametrize("damping", [1e-4, 1e-3])
-def test_a_damped_step_is_told_that_something_is_added_to_f(damping):
-    def damped(scores, advantages, delta):
-        g = scores.T @ advantages / len(scores)
-        F = scores.T @ scores / len(scores) + damping * np.eye(len(g))
-        x = np.linalg.solve(F, g)
-        return np.sqrt(2 * delta / (g @ x)) * x
+def test_a_damped_step_is_told_that_something_is_added_to_h(damping):
+    def damped(features, pi, actions, advantages, delta):
+        g = lesson._mean_score_times(features, pi, actions, advantages)
+        H = lesson._mean_block(features, pi) + damping * np.eye(len(g))
+        return lesson._along(g, np.linalg.solve(H, g), delta, features.shape[1])
 
     kind, text, _ = lesson.step_from_samples.judge(damped)
-    assert kind == "retry" and "is something added to F" in text
+    assert kind == "retry" and "is something added to H" in text
+
+
+def test_the_exercise_s_step_has_the_kl_that_it_asks_for():
+    """By the softmax itself, at a small limit."""
+    features, pi, actions, advantages, _ = lesson.step_from_samples.case(0)
+    step = lesson.step_from_samples_reference(features, pi, actions, advantages, 1e-6)
+    weights = pi * np.exp(features @ step)
+    new = weights / weights.sum(axis=1, keepdims=True)
+    KL = np.mean(np.sum(pi * np.log(pi / new), axis=1))
+    assert pytest.approx(1e-6, rel=1e-2) == KL
+    taken = np.arange(len(pi)), actions
+    assert np.mean((new / pi)[taken] * advantages) > np.mean(advantages)
 
 
 def test_ten_times_the_runs_do_not_save_the_chain():

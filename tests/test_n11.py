@@ -301,3 +301,35 @@ def test_failed_tries_that_stay_ruin_the_policy(seed):
         now = now.with_theta(now.theta + end.tried[-1].scale * wrong)
     J = lqr.performance(lesson.WORLD, lesson.GAIN, lesson.STD)
     assert failed > 50 and lesson.gain(now.theta) < J / 5
+
+
+@pytest.mark.parametrize(
+    "backtrack, halvings, tries, used, found",
+    [(0.5, 3, 4.1, 0.91, 1.0), (0.95, 0, 3.1, 0.92, 0.99)],
+)
+def test_what_the_halvings_of_exercise_3_are_worth(
+    backtrack, halvings, tries, used, found
+):
+    """The exercise's numbers, on the samples of the page's table over alpha."""
+    counts, shares, kept = [], [], 0
+    for sample in lesson.samples(1000)[:300]:
+        calls = []
+
+        def evaluate(theta, sample=sample, calls=calls):
+            calls.append(sample.evaluate(theta))
+            return calls[-1]
+
+        start, step = lesson.POLICY.theta, lesson.full_step(sample, 0.1)
+        end = lesson.refined_reference(
+            evaluate, start, step, 0.1, backtrack, 11, halvings
+        )
+        counts.append(len(calls))
+        if np.array_equal(end, start):
+            kept += 1
+        else:
+            L, kl = sample.evaluate(end)
+            assert L > 0 and kl <= 0.1
+            shares.append(kl / 0.1)
+    assert np.mean(counts) == pytest.approx(tries, abs=0.05)
+    assert np.mean(shares) == pytest.approx(used, abs=0.005)
+    assert 1 - kept / 300 == pytest.approx(found, abs=1e-9)

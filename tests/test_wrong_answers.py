@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.test_exercises import EXERCISES, check
-from trpo_lite.course import n01, n02, n06, n08, n09, n11, n12, n13
+from trpo_lite.course import n01, n02, n06, n08, n11, n12, n13
 
 
 def defined(exercise, tree):
@@ -115,18 +115,6 @@ def searched_none(evaluate, theta, step, delta, backtrack, tries):
     return None if found is theta else found
 
 
-def demand(passes):
-    def wrong(evaluate, theta, g, step, delta, backtrack, tries):
-        for j in range(tries + 1):
-            part = backtrack**j * step
-            L, kl = evaluate(theta + part)
-            if passes(L, g, part) and kl <= delta:
-                return theta + part
-        return theta
-
-    return wrong
-
-
 def careful(times):
     """The guard of another height, `times(delta, n, N)`."""
 
@@ -150,13 +138,6 @@ def none_found(ratio, A, kl, delta):
         if kl[i].mean() <= delta and (ratio[i] * A).mean() > best:
             best, index = (ratio[i] * A).mean(), i
     return index
-
-
-def by_one_less(scores, advantages, delta):
-    F = scores.T @ scores / (len(scores) - 1)
-    g = scores.T @ advantages / len(scores)
-    x = np.linalg.solve(F, g)
-    return np.sqrt(2 * delta / (g @ x)) * x
 
 
 def one_sided(policy, observations, v):
@@ -185,21 +166,11 @@ TOLD = {
         ),
         PARTLY,
     ),
-    "L in size": (n11.demanding, demand(lambda L, g, x: abs(L) >= g @ x / 10), PARTLY),
-    "a hundredth": (n11.demanding, demand(lambda L, g, x: g @ x / 100 <= L), PARTLY),
-    "a tenth more": (n11.demanding, demand(lambda L, g, x: L - g @ x >= 0.1), PARTLY),
-    "of the length": (
-        n11.demanding,
-        demand(lambda L, g, x: np.linalg.norm(x) / 10 <= L),
-        PARTLY,
-    ),
-    "g times g": (n11.demanding, demand(lambda L, g, x: g @ g / 10 <= L), PARTLY),
     "delta for 2 delta": (n12.careful_update, careful(lambda *_: 0.5**0.5), PARTLY),
     "a guard of 3": (n12.careful_update, careful(lambda *_: 1 / 3), PARTLY),
     "a guard of 1.2": (n12.careful_update, careful(lambda *_: 1.2), PARTLY),
     "no delta": (n12.careful_update, careful(lambda delta, *_: delta**-0.5), PARTLY),
     "none found": (n06.brute_force, none_found, "starts from L = 0 and finds none"),
-    "N - 1": (n09.step_from_samples, by_one_less, "divided by N - 1: it is a mean"),
     "one-sided": (n08.fisher_times, one_sided, "is the difference one-sided"),
     "in a list": (
         n01.windy_performance,
@@ -225,8 +196,6 @@ def test_it_is_told(exercise, answer, words):
 
 def test_the_right_search_is_right():
     assert check(n11.searched, search)[0].startswith("[ok]")
-    right = demand(lambda L, g, x: g @ x / 10 <= L)
-    assert check(n11.demanding, right)[0].startswith("[ok]")
     assert check(n12.careful_update, careful(lambda *_: 1))[0].startswith("[ok]")
 
 

@@ -7,6 +7,10 @@ import numpy as np
 from trpo_lite.mdp import evaluate
 
 EQUIVALENT = {
+    "judged_by_old": {
+        "`ratio.mean() - 1` -> `1 - ratio.mean()`": "its size alone counts",
+        "`f - mean` -> `mean - f`": "it is squared",
+    },
     "policy_gradient": {
         "`weights = np.exp(logits - logits.max(axis=1, keepdims=True))` -> "
         "`weights = -np.exp(logits - logits.max(axis=1, keepdims=True))`": (
@@ -14,21 +18,6 @@ EQUIVALENT = {
         ),
     },
 }
-
-
-def importance_mean__loop(f, log_prob, log_prob_old):
-    total = 0.0
-    for value, new, old in zip(f, log_prob, log_prob_old, strict=True):
-        total += math.exp(new - old) * value
-    return total / len(f)
-
-
-def importance_mean__dot(f, log_prob, log_prob_old):
-    return np.exp(np.subtract(log_prob, log_prob_old)) @ f / f.size
-
-
-def importance_mean__power(f, log_prob, log_prob_old):
-    return sum(np.e ** (log_prob - log_prob_old) * f) / len(f)
 
 
 def mismatch__by_performance(mdp, pi_old, pi):
@@ -50,6 +39,33 @@ def mismatch__with_ratios(mdp, pi_old, pi):
     old, new = evaluate(mdp, pi_old), evaluate(mdp, pi)
     per_state = np.einsum("sa,sa,sa->s", pi_old, pi / pi_old, old.advantage)
     return float(np.dot(new.visitation, per_state) - np.dot(old.visitation, per_state))
+
+
+def judged_by_old__loop(f, log_prob, log_prob_old):
+    n = len(f)
+    ratio = [math.exp(a - b) for a, b in zip(log_prob, log_prob_old, strict=True)]
+
+    def interval(x):
+        mean = sum(x) / n
+        return mean, 1.96 * math.sqrt(sum((y - mean) ** 2 for y in x) / (n - 1) / n)
+
+    mean, half = interval([r * x for r, x in zip(ratio, f, strict=True)])
+    middle, width = interval(ratio)
+    if not middle - width <= 1 <= middle + width:
+        return [mean, half, 0]
+    direct = sum(r * (x - mean) ** 2 for r, x in zip(ratio, f, strict=True)) / n
+    return [mean, half, n * direct / ((half / 1.96) ** 2 * (n - 1))]
+
+
+def judged_by_old__moments(f, log_prob, log_prob_old):
+    """Var_pi[f] with the mean square multiplied out."""
+    n, r = len(f), np.e ** np.subtract(log_prob, log_prob_old)
+    m1, m2, mean = r.mean(), (r**2).mean(), r @ f / n
+    variance = (r * f) @ (r * f) / n - mean**2
+    half = 1.959963984540054 * np.sqrt(variance / (n - 1))
+    direct = r @ f**2 / n - 2 * mean * mean + mean**2 * m1
+    believed = (m1 - 1) ** 2 <= 1.96**2 * (m2 - m1**2) / (n - 1)
+    return np.array([mean, half, n * direct / variance if believed else 0.0])
 
 
 def _pi(features, theta):

@@ -8,9 +8,15 @@ from trpo_lite import bound
 from trpo_lite.mdp import evaluate
 from trpo_lite.surrogate import surrogate
 
+HALVINGS = "after some 50 halvings the two ends are neighbours"
 EQUIVALENT = {
     "lower_bound": {
         "`1 - mdp.gamma` -> `mdp.gamma - 1`": "it is squared",
+    },
+    "mm_step": {
+        "`100` -> `99`": HALVINGS,
+        "`100` -> `101`": HALVINGS,
+        "`pi.sum() > 1` -> `pi.sum() >= 1`": "at a sum of 1 the search is at its end",
     },
 }
 
@@ -61,39 +67,32 @@ def lower_bound__ratios(mdp, pi_old, pi):
     return L - 4 * epsilon * mdp.gamma / (1 - mdp.gamma) ** 2 * kl.max()
 
 
-def _M(q, p, slope, penalty):
-    kl = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
-    return slope * (q - p) - penalty * kl
+def mm_step__newton(p_old, A, penalty):
+    """From above the sum is convex in the price, so Newton falls to the root."""
+    price = max(A + penalty * p_old)
+    for _ in range(50):
+        pi = penalty * p_old / (price - A)
+        price += (pi.sum() - 1) / np.sum(pi / (price - A))
+    return pi.tolist()
 
 
-def mm_step__grid(p, slope, penalty):
-    q = np.linspace(0, 1, 10_000)[1:-1]
-    return q[np.argmax(_M(q, p, slope, penalty))]
+def mm_step__scipy(p_old, A, penalty):
+    from scipy.optimize import brentq
+
+    def excess(price):
+        return sum(penalty * p / (price - a) for p, a in zip(p_old, A)) - 1
+
+    top = int(np.argmax(A))
+    least = A[top] + penalty * p_old[top] / 2
+    return penalty * p_old / (brentq(excess, least, A[top] + penalty) - A)
 
 
-def mm_step__the_page_s_grid(p, slope, penalty):
-    q = np.linspace(0, 1, 10_001)[1:-1]
-    return float(q[_M(q, p, slope, penalty).argmax()])
-
-
-def mm_step__bisection(p, slope, penalty):
-    low, high = 1e-12, 1 - 1e-12
-    for _ in range(100):
-        q = (low + high) / 2
-        rising = slope + penalty * (p / q - (1 - p) / (1 - q)) > 0
-        low, high = (q, high) if rising else (low, q)
-    return q
-
-
-def mm_step__roots(p, slope, penalty):
-    roots = np.roots([slope, penalty - slope, -penalty * p])
-    return next(float(q) for q in roots if 0 < q < 1)
-
-
-def mm_step__climbing(p, slope, penalty):
-    """Gradient ascent with the derivative by central differences."""
-    q, h = p, 1e-5
-    for _ in range(5000):
-        rise = _M(q + h, p, slope, penalty) - _M(q - h, p, slope, penalty)
-        q += 0.02 / penalty * rise / (2 * h) * min(q, 1 - q)
-    return q
+def mm_step__climbing(p_old, A, penalty):
+    """Gradient ascent on the logits; the gradient of KL there is pi - p_old."""
+    theta = np.log(p_old)
+    for _ in range(20_000):
+        pi = np.exp(theta - theta.max())
+        pi = pi / pi.sum()
+        gradient = pi * (A - pi @ A) - penalty * (pi - p_old)
+        theta = theta + gradient / (penalty + np.ptp(A))
+    return pi

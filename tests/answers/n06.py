@@ -30,28 +30,6 @@ def discounted_average__matrix(x, gamma):
     return x.mean(axis=0) @ gamma ** np.arange(x.shape[1])
 
 
-def gradient_estimate__loop(score, A, gamma):
-    totals = []
-    for one, other in zip(score, A):
-        totals.append(sum(gamma**t * a * b for t, (a, b) in enumerate(zip(one, other))))
-    n, g = len(totals), sum(totals) / len(totals)
-    variance = sum((x - g) ** 2 for x in totals) / (n - 1)
-    return [g, 1.96 * (variance / n) ** 0.5]
-
-
-def gradient_estimate__moments(score, A, gamma):
-    total = np.einsum("nt,nt,t->n", score, A, gamma ** np.arange(A.shape[1]))
-    n = len(total)
-    variance = (np.mean(total**2) - total.mean() ** 2) * n / (n - 1)
-    return np.array([total.mean(), 1.96 * np.sqrt(variance / n)])
-
-
-def gradient_estimate__scipys_95(score, A, gamma):
-    total = (score * A) @ gamma ** np.arange(A.shape[1])
-    error = np.sqrt(np.sum((total - total.mean()) ** 2) / (len(total) - 1) / len(total))
-    return total.mean(), 1.959963984540054 * error
-
-
 def brute_force__loop(ratio, A, kl, delta):
     best = None
     for i in range(len(ratio)):
@@ -71,3 +49,38 @@ def brute_force__sorted(ratio, A, kl, delta):
 def brute_force__allowed(ratio, A, kl, delta):
     allowed = np.flatnonzero(kl.sum(axis=1) <= delta * len(A))
     return allowed[np.argmax(ratio[allowed] @ A)]
+
+
+def discounted_gradient__split(score, A, ended, gamma):
+    cuts = np.flatnonzero(ended[:-1]) + 1
+    totals = [
+        np.einsum("t,t,tn->n", gamma ** np.arange(len(a)), a, s)
+        for a, s in zip(np.split(A, cuts), np.split(score, cuts), strict=True)
+    ]
+    error = np.std(totals, axis=0, ddof=1) / len(totals) ** 0.5
+    return [np.mean(totals, axis=0), 1.959963984540054 * error]
+
+
+def discounted_gradient__backwards(score, A, ended, gamma):
+    """What follows is discounted once more at each step back."""
+    totals, later = [], 0.0
+    for t in reversed(range(len(A))):
+        if ended[t] and t < len(A) - 1:
+            totals.append(later)
+            later = 0.0
+        later = A[t] * score[t] + gamma * later
+    totals.append(later)
+    n, g = len(totals), sum(totals) / len(totals)
+    variance = sum((x - g) ** 2 for x in totals) / (n - 1)
+    return g, 1.96 * np.sqrt(variance / n)
+
+
+def discounted_gradient__table(score, A, ended, gamma):
+    """By the number of each step's episode and its time there."""
+    episode = np.cumsum(np.append(0, ended[:-1]))
+    first = np.searchsorted(episode, episode)
+    weights = gamma ** (np.arange(len(A)) - first) * A
+    totals = np.zeros((episode[-1] + 1, score.shape[1]))
+    np.add.at(totals, episode, weights[:, None] * score)
+    n = len(totals)
+    return totals.mean(0), 1.96 * np.sqrt(totals.var(0) / (n - 1))

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from trpo_lite.policies import LinearSoftmax
+
+LENGTH = "the length of g cancels: delta alone says how far"
 EQUIVALENT = {
     "step_for_gain": {
         "`x = np.linalg.solve(H, g)` -> `x = -np.linalg.solve(H, g)`": (
@@ -9,11 +12,12 @@ EQUIVALENT = {
         ),
     },
     "step_from_samples": {
-        "`scores.T @ advantages / N` -> `scores.T @ advantages * N`": (
-            "the length of g cancels: delta alone says how far"
-        ),
-        "`scores.T @ advantages / N` -> `scores.T @ advantages`": (
-            "the length of g cancels: delta alone says how far"
+        "`features.T @ (score * advantages[:, None]) / N` -> "
+        "`features.T @ (score * advantages[:, None]) * N`": LENGTH,
+        "`features.T @ (score * advantages[:, None]) / N` -> "
+        "`features.T @ (score * advantages[:, None])`": LENGTH,
+        "`np.zeros` -> `np.ones`": (
+            "it adds the same to all actions of a feature, which changes no policy"
         ),
     },
 }
@@ -49,16 +53,38 @@ def change_parameters__steps(g, H, B):
     return slope, [[one @ H @ other for other in steps] for one in steps]
 
 
-def step_from_samples__loop(scores, advantages, delta):
-    N, n = scores.shape
-    g, F = np.zeros(n), np.zeros((n, n))
-    for score, advantage in zip(scores, advantages, strict=True):
-        g += score * advantage / N
-        F += np.outer(score, score) / N
-    x = np.linalg.inv(F) @ g
-    return x * np.sqrt(2 * delta / (x @ F @ x))
+def step_from_samples__last_action_fixed(features, pi, actions, advantages, delta):
+    """Without the logits of the last action H is not singular."""
+    (N, n), A = features.shape, pi.shape[1]
+    g, H = np.zeros((n, A)), np.zeros((n, A, n, A))
+    for k in range(N):
+        for a in range(A):
+            score = np.outer(features[k], (np.arange(A) == a) - pi[k])
+            g += score * advantages[k] / N * (actions[k] == a)
+            H += np.multiply.outer(score, score) * pi[k, a] / N
+    g, H = g[:, :-1].ravel(), H[:, :-1, :, :-1].reshape(n * (A - 1), -1)
+    x = np.linalg.solve(H, g)
+    step = x * np.sqrt(2 * delta / (x @ H @ x))
+    return np.hstack([step.reshape(n, A - 1), np.zeros((n, 1))])
 
 
-def step_from_samples__least_squares(scores, advantages, delta):
-    x = np.linalg.lstsq(scores, advantages, rcond=None)[0]
-    return x * np.sqrt(2 * delta / np.mean((scores @ x) ** 2))
+def step_from_samples__package(features, pi, actions, advantages, delta):
+    logits = np.log(pi / pi[:, -1:])
+    theta = np.linalg.lstsq(features, logits, rcond=None)[0]
+    policy = LinearSoftmax(theta.ravel(), pi.shape[1])
+    old, N = policy.at(features), len(pi)
+    g = old.score_sum(actions, advantages) / N
+    H = np.array([old.fisher_product(v) for v in np.eye(len(g))])
+    x = np.linalg.lstsq(H, g, rcond=None)[0]
+    return (np.sqrt(2 * delta / (g @ x)) * x).reshape(theta.shape)
+
+
+def step_from_samples__lists(features, pi, actions, advantages, delta):
+    A = pi.shape[1]
+    score = np.array([np.eye(A)[a] - p for a, p in zip(actions, pi, strict=True)])
+    g = np.einsum("ni,na,n->ia", features, score, advantages)
+    every = np.sqrt(pi)[:, :, None] * (np.eye(A) - pi[:, None, :])  # [N, action, A]
+    rows = np.einsum("ni,nca->ncia", features, every).reshape(-1, g.size)
+    x = np.linalg.lstsq(rows.T @ rows / len(pi), g.ravel(), rcond=None)[0]
+    x = x * (2 * delta / np.mean((rows @ x) ** 2 * A)) ** 0.5
+    return x.reshape(g.shape).tolist()

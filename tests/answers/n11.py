@@ -8,6 +8,12 @@ EQUIVALENT = {
             "kl <= delta is False for NaN and infinity anyway"
         ),
     },
+    "refined": {
+        "`return L > 0 and kl <= delta` -> `return -(L > 0 and kl <= delta)`": (
+            "-1 is as true as 1"
+        ),
+        "`1` -> `0`": "j = 0 is the full step, which has failed already",
+    },
 }
 
 
@@ -48,21 +54,40 @@ def searched__lists(evaluate, theta, step, delta, backtrack, max_backtracks):
     return list(theta)
 
 
-def demanding__ratio(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    promise = g @ step
-    for j in range(max_backtracks + 1):
-        L, kl = evaluate(theta + backtrack**j * step)
-        if kl <= delta and L / (backtrack**j * promise) >= 0.1:
-            return theta + backtrack**j * step
-    return theta
+def refined__factor(evaluate, theta, step, delta, backtrack, tries, halvings):
+    """The share's upper end as a factor of the share."""
+    share, length, left = 1.0, 0.0, tries - 1
+    while True:
+        L, kl = evaluate(theta + share * step)
+        if not (L <= 0 or kl > delta):
+            break
+        if left == 0:
+            return theta
+        length, share, left = share, share * backtrack, left - 1
+    half = (length - share) / 2 if length else 0.0
+    for _ in range(halvings):
+        L, kl = evaluate(theta + (share + half) * step)
+        if half and L > 0 and kl <= delta:
+            share += half
+        half /= 2
+    return theta + share * step
 
 
-def demanding__recursive(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    if max_backtracks < 0:
-        return theta
-    L, kl = evaluate(theta + step)
-    if kl <= delta and 0.1 * sum(g * step) <= L:
-        return theta + step
-    return demanding__recursive(
-        evaluate, theta, g, backtrack * step, delta, backtrack, max_backtracks - 1
-    )
+def refined__recursive(evaluate, theta, step, delta, backtrack, tries, halvings):
+    def good(x):
+        L, kl = evaluate(np.asarray(x))
+        return kl <= delta and L > 0
+
+    def between(low, high, n):
+        if n == 0:
+            return low
+        middle = 0.5 * (low + high)
+        ends = (middle, high) if good(middle) else (low, middle)
+        return between(*ends, n - 1)
+
+    tries = [theta + backtrack**j * step for j in range(tries)]
+    passed = [j for j, x in enumerate(tries) if good(x)]
+    if not passed:
+        return list(theta)
+    j = passed[0]
+    return tries[0] if j == 0 else list(between(tries[j], tries[j - 1], halvings))

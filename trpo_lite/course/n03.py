@@ -315,87 +315,169 @@ lqr_path = Widget(draw_lqr, lqr_words, {"x": Slider("position x", 0.0, 1.0, 0.02
 # --- exercises
 
 
-def importance_mean_stub(f, log_prob, log_prob_old):
-    """The mean of f under pi, from N actions drawn from pi_old.
+def judged_by_old_stub(f, log_prob, log_prob_old):
+    """(mean, half width, worth) of f under pi, from N actions of pi_old.
 
     f [N] has each drawn action's value, log_prob and log_prob_old [N] its
     log pi and log pi_old.
     """
-    ratio = ...  # your line: one ratio per drawn action, [N]
-    return np.mean(ratio * f)
+    ...  # your code
 
 
-def importance_mean_reference(f, log_prob, log_prob_old):
-    """The mean of f under pi, from N actions drawn from pi_old."""
-    ratio = np.exp(log_prob - log_prob_old)
-    return np.mean(ratio * f)
+def judged_by_old_reference(f, log_prob, log_prob_old):
+    """(mean, half width, worth) of f under pi, from N actions of pi_old."""
+    ratio, root = np.exp(log_prob - log_prob_old), np.sqrt(len(f))
+    terms = ratio * f
+    mean, half = terms.mean(), 1.96 * terms.std(ddof=1) / root
+    if abs(ratio.mean() - 1) > 1.96 * ratio.std(ddof=1) / root:
+        return mean, half, 0.0  # a part of pi was not drawn
+    direct = np.mean(ratio * (f - mean) ** 2)  # the variance of f under pi
+    return mean, half, len(f) * direct / terms.var()
 
 
-def inverted_importance(f, log_prob, log_prob_old):
-    return np.mean(np.exp(log_prob_old - log_prob) * f)
+def judgement(f, ratio, direct=None, scale=1.96):
+    """The reference's three numbers, from other ratios or another direct variance."""
+    n, terms = len(f), ratio * f
+    mean, half = terms.mean(), scale * terms.std(ddof=1) / np.sqrt(n)
+    if abs(ratio.mean() - 1) > 1.96 * ratio.std(ddof=1) / np.sqrt(n):
+        return mean, half, 0.0
+    if direct is None:
+        direct = np.mean(ratio * (f - mean) ** 2)
+    return mean, half, n * direct / terms.var()
 
 
-def unweighted(f, log_prob, log_prob_old):
-    return np.mean(f)
+def inverted_ratio(f, log_prob, log_prob_old):
+    return judgement(f, np.exp(log_prob_old - log_prob))
 
 
-def weighted_by_new(f, log_prob, log_prob_old):
-    return np.mean(np.exp(log_prob) * f)
+def no_ratio(f, log_prob, log_prob_old):
+    return judgement(f, np.ones(len(f)))
 
 
 def ratio_of_logs(f, log_prob, log_prob_old):
-    return np.mean(log_prob / log_prob_old * f)
-
-
-def difference_of_logs(f, log_prob, log_prob_old):
-    return np.mean((log_prob - log_prob_old) * f)
+    return judgement(f, log_prob / log_prob_old)
 
 
 def self_normalised(f, log_prob, log_prob_old):
     ratio = np.exp(log_prob - log_prob_old)
-    return np.sum(ratio * f) / np.sum(ratio)
+    return judgement(f, ratio / ratio.mean())
 
 
 def underflowing(f, log_prob, log_prob_old):
     with np.errstate(invalid="ignore"):
-        return np.mean(np.exp(log_prob) / np.exp(log_prob_old) * f)
+        return judgement(f, np.exp(log_prob) / np.exp(log_prob_old))
 
 
-def importance_cases(rng):
-    cases = []
-    for n, shift in ((6, -1.0), (40, -3.0), (5, -800.0), (1, -0.5)):
-        log_prob, log_prob_old = shift - rng.uniform(0, 1.5, (2, n))
-        cases.append((rng.normal(1, 1, n), log_prob, log_prob_old))
-    return cases
+def one_standard_error(f, log_prob, log_prob_old):
+    return judgement(f, np.exp(log_prob - log_prob_old), scale=1.0)
 
 
-importance_mean = Exercise(
-    name="importance_mean",
-    minutes=4,
-    difficulty=1,
-    stub=importance_mean_stub,
-    reference=importance_mean_reference,
+def effective_size(f, log_prob, log_prob_old):
+    ratio = np.exp(log_prob - log_prob_old)
+    mean, half, worth = judgement(f, ratio)
+    return mean, half, worth and ratio.sum() ** 2 / np.sum(ratio**2)
+
+
+def old_variance(f, log_prob, log_prob_old):
+    return judgement(f, np.exp(log_prob - log_prob_old), f.var())
+
+
+def ratio_twice(f, log_prob, log_prob_old):
+    ratio = np.exp(log_prob - log_prob_old)
+    return judgement(f, ratio, np.mean(ratio * (ratio * f - (ratio * f).mean()) ** 2))
+
+
+def around_the_old_mean(f, log_prob, log_prob_old):
+    ratio = np.exp(log_prob - log_prob_old)
+    return judgement(f, ratio, np.mean(ratio * (f - f.mean()) ** 2))
+
+
+def always_believed(f, log_prob, log_prob_old):
+    ratio = np.exp(log_prob - log_prob_old)
+    mean, half, _ = judgement(f, ratio)
+    direct = np.mean(ratio * (f - mean) ** 2)
+    return mean, half, len(f) * direct / (ratio * f).var()
+
+
+def only_too_low(f, log_prob, log_prob_old):
+    ratio = np.exp(log_prob - log_prob_old)
+    if ratio.mean() > 1:
+        return always_believed(f, log_prob, log_prob_old)
+    return judgement(f, ratio)
+
+
+def judged_cases(rng):
+    def drawn(n, level, spread, off=None):
+        """Logarithms near `level`; the mean ratio lies `off` standard errors above 1.
+
+        If that is None, where chance puts it.
+        """
+        log_prob_old = level - rng.uniform(0, 1.5, n)
+        log_ratio = spread * rng.normal(size=n) - spread**2 / 2
+        if off is not None:
+            ratio = np.exp(log_ratio)
+            error = ratio.std(ddof=1) / np.sqrt(n)
+            log_ratio = log_ratio - np.log(ratio.mean() - off * error)
+        return rng.normal(1, 1, n), log_prob_old + log_ratio, log_prob_old
+
+    f, _, same = drawn(6, -1.0, 0.0)
+    two = np.log([[0.7, 0.3], [0.9, 0.1]])[:, [0] * 9 + [1] * 2]  # slow and fast
+    return [
+        (f, same, same),  # pi is pi_old: N draws are worth N
+        (np.array([-0.1] * 9 + [0.8] * 2), *two),
+        drawn(40, -3.0, 0.6, off=0.4),
+        drawn(20, -800.0, 0.5, off=-0.7),
+        # on both sides of 1.96 standard errors, below and above 1
+        drawn(8, -1.0, 0.5, off=-1.9),
+        drawn(8, -1.0, 0.5, off=-2.02),
+        drawn(8, -2.0, 0.4, off=1.9),
+        drawn(8, -2.0, 0.4, off=2.02),
+    ]
+
+
+judged_by_old = Exercise(
+    name="judged_by_old",
+    minutes=10,
+    difficulty=2,
+    stub=judged_by_old_stub,
+    reference=judged_by_old_reference,
     mistakes={
-        "the ratio is upside down: new over old, pi / pi_old": inverted_importance,
-        "no ratio: this is the mean of f under pi_old": unweighted,
-        "weighted by pi alone: the draws already favour what pi_old likes, so divide "
-        "by pi_old": weighted_by_new,
+        "the ratio is upside down: new over old, pi / pi_old": inverted_ratio,
+        "no ratio: this is all under pi_old": no_ratio,
         "this divides the logarithms: the logarithm of a ratio is a difference": (
             ratio_of_logs
         ),
-        "this is the logarithm of the ratio: exp is missing": difference_of_logs,
-        "divided by the sum of the ratios: close, but biased; divide by N": (
-            self_normalised
-        ),
+        "the ratios are divided by their mean: close, but biased, and what says that a "
+        "part of pi is missing is gone": self_normalised,
         "each exp is taken by itself, and both are 0 at logarithms of -800: subtract "
         "first": underflowing,
+        "this is one standard error: the interval takes 1.96 of them": (
+            one_standard_error
+        ),
+        "this worth is N_eff, which knows nothing of f": effective_size,
+        "the direct variance is of f under pi, and this is its variance under pi_old: "
+        "use the ratio": old_variance,
+        "the direct variance is of f itself: the ratio weighs the squares, and belongs "
+        "nowhere within them": ratio_twice,
+        "the direct variance is around the mean under pi, not that of the draws": (
+            around_the_old_mean
+        ),
+        "the worth is 0 where 1 lies outside the interval of the mean ratio": (
+            always_believed
+        ),
+        "a mean ratio too far above 1 is as wrong as one below": only_too_low,
     },
     hints=(
-        "Which actions did pi_old draw too seldom for pi? They need a ratio above 1.",
-        "The ratio is pi / pi_old, so its logarithm is log_prob - log_prob_old.",
-        "One exp of that difference, for all N at once.",
+        "One number per draw: its ratio, from a difference of logarithms. Mean and "
+        "half width are those of ratio * f.",
+        "The ratio has a mean and a half width, too. Is 1 between its ends?",
+        "Var_pi[f] is itself a mean under pi, that of (f - mean)^2: the same ratio "
+        "estimates it from the same draws.",
+        "worth = N * np.mean(ratio * (f - mean) ** 2) / np.var(ratio * f); half widths "
+        "take std(ddof=1).",
     ),
-    cases=importance_cases,
+    cases=judged_cases,
+    tolerance=1e-4,  # 1.959964 is as right as 1.96
 )
 
 
@@ -620,5 +702,5 @@ policy_gradient = Exercise(
 
 pictures = (price, estimates, gap)
 widgets = (road, lqr_path)
-exercises = (importance_mean, mismatch, policy_gradient)
+exercises = (judged_by_old, mismatch, policy_gradient)
 progress = Progress(exercises)

@@ -30,6 +30,14 @@ def bound_on_road_and_ice(p, p_k, gamma):
     return slope * (p - p_k) - C * bound.kl(old.pi[0], new), C, slope
 
 
+def top(p, slope, penalty):
+    """The q in (0, 1) with the largest slope * (q - p) - penalty * KL(p || q)."""
+    # derivative 0:  slope + penalty * (p / q - (1 - p) / (1 - q)) = 0,
+    # times q (1 - q):  slope * q**2 + (penalty - slope) * q - penalty * p = 0
+    b = penalty - slope
+    return 2 * penalty * p / (b + np.sqrt(b**2 + 4 * slope * penalty * p))
+
+
 @lru_cache(maxsize=256)
 def staircase(gamma, p_0=0.1, steps=8):
     """The points p_0, p_1, ... of the exact MM run on road_and_ice, and J at each."""
@@ -37,7 +45,7 @@ def staircase(gamma, p_0=0.1, steps=8):
     for _ in range(steps):
         p = points[-1]
         _, C, slope = bound_on_road_and_ice(np.array([p]), p, gamma)
-        points.append(float(mm_step_reference(p, slope, C)))
+        points.append(float(top(p, slope, C)))
     J = [evaluate(mdp, shared_policy(p)).performance for p in points]
     return np.array(points), np.array(J)
 
@@ -561,98 +569,144 @@ lower_bound = Exercise(
 )
 
 
-def mm_step_stub(p, slope, penalty):
-    """The q with the largest slope * (q - p) - penalty * KL(p || q)."""
+def mm_step_stub(p_old, A, penalty):
+    """The pi [A] with the largest pi @ A - penalty * KL(p_old, pi).
+
+    One state: p_old [A], all above 0, and A [A], the advantages.
+    """
     ...  # your code
 
 
-def mm_step_reference(p, slope, penalty):
-    """The q with the largest slope * (q - p) - penalty * KL(p || q)."""
-    # derivative 0:  slope + penalty * (p / q - (1 - p) / (1 - q)) = 0,
-    # times q (1 - q):  slope * q**2 + (penalty - slope) * q - penalty * p = 0
-    b = penalty - slope
-    return 2 * penalty * p / (b + np.sqrt(b**2 + 4 * slope * penalty * p))
+def mm_step_reference(p_old, A, penalty):
+    """The pi [A] with the largest pi @ A - penalty * KL(p_old, pi)."""
+    # at the top every action has one slope:  A + penalty * p_old / pi = price
+    low, high = A.max(), A.max() + penalty
+    for _ in range(100):
+        price = (low + high) / 2
+        pi = penalty * p_old / (price - A)
+        if pi.sum() > 1:  # too much in all: each must cost more
+            low = price
+        else:
+            high = price
+    return pi
 
 
-def gradient_step(p, slope, penalty):
-    return p + slope / penalty
+def normalised(weights):
+    return weights / weights.sum()
 
 
-def small_step_formula(p, slope, penalty):
-    return p + slope / penalty * p * (1 - p)
+def gradient_step(p_old, A, penalty):
+    return p_old + (A - A.mean()) / penalty
 
 
-def reverse_kl_step(p, slope, penalty):
-    odds = p / (1 - p) * np.exp(slope / penalty)
-    return odds / (1 + odds)
+def small_step_formula(p_old, A, penalty):
+    return p_old * (1 + (A - p_old @ A) / penalty)
 
 
-def downhill_step(p, slope, penalty):
-    return mm_step_reference(p, -slope, penalty)
+def reverse_kl_step(p_old, A, penalty):
+    return normalised(p_old * np.exp((A - A.max()) / penalty))
 
 
-def greedy_step(p, slope, penalty):
-    return float(slope > 0)
+def downhill_step(p_old, A, penalty):
+    return mm_step_reference(p_old, -A, penalty)
 
 
-def upward_only(p, slope, penalty):
-    return max(p, mm_step_reference(p, slope, penalty))
+def greedy_step(p_old, A, penalty):
+    return np.eye(len(A))[np.argmax(A)]
+
+
+def no_search(p_old, A, penalty):
+    return normalised(p_old / (A.max() + penalty - A))
+
+
+def at_the_upper_end(p_old, A, penalty):
+    return penalty * p_old / (A.max() + penalty - A)
+
+
+def penalty_for_price(p_old, A, penalty):
+    return normalised(p_old / (penalty - A))
+
+
+def wrong_half(p_old, A, penalty):
+    low, high = A.max(), A.max() + penalty
+    for _ in range(100):
+        price = (low + high) / 2
+        if np.sum(penalty * p_old / (price - A)) > 1:
+            high = price
+        else:
+            low = price
+    return penalty * p_old / (price - A)
 
 
 def step_cases(rng):
-    drawn = rng.uniform((0.2, -3, 1), (0.8, 3, 9), (3, 3)).tolist()
+    drawn = [
+        (0.9 * rng.dirichlet(np.ones(n)) + 0.1 / n, rng.normal(size=n), penalty)
+        for n, penalty in ((4, 0.4), (6, 2.0), (3, 9.0))
+    ]
     return [
-        (0.15, 1.72, 6.71),
-        (0.5, -2.0, 3.0),
-        (0.8, 4.0, 9.0),
-        (0.3, 5.0, 2.0),
-        (0.6, 0.0, 4.0),
-        *map(tuple, drawn),
+        (np.array([0.85, 0.15]), np.array([-0.26, 1.46]), 6.71),
+        (np.array([0.6, 0.3, 0.1]), np.array([-0.5, 0.5, 1.5]), 1.0),
+        (np.array([0.2, 0.5, 0.3]), np.array([-7.0, -9.0, -8.0]), 2.0),
+        (np.array([0.1, 0.2, 0.7]), np.array([52.0, 51.0, 50.0]), 0.5),
+        (np.array([0.3, 0.4, 0.3]), np.zeros(3), 4.0),
+        *drawn,
     ]
 
 
-def inside(arguments, result):
-    if not 0 < np.asarray(result) < 1:
-        return "q must stay between 0 and 1, where the KL is finite."
+def probabilities(arguments, result):
+    if not (np.asarray(result) > 0).all():
+        return "every probability must stay above 0: KL is infinite where it isn't"
+    if abs(np.sum(result) - 1) > 1e-3:
+        return f"the probabilities sum to {np.sum(result):.4g}, not to 1"
 
 
-def not_below_zero(arguments, result):
-    p, slope, penalty = arguments
-    M = slope * (result - p) - penalty * bound.kl([1 - p, p], [1 - result, result])
-    if M < -1e-6:  # the nearest point of a grid of 10,000 may lie this low
-        return "M is below 0 there, and it is 0 at q = p: that isn't its maximum."
+def not_below_the_old(arguments, result):
+    p_old, A, penalty = arguments
+    M = (result - p_old) @ A - penalty * bound.kl(p_old, normalised(result))
+    if M < -1e-6:
+        return "it is lower there than at p_old itself: that isn't the maximum"
 
 
 mm_step = Exercise(
     name="mm_step",
-    minutes=10,
+    minutes=12,
     difficulty=3,
     stub=mm_step_stub,
     reference=mm_step_reference,
     mistakes={
-        "this is a gradient step, p + slope / penalty: it can leave (0, 1), and KL "
-        "isn't the squared distance": gradient_step,
-        "this is the formula for tiny steps: solve for q without approximating KL": (
+        "this is a gradient step in the probabilities: it can leave the simplex, and "
+        "KL isn't the squared distance": gradient_step,
+        "this is the formula for tiny steps: solve for pi without approximating KL": (
             small_step_formula
         ),
-        "this maximises with KL(q || p), new first: the lecture has the old one first, "
-        "KL(p || q)": reverse_kl_step,
-        "the step goes downhill: with a positive slope q is above p": downhill_step,
-        "this is greedy: at q = 0 or 1 the KL is infinite": greedy_step,
-        "q never falls below p: with a negative slope it must": upward_only,
+        "this maximises with KL(pi, p_old), new first: the lecture has the old one "
+        "first": reverse_kl_step,
+        "the step goes downhill: better actions must become likelier": downhill_step,
+        "this is greedy: where a probability is 0 the KL is infinite": greedy_step,
+        "the shape is right and nothing was searched: divided by its sum, this is the "
+        "best pi for another penalty": no_search,
+        "the price still stands at its upper end: lower it until the probabilities "
+        "sum to 1": at_the_upper_end,
+        "the price is not the penalty: it is the number that makes the sum 1": (
+            penalty_for_price
+        ),
+        "the wrong half is kept: where the sum is above 1 the price must rise": (
+            wrong_half
+        ),
     },
     hints=(
-        "The objective is concave in q: set its derivative to zero. What is the "
-        "derivative of KL(p || q) with respect to q?",
-        "That derivative is (1 - p) / (1 - q) - p / q. Multiply the equation by "
-        "q (1 - q): what kind of equation in q is left?",
-        "slope q^2 + (penalty - slope) q - penalty p = 0. Take the root in (0, 1), "
-        "written so that slope = 0 divides by nothing: 2 penalty p / (b + sqrt(...)), "
-        "b = penalty - slope. A fine grid or bisection is accepted too.",
+        "Raise pi(a) a little: what does the objective gain? At the maximum all "
+        "actions gain the same, or one could lend to another. Call this the price.",
+        "A(a) + penalty p_old(a) / pi(a) = price, so "
+        "pi(a) = penalty p_old(a) / (price - A(a)). Which price makes the sum 1?",
+        "The sum falls as the price rises. At max A it is infinite, at max A + penalty "
+        "it is at most 1.",
+        "Bisection: halve between those two ends 100 times; where the sum is above 1, "
+        "the middle becomes the lower end.",
     ),
     cases=step_cases,
-    invariants=(inside, not_below_zero),
-    tolerance=1e-3,  # a grid of 10,000 points is within .00005
+    invariants=(probabilities, not_below_the_old),
+    tolerance=1e-4,
 )
 
 pictures = (pinsker, minorizers, sampled_max, climb)

@@ -579,99 +579,6 @@ discounted_average = Exercise(
 )
 
 
-def gradient_estimate_stub(score, A, gamma):
-    """g and the half width of its 95 % interval; score, A [n, T]."""
-    ...  # your code
-
-
-def gradient_estimate_reference(score, A, gamma):
-    """g and the half width of its 95 % interval; score, A [n, T]."""
-    discount = gamma ** np.arange(A.shape[1])
-    total = (discount * score * A).sum(axis=1)
-    g = total.mean()
-    half = 1.96 * total.std(ddof=1) / np.sqrt(len(total))
-    return g, half
-
-
-def estimate(total):
-    return total.mean(), 1.96 * total.std(ddof=1) / np.sqrt(len(total))
-
-
-def without_discount(score, A, gamma):
-    return estimate((score * A).sum(axis=1))
-
-
-def spread_of_one(score, A, gamma):
-    total = (gamma ** np.arange(A.shape[1]) * score * A).sum(axis=1)
-    return total.mean(), 1.96 * total.std(ddof=1)
-
-
-def without_factor(score, A, gamma):
-    g, half = gradient_estimate_reference(score, A, gamma)
-    return g, half / 1.96
-
-
-def variance_for_width(score, A, gamma):
-    total = (gamma ** np.arange(A.shape[1]) * score * A).sum(axis=1)
-    return total.mean(), 1.96 * total.var(ddof=1) / len(total)
-
-
-def steps_as_runs(score, A, gamma):
-    x = gamma ** np.arange(A.shape[1]) * score * A
-    g, half = estimate(x.ravel())
-    return g * A.shape[1], half * A.shape[1]
-
-
-def too_sure(score, A, gamma):
-    total = (gamma ** np.arange(A.shape[1]) * score * A).sum(axis=1)
-    return total.mean(), 1.96 * total.std(ddof=1) / np.sqrt(A.size)
-
-
-def without_score(score, A, gamma):
-    return estimate((gamma ** np.arange(A.shape[1]) * A).sum(axis=1))
-
-
-def without_advantage(score, A, gamma):
-    return estimate((gamma ** np.arange(A.shape[1]) * score).sum(axis=1))
-
-
-def gradient_cases(rng):
-    return [
-        (rng.normal(size=(n, T)), rng.normal(size=(n, T)), gamma)
-        for n, T, gamma in ((4, 3, 0.9), (8, 5, 0.7), (3, 2, 0.5))
-    ]
-
-
-gradient_estimate = Exercise(
-    name="gradient_estimate",
-    minutes=10,
-    difficulty=2,
-    stub=gradient_estimate_stub,
-    reference=gradient_estimate_reference,
-    mistakes={
-        "the discount is missing": without_discount,
-        "the score is missing: a step's term is score * A": without_score,
-        "the advantage is missing: a step's term is score * A": without_advantage,
-        "this is the scatter of one run: the mean of n runs scatters less": (
-            spread_of_one
-        ),
-        "this is one standard error: the interval takes 1.96 of them": without_factor,
-        "this is 1.96 times the variance of the mean: a width takes its root": (
-            variance_for_width
-        ),
-        "steps of one run depend on each other: take one number per run": steps_as_runs,
-        "divide by the root of the number of runs, not of steps": too_sure,
-    },
-    hints=(
-        "First one number per run. Then forget the steps: you have n numbers.",
-        "total is the sum over time of discount * score * A; g is its mean.",
-        "half = 1.96 * total.std(ddof=1) / np.sqrt(len(total))",
-    ),
-    cases=gradient_cases,
-    tolerance=5e-5,  # 1.959964 is as right as 1.96
-)
-
-
 def brute_force_stub(ratio, A, kl, delta):
     """Index of the candidate that solves the sampled problem."""
     ...  # your code: ratio [G, N], A [N], kl [G, N]
@@ -778,8 +685,8 @@ def keeps_the_limit(arguments, result):
 
 brute_force = Exercise(
     name="brute_force",
-    minutes=10,
-    difficulty=3,
+    minutes=8,
+    difficulty=2,
     stub=brute_force_stub,
     reference=brute_force_reference,
     mistakes={
@@ -813,7 +720,165 @@ brute_force = Exercise(
     invariants=(keeps_the_limit,),
 )
 
+
+def discounted_gradient_stub(score, A, ended, gamma):
+    """g [n] and the half widths [n] of its 95 % intervals.
+
+    score : [N, n], A : [N], of N steps in a row.
+    ended : bool [N]; an episode ended with that step.
+    """
+    ...  # your code
+
+
+def discounted_gradient_reference(score, A, ended, gamma):
+    """g [n] and the half widths [n] of its 95 % intervals."""
+    totals, total, weight = [], 0.0, 1.0
+    for t in range(len(A)):
+        total = total + weight * A[t] * score[t]
+        weight = gamma * weight
+        if ended[t] or t == len(A) - 1:
+            totals.append(total)
+            total, weight = 0.0, 1.0  # the next step is the first of an episode
+    half = 1.96 * np.std(totals, axis=0, ddof=1) / np.sqrt(len(totals))
+    return np.mean(totals, axis=0), half
+
+
+def episodes(score, A, ended, gamma):
+    """One total [n] for each episode, the last one as far as it went: [episodes, n]."""
+    cuts = np.flatnonzero(ended[:-1]) + 1
+    return np.array(
+        [
+            gamma ** np.arange(len(rows)) * A[rows] @ score[rows]
+            for rows in np.split(np.arange(len(A)), cuts)
+        ]
+    )
+
+
+def estimate(totals):
+    n = len(totals)
+    return totals.mean(axis=0), 1.96 * totals.std(axis=0, ddof=1) / np.sqrt(n)
+
+
+def without_discount(score, A, ended, gamma):
+    return estimate(episodes(score, A, ended, 1.0))
+
+
+def plain_average(score, A, ended, gamma):
+    return estimate(score * A[:, None])
+
+
+def one_clock(score, A, ended, gamma):
+    late = A * gamma ** np.arange(len(A))
+    return estimate(episodes(score, late, ended, 1.0))
+
+
+def clock_from_one(score, A, ended, gamma):
+    return estimate(gamma * episodes(score, A, ended, gamma))
+
+
+def never_emptied(score, A, ended, gamma):
+    return estimate(np.cumsum(episodes(score, A, ended, gamma), axis=0))
+
+
+def last_step_next(score, A, ended, gamma):
+    return estimate(episodes(score, A, np.append(False, ended[:-1]), gamma))
+
+
+def without_the_rest(score, A, ended, gamma):
+    totals = episodes(score, A, ended, gamma)
+    return estimate(totals if ended[-1] else totals[:-1])
+
+
+def empty_episode(score, A, ended, gamma):
+    totals = episodes(score, A, ended, gamma)
+    more = np.zeros((int(ended[-1]), totals.shape[1]))
+    return estimate(np.vstack([totals, more]))
+
+
+def spread_of_one(score, A, ended, gamma):
+    totals = episodes(score, A, ended, gamma)
+    return totals.mean(axis=0), 1.96 * totals.std(axis=0, ddof=1)
+
+
+def without_factor(score, A, ended, gamma):
+    g, half = estimate(episodes(score, A, ended, gamma))
+    return g, half / 1.96
+
+
+def spread_by_n(score, A, ended, gamma):
+    totals = episodes(score, A, ended, gamma)
+    half = 1.96 * totals.std(axis=0) / np.sqrt(len(totals))
+    return totals.mean(axis=0), half
+
+
+def too_sure(score, A, ended, gamma):
+    totals = episodes(score, A, ended, gamma)
+    half = 1.96 * totals.std(axis=0, ddof=1) / np.sqrt(len(A))
+    return totals.mean(axis=0), half
+
+
+def stream_cases(rng):
+    cases = []
+    # the batch ends with an episode's end; two episodes of one step; a cut at the end;
+    # one parameter
+    for N, n, ends, gamma in (
+        (9, 2, (2, 6, 8), 0.9),
+        (8, 3, (0, 1, 4, 7), 0.5),
+        (10, 2, (3, 7), 0.8),
+        (6, 1, (1,), 0.7),
+    ):
+        ended = np.isin(np.arange(N), ends)
+        cases.append((rng.normal(size=(N, n)), rng.normal(size=N), ended, gamma))
+    return cases
+
+
+discounted_gradient = Exercise(
+    name="discounted_gradient",
+    minutes=12,
+    difficulty=3,
+    stub=discounted_gradient_stub,
+    reference=discounted_gradient_reference,
+    mistakes={
+        "this is the plain average over the steps: gamma^t is missing, and one number "
+        "per episode": plain_average,
+        "the discount is missing": without_discount,
+        "t counts on from the batch's first step: with each episode it starts anew": (
+            one_clock
+        ),
+        "the first step of an episode has the weight gamma^0 = 1, not gamma": (
+            clock_from_one
+        ),
+        "the sum is not emptied where an episode ends": never_emptied,
+        "the step that ends an episode still belongs to it, not to the next": (
+            last_step_next
+        ),
+        "the last episode is left out where the batch cuts it: it counts as it is": (
+            without_the_rest
+        ),
+        "an empty episode too many, where the batch ends with an episode's end": (
+            empty_episode
+        ),
+        "this is the scatter of one episode: the mean of many scatters less": (
+            spread_of_one
+        ),
+        "this is one standard error: the interval takes 1.96 of them": without_factor,
+        "the scatter of a few episodes: std with ddof=1, as on the page": spread_by_n,
+        "divide by the root of the number of episodes, not of steps": too_sure,
+    },
+    hints=(
+        "First one vector [n] per episode. Then forget the steps: it is a mean with "
+        "its interval.",
+        "Go through the steps with a running sum and a running weight. The weight is "
+        "multiplied by gamma after each step. What happens to both at an end?",
+        "After step t: if ended[t], or if it is the last of the batch, append the sum "
+        "to a list and begin again with sum 0 and weight 1.",
+        "half = 1.96 * np.std(totals, axis=0, ddof=1) / np.sqrt(len(totals))",
+    ),
+    cases=stream_cases,
+    tolerance=5e-5,  # 1.959964 is as right as 1.96
+)
+
 pictures = (errors, cosines, reuse, promises)
 widgets = (dropped, brute)
-exercises = (discounted_average, gradient_estimate, brute_force)
+exercises = (discounted_average, brute_force, discounted_gradient)
 progress = Progress(exercises)

@@ -543,113 +543,181 @@ change_parameters = Exercise(
 )
 
 
-def step_from_samples_stub(scores, advantages, delta):
-    """The natural step [n] from scores [N, n] and advantages [N]."""
+def step_from_samples_stub(features, pi, actions, advantages, delta):
+    """The natural step [n, A] in theta; the logits are features @ theta.
+
+    features [N, n], pi [N, A] : each sample's state, the policy there.
+    actions [N], advantages [N] : what was done there, and its advantage.
+    """
     ...  # your code
 
 
-def step_from_samples_reference(scores, advantages, delta):
-    """The natural step [n] from scores [N, n] and advantages [N]."""
-    N = len(advantages)
-    g = scores.T @ advantages / N
-    F = scores.T @ scores / N
-    x = np.linalg.solve(F, g)
-    return np.sqrt(2 * delta / (g @ x)) * x
+def step_from_samples_reference(features, pi, actions, advantages, delta):
+    """The natural step [n, A] in theta; the logits are features @ theta."""
+    (N, n), A = features.shape, pi.shape[1]
+    score = np.eye(A)[actions] - pi  # by the logits of the sample's state, [N, A]
+    g = (features.T @ (score * advantages[:, None]) / N).ravel()
+    H = np.zeros((n * A, n * A))
+    for phi, p in zip(features, pi):
+        block = np.diag(p) - np.outer(p, p)  # in the logits, the mean over all actions
+        H += np.kron(np.outer(phi, phi), block) / N
+    x = np.linalg.pinv(H) @ g
+    return (np.sqrt(2 * delta / (g @ x)) * x).reshape(n, A)
 
 
-def _sampled(scores, advantages, delta, fisher):
-    g = scores.T @ advantages / len(advantages)
-    x = np.linalg.solve(fisher, g)
-    return np.sqrt(2 * delta / (g @ x)) * x
+def _mean_score_times(features, pi, actions, advantages):
+    score = np.eye(pi.shape[1])[actions] - pi
+    return (features.T @ (score * advantages[:, None]) / len(pi)).ravel()
 
 
-def _fisher_summed(scores, advantages, delta):
-    return _sampled(scores, advantages, delta, scores.T @ scores)
+def _mean_block(features, pi):
+    blocks = np.einsum("na,ab->nab", pi, np.eye(pi.shape[1]))
+    blocks -= pi[:, :, None] * pi[:, None, :]
+    H = np.einsum("ni,nj,nab->iajb", features, features, blocks) / len(pi)
+    size = features.shape[1] * pi.shape[1]
+    return H.reshape(size, size)
 
 
-def _fisher_of_terms(scores, advantages, delta):
-    terms = scores * advantages[:, None]
-    return _sampled(scores, advantages, delta, terms.T @ terms / len(terms))
+def _along(g, x, delta, n):
+    return (np.sqrt(2 * delta / (g @ x)) * x).reshape(n, -1)
 
 
-def _fisher_weighted(scores, advantages, delta):
-    weighted = scores.T @ (scores * np.abs(advantages)[:, None]) / len(scores)
-    return _sampled(scores, advantages, delta, weighted)
+def _other_fisher(fisher):
+    """The step with the H of `fisher(features, pi, actions, advantages)`."""
+
+    def answer(features, pi, actions, advantages, delta):
+        g = _mean_score_times(features, pi, actions, advantages)
+        x = np.linalg.pinv(fisher(features, pi, actions, advantages)) @ g
+        return _along(g, x, delta, features.shape[1])
+
+    return answer
 
 
-def _fisher_centred(scores, advantages, delta):
-    return _sampled(scores, advantages, delta, np.cov(scores.T))
+def _scores(features, pi, actions):
+    score = np.eye(pi.shape[1])[actions] - pi
+    return np.einsum("ni,na->nia", features, score).reshape(len(pi), -1)
 
 
-def _fisher_by_one_less(scores, advantages, delta):
-    return _sampled(scores, advantages, delta, scores.T @ scores / (len(scores) - 1))
+def _fisher_of_actions_taken(features, pi, actions, advantages):
+    rows = _scores(features, pi, actions)
+    return rows.T @ rows / len(rows)
 
 
-def _vanilla_from_samples(scores, advantages, delta):
-    g = scores.T @ advantages / len(advantages)
-    F = scores.T @ scores / len(advantages)
-    return np.sqrt(2 * delta / (g @ F @ g)) * g
+def _fisher_of_terms(features, pi, actions, advantages):
+    rows = _scores(features, pi, actions) * advantages[:, None]
+    return rows.T @ rows / len(rows)
 
 
-def _no_root_from_samples(scores, advantages, delta):
-    g = scores.T @ advantages / len(advantages)
-    x = np.linalg.solve(scores.T @ scores / len(advantages), g)
-    return 2 * delta / (g @ x) * x
+def _fisher_summed(features, pi, actions, advantages):
+    return len(pi) * _mean_block(features, pi)
+
+
+def _fisher_of_mean_policy(features, pi, actions, advantages):
+    p = pi.mean(axis=0)
+    square = features.T @ features / len(pi)
+    return np.kron(square, np.diag(p) - np.outer(p, p))
+
+
+def _fisher_of_mean_features(features, pi, actions, advantages):
+    phi, block = features.mean(axis=0), _mean_block(np.ones((len(pi), 1)), pi)
+    return np.kron(np.outer(phi, phi), block)
+
+
+def _ones_for_scores(features, pi, actions, advantages, delta):
+    g = _mean_score_times(features, 0 * pi, actions, advantages)
+    x = np.linalg.pinv(_mean_block(features, pi)) @ g
+    return _along(g, x, delta, features.shape[1])
+
+
+def _vanilla_from_samples(features, pi, actions, advantages, delta):
+    g = _mean_score_times(features, pi, actions, advantages)
+    size = np.sqrt(2 * delta / (g @ _mean_block(features, pi) @ g))
+    return (size * g).reshape(features.shape[1], -1)
+
+
+def _no_root_from_samples(features, pi, actions, advantages, delta):
+    g = _mean_score_times(features, pi, actions, advantages)
+    x = np.linalg.pinv(_mean_block(features, pi)) @ g
+    return (2 * delta / (g @ x) * x).reshape(features.shape[1], -1)
 
 
 def _sample_cases(rng):
     cases = []
-    for N, n, delta in ((40, 2, 0.01), (60, 3, 0.1), (200, 5, 0.02)):
-        scores = rng.normal(size=(N, n)) @ rng.normal(size=(n, n))
-        advantages = scores @ rng.normal(size=n) + rng.normal(size=N)
-        cases.append((scores, advantages, delta))
+    for N, n, A, delta in ((12, 2, 3, 0.01), (30, 3, 2, 0.1), (16, 2, 4, 0.02)):
+        features = rng.normal(size=(N, n))
+        features[:, 0] = 1  # as most feature maps have it
+        weights = np.exp(features @ rng.normal(size=(n, A)))
+        pi = weights / weights.sum(axis=1, keepdims=True)
+        actions = np.array([rng.choice(A, p=p) for p in pi])
+        cases.append((features, pi, actions, rng.normal(size=N), delta))
     return cases
 
 
 def _sample_kl(arguments, result):
-    scores, _, delta = arguments
-    size = ((scores @ np.asarray(result)) ** 2).mean() / 2
+    features, pi, _, _, delta = arguments
+    moved = features @ np.asarray(result)
+    size = np.mean((pi * moved**2).sum(1) - (pi * moved).sum(1) ** 2) / 2
     if abs(size - delta) <= 1e-6 * delta:
         return None
-    text = f"the sample's step.F step / 2 is {size:.6g}, the limit is {delta:g}"
-    if 0.9 * delta < size < delta:
-        return text + ": is something added to F?"
+    text = f"the sample's step.H step / 2 is {size:.6g}, the limit is {delta:g}"
+    if 0.8 * delta < size < delta:
+        return text + ": is something added to H, or is it divided by N - 1?"
     return text
+
+
+def _best_promise(arguments, result):
+    *data, _ = arguments
+    g = _mean_score_times(*data)
+    best = g @ np.ravel(step_from_samples_reference(*arguments))
+    promise = g @ np.ravel(result)
+    if promise < (1 - 1e-9) * best:
+        return f"it promises {promise:.6g}, and the limit allows {best:.6g}"
+    return None
 
 
 step_from_samples = Exercise(
     name="step_from_samples",
-    minutes=12,
+    minutes=15,
     difficulty=3,
     stub=step_from_samples_stub,
     reference=step_from_samples_reference,
     mistakes={
-        "F is a sum here: it must be a mean (for g it would not matter)": (
-            _fisher_summed
+        "H is a sum here: it must be a mean (for g it would not matter)": (
+            _other_fisher(_fisher_summed)
         ),
-        "F has the advantages in it: KL knows no advantages, F is mean score score^T": (
-            _fisher_of_terms
+        "H is taken over the actions that were drawn: average over all actions of each "
+        "state": _other_fisher(_fisher_of_actions_taken),
+        "H has the advantages in it: KL knows no advantages": (
+            _other_fisher(_fisher_of_terms)
         ),
-        "F is weighted by the advantages: every row counts alike": _fisher_weighted,
-        "F is the covariance here: the scores' mean is 0, subtract none": (
-            _fisher_centred
+        "the block of a state is diag(p) - p p^T, and here it is made from the mean of "
+        "pi: average the blocks, not the probabilities": (
+            _other_fisher(_fisher_of_mean_policy)
         ),
-        "F is divided by N - 1: it is a mean over N, and subtracts none": (
-            _fisher_by_one_less
+        "average phi phi^T state by state: here the mean features are multiplied": (
+            _other_fisher(_fisher_of_mean_features)
         ),
-        "this goes along g: solve with F": _vanilla_from_samples,
+        "the score of a softmax is 1 at the action taken, less pi: the pi is missing": (
+            _ones_for_scores
+        ),
+        "this goes along g: solve with H": _vanilla_from_samples,
         "the square root is missing: the step would depend on the unit of reward": (
             _no_root_from_samples
         ),
     },
     hints=(
-        "Three things: g, F and the closed form. Each row's score is a row of scores.",
-        "g is the mean of score times advantage; F the mean of score score^T.",
-        "g = scores.T @ advantages / N, F = scores.T @ scores / N, then the closed "
-        "form.",
+        "Three things: g, H and the closed form. Begin in the logits of one state: "
+        "page 08 has the score and the block of H there.",
+        "The logit of a is sum_i phi_i theta_ia. So the score in theta_ia is phi_i "
+        "times the score in the logit, and g [n, A] is features.T @ (score * A) / N.",
+        "H of one state joins (i, a) and (j, b): phi_i phi_j times "
+        "(diag(p) - p p^T)_ab. That is np.kron(np.outer(phi, phi), block), [n A, n A].",
+        "With g.ravel() and the mean H: x = np.linalg.pinv(H) @ g, as adding a number "
+        "to all actions of a feature costs nothing. Then the root, and reshape.",
     ),
     cases=_sample_cases,
-    invariants=(_sample_kl,),
+    invariants=(_sample_kl, _best_promise),
+    tolerance=None,  # what all actions of a feature share is free
 )
 
 pictures = (step, ellipses, learning)

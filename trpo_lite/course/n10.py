@@ -404,7 +404,7 @@ gaussian_product = Exercise(
         ),
         "divided by std once: the KL of a shifted mean has std squared": divides_by_std,
         "the variance multiplies: it must divide": times_variance,
-        "divided by all entries of rows: it is a mean over the rows": by_all_entries,
+        "divided by all entries of phi: it is a mean over the rows": by_all_entries,
         "N is squared as well: only std is": rows_squared,
         "this is the diagonal of F only": only_the_diagonal,
         "mean of a product, not product of the means": mean_row,

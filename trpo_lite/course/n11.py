@@ -596,150 +596,220 @@ searched = Exercise(
 )
 
 
-def demanding_stub(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    """The first try that passes both tests, else theta, [n]."""
+@dataclass(frozen=True)
+class Ray:
+    """A made-up world along a step: evaluate(old + share * step) -> (L, KL).
+
+    L is above 0 for shares below `gain`, KL at most .125 for those up to `near`. Off
+    the ray both are bad.
+    """
+
+    old: np.ndarray
+    step: np.ndarray
+    gain: float
+    near: float
+
+    def __call__(self, theta):
+        moved = np.asarray(theta) - self.old
+        share = round(float(moved @ self.step / (self.step @ self.step)), 12)
+        if not np.allclose(moved, share * self.step, rtol=0):
+            return -1.0, 9.0
+        return self.gain - share, 0.125 * share / self.near
+
+
+def refined_stub(evaluate, theta, step, delta, backtrack, tries, halvings):
+    """The longest try that passes both tests, else theta, [n].
+
+    evaluate(theta) -> L, KL, as on the page.
+    """
     ...  # your code
 
 
-def demanding_reference(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    """The first try that passes both tests, else theta, [n]."""
-    for j in range(max_backtracks + 1):
-        part = backtrack**j * step
-        L, kl = evaluate(theta + part)
-        if L >= 0.1 * (g @ part) and kl <= delta:
-            return theta + part
+def refined_reference(evaluate, theta, step, delta, backtrack, tries, halvings):
+    """The longest try that passes both tests, else theta, [n]."""
+
+    def passes(share):
+        L, kl = evaluate(theta + share * step)
+        return L > 0 and kl <= delta
+
+    if passes(1.0):
+        return theta + step
+    for j in range(1, tries):
+        short, long = backtrack**j, backtrack ** (j - 1)  # long has failed
+        if passes(short):
+            for _ in range(halvings):
+                middle = (short + long) / 2
+                if passes(middle):
+                    short = middle
+                else:
+                    long = middle
+            return theta + short * step
     return theta
 
 
-def demand(evaluate, theta, g, step, delta, backtrack, max_backtracks, passes):
-    for j in range(max_backtracks + 1):
-        part = backtrack**j * step
-        L, kl = evaluate(theta + part)
-        if passes(L, kl, g @ part):
-            return theta + part
-    return theta
+def bracket(passes, backtrack, tries):
+    """(share that passes, the one before); the latter None at once, both if none."""
+    long = None
+    for j in range(tries):
+        if passes(backtrack**j):
+            return backtrack**j, long
+        long = backtrack**j
+    return None, None
 
 
-def constant_promise(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    full = g @ step
-    return demand(evaluate, theta, g, step, delta, backtrack, max_backtracks,
-                  lambda L, kl, promise: L >= 0.1 * full and kl <= delta)  # fmt: skip
+def refined_by(narrow, beyond=False, lost=0.0):
+    """A search whose halvings `narrow(passes, short, long, halvings) -> share`."""
+
+    def answer(evaluate, theta, step, delta, backtrack, tries, halvings):
+        def passes(share):
+            L, kl = evaluate(theta + share * step)
+            return L > 0 and kl <= delta
+
+        short, long = bracket(passes, backtrack, tries)
+        if short is None:
+            return theta + lost * backtrack ** (tries - 1) * step
+        if long is None and not beyond:
+            return theta + step
+        long = 1 / backtrack if long is None else long
+        return theta + narrow(passes, short, long, halvings) * step
+
+    return answer
 
 
-def whole_promise(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    return demand(evaluate, theta, g, step, delta, backtrack, max_backtracks,
-                  lambda L, kl, promise: L >= promise and kl <= delta)  # fmt: skip
+def ends(passes, short, long, halvings, turned=False):
+    """(short, long, the last middle) after the halvings; `turned` keeps the other."""
+    middle = short
+    for _ in range(halvings):
+        middle = (short + long) / 2
+        if passes(middle) != turned:
+            short = middle
+        else:
+            long = middle
+    return short, long, middle
 
 
-def without_kl(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    return demand(evaluate, theta, g, step, delta, backtrack, max_backtracks,
-                  lambda L, kl, promise: L >= 0.1 * promise)  # fmt: skip
+def halved(*given):
+    return ends(*given)[0]
 
 
-def without_promise(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    return demand(evaluate, theta, g, step, delta, backtrack, max_backtracks,
-                  lambda L, kl, promise: L > 0 and kl <= delta)  # fmt: skip
+def failed_end(*given):
+    return ends(*given)[1]
 
 
-def last_part_kept(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    for j in range(max_backtracks + 1):
-        part = backtrack**j * step
-        L, kl = evaluate(theta + part)
-        if L >= 0.1 * (g @ part) and kl <= delta:
-            break
-    return theta + part
+def last_middle(*given):
+    return ends(*given)[2]
 
 
-def one_try_less(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    fewer = max_backtracks - 1
-    return demanding_reference(evaluate, theta, g, step, delta, backtrack, fewer)
+def wrong_half(*given):
+    return ends(*given, turned=True)[0]
 
 
-def most_demanding(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    best, highest = theta, -np.inf
-    for j in range(max_backtracks + 1):
-        part = backtrack**j * step
-        L, kl = evaluate(theta + part)
-        if L >= 0.1 * (g @ part) and kl <= delta and L > highest:
-            best, highest = theta + part, L
-    return best
+def from_the_full_step(passes, short, long, halvings):
+    return halved(passes, short, 1.0, halvings)
 
 
-def goes_on(evaluate, theta, g, step, delta, backtrack, max_backtracks):
-    for j in range(max_backtracks + 1):
-        part = backtrack**j * step
-        L, kl = evaluate(theta + part)
-        if L >= 0.1 * (g @ part) and kl <= delta:
-            theta = theta + part
-    return theta
+def first_middle(passes, short, long, halvings):
+    middle = (short + long) / 2
+    return middle if halvings and passes(middle) else short
 
 
-def demanding_cases(rng):
-    """In each, one thing decides; L as a share of the try's promise, delta = .1."""
-    good = 0.5, 0.05
+def untested(test):
+    """The reference, with only one of the two tests in its halvings."""
+
+    def answer(evaluate, theta, step, delta, backtrack, tries, halvings):
+        def narrow(passes, short, long, halvings):
+            def one(share):
+                L, kl = evaluate(theta + share * step)
+                return L > 0 if test == "L" else kl <= delta
+
+            return halved(one, short, long, halvings)
+
+        return refined_by(narrow)(
+            evaluate, theta, step, delta, backtrack, tries, halvings
+        )
+
+    return answer
+
+
+def from_zero(evaluate, theta, step, delta, backtrack, tries, halvings):
+    def passes(share):
+        L, kl = evaluate(theta + share * step)
+        return L > 0 and kl <= delta
+
+    return theta + (1 if passes(1) else halved(passes, 0, 1, halvings)) * step
+
+
+def refined_cases(rng):
+    """In each, one thing decides; delta = .125."""
     tables = {
-        "more than promised": (((1.2, 0.05), good), 3),
-        "a twentieth is too little": (((0.05, 0.05), (0.095, 0.05), good), 3),
-        "a tenth of a short step's promise": (((0.05, 0.2), (0.11, 0.05), good), 3),
-        "exactly a tenth": (((0.1, 0.05), good), 3),
-        "only KL fails": (((0.9, 0.2), (0.9, 0.11), good), 3),
-        "KL = delta is allowed": (((0.5, 0.1), good), 3),
-        "the last try passes": (((-0.1, 0.2), (0.0, 0.05), good), 2),
-        "the next would have passed": (((-0.1, 0.2), (0.0, 0.05), good), 1),
-        "none passes": (((0.05, 0.2),) * 5, 4),
-        "a later try is better": (((0.5, 0.05), (0.9, 0.05)), 3),
-        "better from there on": ((good,), 3, (99.0, 0.05)),
-        "hardly more than promised": (((1.001, 0.05), good), 3),
-        "a thousandth is too little": (((0.001, 0.05), good), 3),
-        "a large loss": (((-0.5, 0.05), good), 3),
-        "a little above a tenth": (((0.11, 0.05), good), 3),
+        "the full step passes, and more would": (9.0, 1.3, 0.5, 4, 3),
+        "the full step just passes": (9.0, 1.05, 0.5, 4, 3),
+        "only KL fails": (9.0, 0.6, 0.5, 4, 4),
+        "only L fails": (0.6, 9.0, 0.5, 4, 4),
+        "KL = delta is allowed": (9.0, 0.75, 0.5, 4, 3),
+        "L = 0 is no gain": (0.625, 9.0, 0.5, 4, 3),
+        "the second backtrack passes": (9.0, 0.4, 0.5, 5, 3),
+        "the last try passes": (9.0, 0.26, 0.5, 3, 3),
+        "the next would have passed": (9.0, 0.2, 0.5, 3, 3),
+        "nothing passes": (-1.0, 9.0, 0.7, 6, 2),
+        "no halvings": (9.0, 0.9, 0.8, 4, 0),
+        "another backtrack": (0.79, 9.0, 0.8, 10, 5),
+        "one try": (9.0, 0.9, 0.5, 1, 3),
     }
     cases = []
-    for shares, limit, *elsewhere in tables.values():
-        n = len(cases) % 3 + 2
-        old, g, step = rng.standard_normal(n), np.arange(1.0, n + 1), np.full(n, 2.0)
-        # whole numbers: a tenth of the full step's promise is the same in any order
-        values = tuple(
-            (share * float(g @ (0.7**j * step)), kl)
-            for j, (share, kl) in enumerate(shares)
-        )
-        world = Tries(old, step, 0.7, values, *elsewhere)
-        cases.append((world, old, g, step, 0.1, 0.7, limit))
+    for gain, near, backtrack, tries, halvings in tables.values():
+        old, step = rng.standard_normal((2, len(cases) % 3 + 2))
+        world = Ray(old, step, gain, near)
+        cases.append((world, old, step, 0.125, backtrack, tries, halvings))
     return cases
 
 
-demanding = Exercise(
-    name="demanding",
-    minutes=12,
+refined = Exercise(
+    name="refined",
+    minutes=15,
     difficulty=3,
-    stub=demanding_stub,
-    reference=demanding_reference,
+    stub=refined_stub,
+    reference=refined_reference,
     mistakes={
-        "the promise must shrink with the step: g times the shortened step": (
-            constant_promise
+        "this is the page's search: the halvings between the last failure and the "
+        "first success are missing": refined_by(lambda passes, short, *_: short),
+        "the last middle is returned, passed or not: keep the longest that passed": (
+            refined_by(last_middle)
         ),
-        "a tenth of the promise is enough": whole_promise,
-        "the test of KL is missing, as in the code that this rule comes from": (
-            without_kl
+        "the wrong half is kept: where the middle passes, look above it": refined_by(
+            wrong_half
         ),
-        "this asks only for L > 0": without_promise,
-        "if no try passes, theta must come back, not the last try": last_part_kept,
-        "one try is missing: j = 0, ..., max_backtracks": one_try_less,
-        "the first try that passes is taken, not the best": most_demanding,
-        "the first try that passes ends the search; this one goes on from it": goes_on,
+        "this returns the end that failed": refined_by(failed_end),
+        "the upper end is the last try that failed, not the full step": refined_by(
+            from_the_full_step
+        ),
+        "one halving only: `halvings` says how many": refined_by(first_middle),
+        "where the full step passes it is taken: nothing beyond it is tried": (
+            refined_by(halved, beyond=True)
+        ),
+        "if no try passes, theta must come back, not the last try": refined_by(
+            halved, lost=1.0
+        ),
+        "the halvings test KL only: L must stay above 0, too": untested("kl"),
+        "the halvings test L only: KL must stay within delta, too": untested("L"),
+        "this halves between 0 and the full step: first shrink by backtrack, at most "
+        "as often as it takes": from_zero,
     },
     hints=(
-        "The page's search with another test. What does a shortened step promise?",
-        "part = backtrack**j * step promises g @ part; evaluate(theta + part) gives L "
-        "and KL.",
-        "if L >= 0.1 * (g @ part) and kl <= delta: return theta + part; after the "
-        "loop: return theta.",
+        "Two searches, one after the other. The first is the page's. What do you know "
+        "about the step just before the one that passes?",
+        "Work with shares of the step: short passes, long fails. Halve between them; a "
+        "middle that passes is the new short, one that fails the new long.",
+        "A helper passes(share) keeps it short. First: does the full step pass? Then "
+        "for j = 1, 2, ...: short = backtrack**j, long = backtrack ** (j - 1).",
+        "When passes(short): halve `halvings` times and return theta + short * step. "
+        "After the loop over j: return theta.",
     ),
-    cases=demanding_cases,
+    cases=refined_cases,
 )
 
 
 pictures = (gallery,)
 widgets = (along,)
-exercises = (accepted, searched, demanding)
+exercises = (accepted, searched, refined)
 progress = Progress(exercises)
