@@ -56,6 +56,16 @@ def test_a_device_stays_a_device():
         write("/dev/full", b"1")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="names pipes as Linux does")
+def test_a_pipe_is_written_to():
+    end, start = os.pipe()  # as `--out /dev/stdout |` and `--out >(gzip)` make them
+    check_writable(f"/dev/fd/{start}")
+    write(f"/dev/fd/{start}", b"1")
+    os.close(start)
+    with open(end, "rb") as pipe:
+        assert pipe.read() == b"1"
+
+
 def test_who_may_read_a_file_stays(tmp_path):
     file = tmp_path / "private"
     write(file, b"1")
