@@ -138,6 +138,12 @@ def hues(artist):
     return found & {*WORDS}
 
 
+def along_an_axis(artist):
+    """Is it a level or an upright line (or none at all)?"""
+    xy = artist.get_xydata() if isinstance(artist, Line2D) else np.eye(2)
+    return len(xy) == 0 or (len(xy) > 1 and 0 in np.ptp(xy, 0))
+
+
 def nameless(figure):
     """Complaints about colours of curves and areas that nothing in the picture names.
 
@@ -158,9 +164,7 @@ def nameless(figure):
             shows = (
                 isinstance(artist, (Line2D, Collection, Patch)) and artist not in bars
             )
-            level = isinstance(artist, Line2D) and 0 in np.ptp(artist.get_xydata(), 0)
-            mark = level and len(artist.get_xydata()) == 1
-            if shows and artist.get_visible() and (mark or not level):
+            if shows and artist.get_visible() and not along_an_axis(artist):
                 drawn |= hues(artist)
         if len(drawn) > 1 or not axes.get_ylabel():
             for hue in sorted(drawn):
