@@ -640,6 +640,7 @@ def test_the_command_writes_a_file_once_and_checks_it(tmp_path):
     assert "python -m trpo_lite.course capstone mine.py" in path.read_text()
     mine = path.read_text() + "# mine\n"
     path.write_text(mine)
+    path.chmod(0o444)
     assert capstone.start(path) is False and path.read_text() == mine
     status, text = printed(capstone.main, [str(path), "--only", "cg", "gae"])
     assert status == 1 and path.read_text() == mine

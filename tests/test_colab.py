@@ -80,6 +80,18 @@ def test_a_repository_has_two_names(tmp_path):
         colab.main(["https://github.com/someone/course", "-o", str(tmp_path)])
 
 
+def test_nobodys_page_is_written_over(tmp_path):
+    mine = tmp_path / "03_surrogate.ipynb"
+    page = (COURSE / mine.name).read_bytes()
+    mine.write_bytes(page)
+    with pytest.raises(ValueError, match=f"{mine.name} is not for Colab: give another"):
+        colab.main(["someone/course", "-o", str(tmp_path)])
+    assert mine.read_bytes() == page and list(tmp_path.iterdir()) == [mine]
+    mine.unlink()
+    for _ in range(2):  # its own it brings up to date
+        assert colab.main(["someone/course", "-o", str(tmp_path)]) == 0
+
+
 def test_an_install_from_github_has_every_file_that_is_no_module():
     try:
         import tomllib

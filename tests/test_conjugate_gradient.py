@@ -112,6 +112,21 @@ def test_the_size_of_b_costs_no_digit(size):
     assert np.array_equal(smallest.x, [5e-324, 0.0])
 
 
+@pytest.mark.parametrize("size", [-900, -530, -515, -480, 480, 515, 530, 900])
+def test_the_size_of_a_costs_no_digit(size):
+    a, b = with_eigenvalues(np.geomspace(1, 100, 8))
+    size = 2.0**size
+    scaled = conjugate_gradient(lambda v: size * (a @ v), b, 20)
+    plain = conjugate_gradient(a.__matmul__, b, 20)
+    assert np.array_equal(size * scaled.x, plain.x) and scaled.stop == "converged"
+    assert np.array_equal(scaled.residuals, plain.residuals)
+
+
+def test_a_solution_beyond_all_numbers_is_refused():
+    with pytest.raises(ValueError, match="x is larger than any number"):
+        conjugate_gradient(lambda v: 1e-200 * v, np.array([1e200, 0.0]))
+
+
 @pytest.mark.parametrize("n", [5, 20, 60])
 @pytest.mark.parametrize("tolerance", [0.0, 1e-10])
 def test_singular_matrices_are_left_when_only_rounding_is_left(n, tolerance):
@@ -182,6 +197,9 @@ def test_bad_input():
         conjugate_gradient(lambda v: np.array([-np.inf, np.inf]), b)
     with pytest.raises(ValueError, match="b must be finite"):
         conjugate_gradient(lambda v: v, np.array([1.0, np.nan]))
+    for tolerance in (np.nan, np.inf, -1.0):
+        with pytest.raises(ValueError, match="tolerance must be a finite number >= 0"):
+            conjugate_gradient(lambda v: v, b, tolerance=tolerance)
     with pytest.raises(ValueError, match="iterations must be an integer >= 1, got 0"):
         conjugate_gradient(lambda v: v, b, iterations=0)
     with pytest.raises(ValueError, match=r"matvec returned shape \(3,\)"):

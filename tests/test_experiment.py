@@ -1,5 +1,6 @@
 """Grids of runs: refused whole, done once, gone on with, by processes and by Dask."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.test_train import signals  # noqa: F401
+from trpo_lite import experiment
 from trpo_lite.experiment import (
     GRIDS,
     Run,
@@ -25,6 +27,7 @@ from trpo_lite.experiment import (
     read_grid,
     run_grid,
 )
+from trpo_lite.files import write
 from trpo_lite.history import History
 from trpo_lite.train import evaluate_policy, train
 
@@ -92,6 +95,7 @@ def test_the_robots_grid_is_eight_tasks_and_five_algorithms():
         ({"seeds": [-1]}, "block 0: seed must be an integer >= 0, got -1"),
         ({"seeds": [1, 1]}, "stand there twice: CartPole-v1-pg-1, CartPole-v1-trpo-1"),
         ({"seeds": []}, "block 0: seeds must be a list"),
+        ({"label": 3}, "block 0: label must be a string, got 3"),
         ({"sedes": [1]}, "block 0: key must be one of tasks, algorithms"),
     ],
 )
@@ -168,8 +172,22 @@ class Raises(CartPoleEnv):
     def step(self, action):
         raise RuntimeError("the robot\\nbroke")
 
+class Ends(CartPoleEnv):
+    def step(self, action):
+        raise SystemExit(0)
+
+class Odd(Exception):
+    def __init__(self, two, arguments):
+        super().__init__("no pickle holds this")
+
+class Odds(CartPoleEnv):
+    def step(self, action):
+        raise Odd(1, 2)
+
 gymnasium.register("Dies-v0", Dies, max_episode_steps=50)
 gymnasium.register("Raises-v0", Raises, max_episode_steps=50)
+gymnasium.register("Ends-v0", Ends, max_episode_steps=50)
+gymnasium.register("Odds-v0", Odds, max_episode_steps=50)
 """
 
 
@@ -181,7 +199,8 @@ def bad_robots(tmp_path, monkeypatch):
 
 
 def test_a_run_that_fails_or_dies_is_a_row_and_the_others_go_on(tmp_path, bad_robots):
-    tasks = ["bad_robots:Raises-v0", "bad_robots:Dies-v0", "CartPole-v1"]
+    tasks = [f"bad_robots:{name}-v0" for name in ("Raises", "Dies", "Ends", "Odds")]
+    tasks.append("CartPole-v1")
     block = {**BLOCK, "tasks": tasks, "algorithms": ["trpo"], "seeds": [1, 2]}
     runs, said = read_grid(grid(tmp_path, block)), []
     pool = partial(local_pool, 2)
@@ -189,16 +208,77 @@ def test_a_run_that_fails_or_dies_is_a_row_and_the_others_go_on(tmp_path, bad_ro
     problems = [outcome.problem for outcome in outcomes]
     assert problems[:2] == ["RuntimeError: the robot broke"] * 2
     assert problems[2:4] == ["its process ended before it had a result"] * 2
-    assert problems[4:] == ["", ""]
+    assert problems[4:6] == ["SystemExit: 0"] * 2
+    assert problems[6:8] == ["Odd: no pickle holds this"] * 2
+    assert problems[8:] == ["", ""]
     lines = [*lines_of(outcomes)]
     assert "bad_robots:Raises-v0 trpo: 0 of 2 runs" in lines
     name = "bad_robots-Raises-v0-trpo-1"
     assert f"  FAILED {name}: RuntimeError: the robot broke" in lines
-    assert "4 failed" in said[-1]
+    assert "8 failed" in said[-1]
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_first_run(
+    tmp_path, monkeypatch
+):
+    runs = read_grid(grid(tmp_path, BLOCK))[:2]
+    long = [dataclasses.replace(runs[0], label="a" * 300)]
+    with pytest.raises(OSError, match="too long"):
+        run_grid(long, tmp_path / "out", None)
+    assert os.listdir(tmp_path / "out") == []
+
+    def full(file, content):  # later, for one run
+        if file.name == f"{runs[0].name}.npz":
+            raise OSError(28, "No space left on device")
+        write(file, content)
+
+    monkeypatch.setattr(experiment, "write", full)
+    outcomes = run_grid(runs, tmp_path / "new", THREADS, report=str, episodes=1)
+    assert [o.problem for o in outcomes] == [
+        "OSError: [Errno 28] No space left on device",
+        "",
+    ]
+    assert [file.name for file in (tmp_path / "new").iterdir()] == [
+        f"{runs[1].name}.npz"
+    ]
+
+
+def test_no_run_needs_room_for_temporary_files(monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", "/no such folder")
+    run = Run("CartPole-v1", "trpo", 40, tuple(SMALL.items()))
+    assert perform(run, episodes=1)
+
+
+def test_a_run_that_was_never_evaluated_is_refused(tmp_path):
+    runs = read_grid(grid(tmp_path, BLOCK))[:1]
+    history = train("CartPole-v1", seed=40, progress=False, **SMALL)
+    history.save(tmp_path / f"{runs[0].name}.npz")
+    with pytest.raises(ValueError, match="a run without the episodes that a grid play"):
+        run_grid(runs, tmp_path, None)
 
 
 def command(*words):
     return [sys.executable, "-m", "trpo_lite", "experiment", *map(str, words)]
+
+
+def test_ctrl_c_among_quick_runs_is_one_line(tmp_path, signals):  # noqa: F811
+    block = {**BLOCK, "algorithms": ["trpo"], "seeds": [*range(40)]}
+    file = grid(tmp_path, block)
+    for i in range(3):
+        words = command(file, "--out", tmp_path / f"{i}", "--workers", 2)
+        with subprocess.Popen(
+            [*words, "--episodes", "1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            process.stdout.readline()  # from now on runs start and end all the time
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.communicate(timeout=60)[1] == (
+                "python -m trpo_lite: interrupted\n"
+            )
+            assert process.returncode == 130
 
 
 def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(

@@ -427,9 +427,19 @@ def test_progress_seed_and_an_older_file(tmp_path, capsys):
         ["--memory", "0"],
         ["--workers", "0"],
         ["--seed", "-1"],
+        ["--page", "77"],
     ):
         with pytest.raises(ValueError, match=wrong[0]):
             grade.main([*arguments, "--overwrite", *wrong])
+    with pytest.raises(FileExistsError):
+        grade.main([*arguments, "--overwrite", "--feedback", str(out)])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_points_that_cannot_be_written_are_printed(tmp_path, capsys):
+    with pytest.raises(OSError, match=r"/dev/full: not written, but printed: .*No sp"):
+        grade.main([str(tmp_path / "gone"), "--out", "/dev/full"])
+    assert "gone,,0,0,there is no such file" in capsys.readouterr().out
 
 
 def test_in_an_exam_a_solution_only_says_whom_to_ask(monkeypatch, capsys):

@@ -195,6 +195,21 @@ def test_a_process_that_has_ended_is_told_and_closing_ends_it():
     assert robots._process.returncode == 0
 
 
+def test_a_request_that_was_interrupted_spoils_no_other(monkeypatch):
+    def pressed(_):
+        raise KeyboardInterrupt
+
+    robots = SealedRobots([90])
+    robots.reset(seed=0)
+    with monkeypatch.context() as patch:
+        patch.setattr("pickle.load", pressed)
+        with pytest.raises(KeyboardInterrupt):
+            robots.step(np.zeros((1, 6)))
+    with pytest.raises(RuntimeError, match="the robots' process has ended"):
+        robots.reset(seed=0)  # the step's reply would come
+    robots.close()
+
+
 def test_it_ends_with_its_user():
     code = (
         "from trpo_lite.legged.robot import SealedRobots; import os\n"

@@ -56,6 +56,16 @@ def test_a_device_stays_a_device():
         write("/dev/full", b"1")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="names pipes as Linux does")
+def test_a_pipe_is_written_to():
+    end, start = os.pipe()  # as `--out /dev/stdout |` and `--out >(gzip)` make them
+    check_writable(f"/dev/fd/{start}")
+    write(f"/dev/fd/{start}", b"1")
+    os.close(start)
+    with open(end, "rb") as pipe:
+        assert pipe.read() == b"1"
+
+
 def test_who_may_read_a_file_stays(tmp_path):
     file = tmp_path / "private"
     write(file, b"1")
@@ -727,9 +737,16 @@ def test_every_box_is_learnt_like_the_one_around_zero(low, high):
     ("module", "arguments", "message"),
     [
         ("trpo_lite.course.handout", ["no.ipynb"], "no such notebook"),
-        ("trpo_lite.course.handout", ["bad.ipynb"], "NotJSONError"),
+        ("trpo_lite.course.handout", ["bad.ipynb"], "bad.ipynb: it is no notebook"),
         ("trpo_lite.course.handout", ["good.ipynb", "-o", "file"], "File exists"),
         ("trpo_lite.course.handout", [], "the following arguments are required"),
+        ("trpo_lite.course.publish.deck", ["file", "04"], "File exists"),
+        ("trpo_lite.course", ["publish", "file"], "File exists"),
+        ("trpo_lite.course", ["bank", "-o", "file"], "File exists"),
+        ("trpo_lite.course", ["colab", "a/b", "-o", "file"], "File exists"),
+        ("trpo_lite.course", ["grade", "file", "--out", "no/x"], "existing folder"),
+        ("trpo_lite.course", ["capstone", "no/x.py"], "existing folder"),
+        ("trpo_lite.course", ["progress", "file"], "no copy of the course"),
         ("tests.execute", ["no_such_page"], "no page in"),
         ("tests.execute", ["--no-such"], "unrecognized arguments"),
         ("tests.histories", ["no_such"], "no measurement no_such"),

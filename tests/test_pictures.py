@@ -9,9 +9,14 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import Collection
+from matplotlib.colors import to_hex, to_rgba_array
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from trpo_lite import style
@@ -121,6 +126,53 @@ def boxes_in_a_browser(svg):
             yield f"{plain!r} has {sorted(missing)}, which would be empty boxes"
 
 
+WORDS = dict(zip(style.COLORS, ["blue", "orange", "red", "purple", "grey", "violet"]))
+
+
+def hues(artist):
+    """The style's colours that a curve, an area or a mark is drawn in."""
+    found = set()
+    for part in ("color", "edgecolor", "facecolor", "markerfacecolor"):
+        get = getattr(artist, f"get_{part}", lambda: "none")
+        found |= {to_hex(c) for c in to_rgba_array(get()) if c[3] > 0}
+    return found & {*WORDS}
+
+
+def along_an_axis(artist):
+    """Is it a level or an upright line (or none at all)?"""
+    xy = artist.get_xydata() if isinstance(artist, Line2D) else np.eye(2)
+    return len(xy) == 0 or (len(xy) > 1 and 0 in np.ptp(xy, 0))
+
+
+def nameless(figure):
+    """Complaints about colours of curves and areas that nothing in the picture names.
+
+    A name is an entry of a legend, a text in that colour, or the colour's own name in
+    words. One colour alone is named by its axis, bars by what they stand on; lines
+    along an axis are left out.
+    """
+    figure.draw_without_rendering()
+    words = texts(figure)
+    said = " ".join(text.get_text() for text in words)
+    named = {to_hex(text.get_color()) for text in words}
+    legends = [*figure.legends, *filter(None, (a.get_legend() for a in figure.axes))]
+    named |= {hue for legend in legends for a in legend.findobj() for hue in hues(a)}
+    for axes in filter(lambda axes: axes.get_visible(), figure.axes):
+        bars = [b for c in axes.containers if isinstance(c, BarContainer) for b in c]
+        drawn = set()
+        for artist in axes.get_children():
+            shows = (
+                isinstance(artist, (Line2D, Collection, Patch)) and artist not in bars
+            )
+            if shows and artist.get_visible() and not along_an_axis(artist):
+                drawn |= hues(artist)
+        if len(drawn) > 1 or not axes.get_ylabel():
+            for hue in sorted(drawn):
+                word = re.search(rf"\b{WORDS[hue]}\b", said)
+                if not {hue, style.ink(hue)} & named and not word:
+                    yield f"nothing names what is {WORDS[hue]}"
+
+
 # --- every picture and widget
 
 
@@ -136,7 +188,7 @@ def test_a_lesson_lists_its_pictures_and_widgets(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_page_shows_every_picture_with_its_alt_text(name, monkeypatch):
+def test_the_page_shows_every_picture_with_its_alt_text(name, monkeypatch, caplog):
     """Run the page's cells; what `show` is given is what a rule can look at."""
     drawn = []
 
@@ -159,6 +211,8 @@ def test_the_page_shows_every_picture_with_its_alt_text(name, monkeypatch):
         assert len(alt) > 20
         assert [*pale_words(figure)] == []
         assert [*empty_boxes(figure)] == []
+        assert "tick figure" in alt or [*nameless(figure)] == [], alt
+    assert "does not have a glyph" not in caplog.text
 
 
 @pytest.mark.parametrize("widget", WIDGETS)
@@ -170,6 +224,7 @@ def test_a_widget_can_be_read_at_all_its_settings(widget, caplog):
         figure = widget.draw(**settings)
         assert [*pale_words(figure)] == []
         assert [*empty_boxes(figure)] == []
+        assert "tick figure" in alt or [*nameless(figure)] == [], settings
         if render is None:
             render = Renderer(widget.draw(**settings), alt)
         assert [*boxes_in_a_browser(render(figure, alt))] == []
@@ -225,6 +280,25 @@ def test_empty_boxes_are_told():
     assert [*empty_boxes(fine)] == []
     [complaint] = empty_boxes(figure_of("走 fast")[0])
     assert "走" in complaint
+
+
+def test_what_has_no_name_in_the_picture_is_told():
+    figure, axes = figure_of("J")
+    axes.set_ylabel("return")
+    axes.plot([0, 1, 2], color=style.BLUE)
+    axes.bar([0, 1], [1, 2], color=style.VIOLET)
+    axes.axhline(1, color=style.PURPLE)
+    assert [*nameless(figure)] == []  # the axis' name
+    axes.axhspan(0, 1, color=style.GREY)
+    [curve] = axes.plot([0, 1, 0], color=style.RED)
+    told = {f"nothing names what is {word}" for word in ("blue", "grey", "red")}
+    assert {*nameless(figure)} == told
+    axes.text(0, 0, "J of the old", color=style.ink(style.BLUE))
+    axes.set_title("grey: the region")
+    curve.set_label("L")
+    assert [*nameless(figure)] == ["nothing names what is red"]
+    axes.legend()
+    assert [*nameless(figure)] == []
 
 
 def test_letters_that_browsers_lack_are_told():

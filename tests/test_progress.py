@@ -101,7 +101,7 @@ def test_a_broken_page_is_told_and_a_deleted_one_counts_as_untouched(folder):
     (folder / "02_s.ipynb").unlink()
     lines = repr(whole_course(folder)).splitlines()
     assert "0 of 2, not counted: it is no notebook" in lines[1]
-    assert lines[1].endswith(". Delete it, and it comes again")
+    assert lines[1].endswith(". Move it away, and it comes fresh")
     assert lines[2].endswith("0 of 2") and "1 of 2, open: g" in lines[3]
 
 

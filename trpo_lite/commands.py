@@ -58,7 +58,7 @@ def parser():
         kind = (
             {"action": argparse.BooleanOptionalAction}
             if f.type is bool
-            else {"type": _number if f.type is int else f.type, "metavar": "X"}
+            else {"type": integer if f.type is int else f.type, "metavar": "X"}
         )
         command.add_argument(
             "--" + f.name.replace("_", "-"),
@@ -102,7 +102,7 @@ def parser():
     return main
 
 
-def _number(text):
+def integer(text):
     """An integer that may be written 1e6 or 1_000_000."""
     try:
         return int(text)

@@ -37,6 +37,7 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
     """
     b = _check.finite("b", b, (None,))
     iterations = _check.count("iterations", iterations)
+    tolerance = _check.not_negative("tolerance", tolerance)
     size = _power_of_2(b)  # solved for b / size: r.r neither overflows nor vanishes
     x = np.zeros_like(b)
     r = b / size
@@ -60,8 +61,8 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
         alpha = rr / curvature
         x += alpha * p
         r -= alpha * ap
-        largest = max(largest, math.sqrt(ap.dot(ap) / p.dot(p)))  # at most A's norm
-        enough = max(enough, 2e-15 * largest * math.sqrt(x.dot(x)))
+        largest = max(largest, _length(ap) / _length(p))  # at most A's norm
+        enough = max(enough, 2e-15 * largest * _length(x))
         rr, rr_old = float(r.dot(r)), rr
         p *= rr / rr_old
         p += r
@@ -69,7 +70,20 @@ def conjugate_gradient(matvec, b, iterations=10, tolerance=1e-10, callback=None)
         if callback is not None:
             callback(size * x)
     stop = "converged" if residuals[-1] <= enough else "iterations"
-    return CGResult(size * x, size * np.array(residuals), len(residuals) - 1, stop)
+    with np.errstate(over="ignore"):
+        x, residuals = size * x, size * np.array(residuals)
+    if not np.isfinite(x).all():
+        raise ValueError("x is larger than any number: b is too large for such an A")
+    return CGResult(x, residuals, len(residuals) - 1, stop)
+
+
+def _length(v):
+    """|v|, also where v.v overflows or vanishes."""
+    squared = float(np.vdot(v, v))
+    if 1e-280 < squared < np.inf:
+        return math.sqrt(squared)
+    size = _power_of_2(v)
+    return size * math.sqrt(np.vdot(v / size, v / size))
 
 
 def _power_of_2(b):

@@ -19,7 +19,7 @@ import json
 import multiprocessing
 import os
 import shlex
-import tempfile
+import signal
 import threading
 import time
 from concurrent.futures import (
@@ -35,7 +35,7 @@ import numpy as np
 
 from trpo_lite import _check
 from trpo_lite.environments import make_environment
-from trpo_lite.files import write
+from trpo_lite.files import check_writable, write
 from trpo_lite.history import History
 from trpo_lite.settings import ALGORITHMS, Settings
 from trpo_lite.train import evaluate_policy, train
@@ -121,13 +121,16 @@ def _runs(block, i):
         raise ValueError(f"block {i}: settings: {problem}") from None
     for algorithm in block["algorithms"]:
         _check.one_of(f"block {i}: algorithm", algorithm, ALGORITHMS)
+    label = block.get("label", "")
+    if not isinstance(label, str):
+        raise ValueError(f"block {i}: label must be a string, got {label!r}")
     for seed in block["seeds"]:
         _check.count(f"block {i}: seed", seed, least=0)
     for env_id in block["tasks"]:
         for algorithm in block["algorithms"]:
             for seed in block["seeds"]:
                 pairs = tuple(sorted(settings.items()))
-                yield Run(env_id, algorithm, seed, pairs, block.get("label", ""))
+                yield Run(env_id, algorithm, seed, pairs, label)
 
 
 # ------------------------------------------------------------------------- doing a run
@@ -145,10 +148,23 @@ def perform(run, episodes=100):
     if history.stopped == "interrupted":
         raise RuntimeError("interrupted")
     returns = evaluate_policy(run.env_id, history.policy, episodes, seed=run.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.npz"
-        history.with_evaluation(returns).save(path)
-        return path.read_bytes()
+    return history.with_evaluation(returns).content()
+
+
+def _told(run, episodes):
+    """(`perform`'s bytes, ""), or (None, what went wrong).
+
+    In words, since an exception may be one that ends the whole grid (SystemExit) or one
+    that cannot be taken to another process.
+    """
+    try:
+        return perform(run, episodes), ""
+    except BaseException as problem:
+        return None, _words(problem)
+
+
+def _words(problem):
+    return " ".join(f"{type(problem).__name__}: {problem}".split())
 
 
 # ------------------------------------------------------------------------- doing a grid
@@ -206,21 +222,31 @@ def dask_pool(address):
 def finished(runs, folder):
     """{run: file} of those that stand in `folder`.
 
-    ValueError if a file there is a run with other settings.
+    ValueError if a file there is a run with other settings, or one of `train` alone.
     """
     found = {}
     for run in runs:
-        file = Path(folder) / f"{run.name}.npz"
+        file = _file(run, folder)
         if file.exists():
-            stored = History.load(file).settings
+            history = History.load(file)
+            if history.evaluation is None:
+                raise ValueError(
+                    f"{file} is a run without the episodes that a grid plays at its "
+                    "end: choose another folder"
+                )
             for name, value in run.settings:
-                if stored.get(name) != value:
+                stored = history.settings.get(name)
+                if stored != value:
                     raise ValueError(
-                        f"{file} is a run with {name} = {stored.get(name)!r}, the grid "
+                        f"{file} is a run with {name} = {stored!r}, the grid "
                         f"wants {value!r}: choose another folder or another label"
                     )
             found[run] = file
     return found
+
+
+def _file(run, folder):
+    return Path(folder) / f"{run.name}.npz"
 
 
 def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=100):
@@ -228,7 +254,8 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
 
     Parameters
     ----------
-    folder : where the files are and go; made if it isn't there
+    folder : where the files are and go; made if it isn't there; OSError before the
+        first run if one of the files can't be written
     pool : function without arguments -> an executor; called again if the executor
         breaks, as a pool of processes does when one of them is killed
     workers : how many runs the executor does at once, for the estimate of the time left
@@ -239,6 +266,8 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
     outcomes = {run: Outcome(run, file) for run, file in finished(runs, folder).items()}
     progress = _Progress(len(runs), len(outcomes), workers, report)
     left = [run for run in runs if run not in outcomes]
+    for run in left:
+        check_writable(_file(run, folder))
     suspects = []  # what ran when an executor broke: each alone from then on
     while left or suspects:
         batch = left or suspects[:1]
@@ -262,32 +291,48 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
     others = set(multiprocessing.active_children())  # not ours to end
     executor = pool()
     try:
-        futures = {executor.submit(perform, run, episodes): run for run in runs}
+        with _deaf():  # what is started here, now and later, never hears Ctrl-C
+            futures = {executor.submit(_told, run, episodes): run for run in runs}
         pending = set(futures)
         while pending:
             ended, pending = wait(pending, interval, FIRST_COMPLETED)
             for future in ended:
                 run = futures[future]
+                file = _file(run, folder)
                 try:
-                    content = future.result()
+                    content, problem = future.result()
+                    if content:
+                        write(file, content)
                 except BrokenExecutor:
                     return
-                except Exception as problem:
-                    text = " ".join(f"{type(problem).__name__}: {problem}".split())
-                    yield progress.failed(run, text)
+                except Exception as raised:  # of a cluster, or of the disk
+                    problem = _words(raised)
+                if problem:
+                    yield progress.failed(run, problem)
                 else:
-                    file = folder / f"{run.name}.npz"
-                    write(file, content)
                     yield progress.done(run, file)
             if not ended:
                 progress.tell()
     except BaseException:  # Ctrl-C: nobody waits for what is still running
+        _end_children(others)  # first: a pool that is shut down falls over its ends
         for future in futures:
             future.cancel()
         executor.shutdown(wait=False)
-        _end_children(others)
         raise
     executor.shutdown()
+
+
+@contextlib.contextmanager
+def _deaf():
+    """Threads and processes that are started within get no Ctrl-C, where that works."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_children(others):

@@ -66,8 +66,13 @@ def policy_from_arrays(arrays):
         raise ValueError(f"not a saved policy: {error}") from error
 
 
-def save_arrays(file, arrays, compressed=False, overwrite=True):
-    """Write named arrays to exactly `file` (.npz format) by `write`.
+def save_arrays(file, arrays, compressed=False):
+    """Write named arrays to exactly `file` (.npz format) by `write`."""
+    write(file, packed(arrays, compressed))
+
+
+def packed(arrays, compressed=False):
+    """The bytes of an .npz file of named arrays.
 
     TypeError for arrays of objects, which only a pickle could hold.
     """
@@ -77,7 +82,7 @@ def save_arrays(file, arrays, compressed=False, overwrite=True):
             raise TypeError(f"{name} is an array of objects, which cannot be saved")
     content = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(content, **arrays)
-    write(file, content.getvalue(), overwrite)
+    return content.getvalue()
 
 
 def write(file, content, overwrite=True):
@@ -125,19 +130,20 @@ def check_writable(file):
 
 
 def _target(file):
-    """The path behind `file`, links followed; OSError unless a file may be there."""
+    """The path to write to, of a file behind links; OSError unless one may be there."""
     target = os.path.realpath(os.fspath(file))
     try:
-        mode = os.stat(target).st_mode
+        mode = os.stat(file).st_mode
     except FileNotFoundError:
         if os.path.isdir(os.path.dirname(target)) and os.path.basename(file):
             return target
         raise FileNotFoundError(f"{file}: not a file in an existing folder") from None
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(f"{file}: not a file in an existing folder")
-    if not mode & 0o222 or not os.access(target, os.W_OK):  # root may, and should not
+    if not mode & 0o222 or not os.access(file, os.W_OK):  # root may, and should not
         raise PermissionError(f"{file} is read-only")
-    return target
+    # what stands behind /dev/stdout may be no path
+    return target if stat.S_ISREG(mode) else os.fspath(file)
 
 
 def _beside(target):

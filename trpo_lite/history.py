@@ -8,9 +8,10 @@ import numpy as np
 
 from trpo_lite.files import (
     load_arrays,
+    packed,
     policy_from_arrays,
     policy_to_arrays,
-    save_arrays,
+    write,
 )
 
 
@@ -42,6 +43,10 @@ class History:
 
     def save(self, file, overwrite=True):
         """Write to exactly `file` by `files.write`, in .npz format."""
+        write(file, self.content(), overwrite)
+
+    def content(self):
+        """The bytes of its file."""
         header = {"settings": self.settings, "stopped": self.stopped}
         arrays = {"trpo_lite_history": np.array(json.dumps(header))}
         for name, array in policy_to_arrays(self.policy).items():
@@ -50,7 +55,7 @@ class History:
             arrays[f"column/{name}"] = array
         if self.evaluation is not None:
             arrays["evaluation"] = self.evaluation
-        save_arrays(file, arrays, overwrite=overwrite)
+        return packed(arrays)
 
     @classmethod
     def load(cls, file):

@@ -264,13 +264,13 @@ def _dtype(env):
 
 def _refuse_non_finite(batch):
     for name, values in (
-        ("observation", batch.observations),
-        ("observation", batch.next_observations),
-        ("reward", batch.rewards),
+        ("an observation", batch.observations),
+        ("an observation", batch.next_observations),
+        ("a reward", batch.rewards),
     ):
         if not np.isfinite(values).all():
             bad = values[~np.isfinite(values)][0]
-            raise ValueError(f"the environment gave a {name} that is {bad}")
+            raise ValueError(f"the environment gave {name} that is {bad}")
 
 
 def _episodes(x, done, carried):

@@ -16,6 +16,7 @@ from trpo_lite.files import write
 
 PROG = "python -m trpo_lite.course colab"
 NEVER = ("jupyter", "nbval", "-e")  # Colab has its own Jupyter; -e is the course itself
+ID = "colab-install"
 NEIGHBOUR = re.compile(r"\]\((\w+\.ipynb)((?:#[^)]*)?)\)")
 CELL = """# On Colab: install the course. Anywhere else: nothing.
 import sys
@@ -32,7 +33,7 @@ def first_cell(repository, branch, wanted):
     return {
         "cell_type": "code",
         "execution_count": None,
-        "id": "colab-install",
+        "id": ID,
         "metadata": {},
         "outputs": [],
         "source": CELL.format(requirements=quoted),
@@ -57,6 +58,14 @@ def for_colab(text, cell, place):
     return page.dump({**one, "cells": [cell, *one["cells"]]})
 
 
+def _may_be_replaced(path):
+    """ValueError if there is a page that no earlier run of this has written."""
+    if path.exists():
+        cells = page.read(path)["cells"]
+        if not cells or cells[0].get("id") != ID:
+            raise ValueError(f"{path} is not for Colab: give another folder, -o DIR")
+
+
 def main(arguments=None):
     _, details = __doc__.split("\n\n", 1)
     parser = Parser(PROG, description=details)
@@ -74,6 +83,8 @@ def main(arguments=None):
     place = address(options.repository, options.branch, target.name)
     target.mkdir(parents=True, exist_ok=True)
     paths = sorted(COURSE.glob("*.ipynb"))
+    for path in paths:
+        _may_be_replaced(target / path.name)
     for path in paths:
         write(target / path.name, for_colab(path.read_bytes(), cell, place))
     say(f"{len(paths)} pages in {target}, each with a first cell")

@@ -507,14 +507,18 @@ def main(arguments):
     seed = secrets.randbits(32) if options.seed is None else options.seed
     if seed < 0:
         raise ValueError(f"--seed must not be negative, got {seed}")
-    if out.exists() and not options.overwrite:
-        raise FileExistsError(f"{out} is there already: give --overwrite to replace it")
     check_writable(out)
+    if out.is_file() and not options.overwrite:
+        raise FileExistsError(f"{out} is there already: give --overwrite to replace it")
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    grader = Grader(seed, limits, options.page)
+    if options.page and not grader.lesson(f"n{options.page}"):
+        raise ValueError(f"--page {options.page}: there is no such page with exercises")
     paths = collected(options.submissions, out, folder)
     if not paths:
         raise FileNotFoundError("there is nothing to grade")
     pages = places(paths, folder) if folder else {}
-    grader = Grader(seed, limits, options.page)
     shown, results = sys.stderr, {}  # what a thread does to sys.stderr is not for here
     with contextlib.closing(graded(grader, paths, workers)) as coming:
         for one in coming:
@@ -524,7 +528,12 @@ def main(arguments):
             say(f"{done}  {one.path}: {said}, {one.seconds:.1f} s", shown)
             if folder:
                 hand_back(pages[one.path], one, shown)
-    write(out, table([results[path] for path in paths]), options.overwrite)
+    rows = table([results[path] for path in paths])
+    try:
+        write(out, rows, options.overwrite)
+    except OSError as error:  # what took so long is at least shown
+        say(rows.decode())
+        raise OSError(f"{out}: not written, but printed: {error}") from None
     for name in grader.unlimited:
         say(f"not limited on this system: {name}", shown)
     many = f"{len(paths)} submission{'s' * (len(paths) > 1)}"

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from trpo_lite._terminal import Parser, run, say
+from trpo_lite.course.page import read
 from trpo_lite.files import write
 from trpo_lite.plots import img
 
@@ -78,13 +79,20 @@ def describe(page):
 
 
 def handout(path, target, answers=True, with_solutions=True):
-    """Write the printable form of the notebook at `path` to `target`."""
+    """Write the printable form of the notebook at `path` to `target`.
+
+    ValueError if it is no notebook.
+    """
     import nbformat
     from nbconvert import HTMLExporter
 
     from trpo_lite.course.publish import mathematics
 
     path = Path(path)
+    try:
+        read(path)
+    except ValueError as problem:
+        raise ValueError(f"{path}: {problem}") from None
     page = nbformat.read(path, as_version=4)
     cells = [cell for cell in page.cells if cell.cell_type == "markdown"]
     sources, ends = [cell.source for cell in cells], {}

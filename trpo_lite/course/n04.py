@@ -235,7 +235,7 @@ def _stairs_figure():
         thick = dict(color=style.INK, linestyle="-", linewidth=2.6)
         part = {"J": axes.plot([], [], label="J(p)", **thick)[0]}
         for k in range(shown):
-            line = style.line(k % 3)
+            line = style.line(k % 2)  # the legend names these two
             label = f"bound at p{'₀₁₂₃₄₅₆₇'[k]}"
             part["M", k] = axes.plot([], [], linewidth=1.5, label=label, **line)[0]
             look = dict(color=line["color"])

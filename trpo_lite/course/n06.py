@@ -385,6 +385,7 @@ def draw_dropped(gamma):
         if ends[0] > ends[1]:
             strip = dict(color=style.GREY, alpha=0.25, linewidth=0)
             axes.axvspan(ends[1], ends[0], **strip)
+            plots.words_above(axes, ("grey: slopes of two signs", style.INK))
         axes.set_xlabel("p, probability of fast")
     left.plot(p, true, color=style.BLUE)
     left.plot(p, plain, "--", color=style.RED)

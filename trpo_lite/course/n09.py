@@ -228,7 +228,11 @@ def draw_ellipses(g, H, delta, at):
     plots.words_above(
         both[0], ("──  natural step", style.BLUE), ("– –  along g", style.RED)
     )
-    plots.words_above(both[1], ("○  the other picture's end along g", style.RED))
+    plots.words_above(
+        both[1],
+        ("○  the other picture's end along g", style.RED),
+        (f"──  ½ ΔᵀHΔ = {delta:g}", style.INK),
+    )
     return figure
 
 

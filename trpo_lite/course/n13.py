@@ -232,12 +232,13 @@ def draw_run(runs, seed=0, delta=DELTA):
             axes.plot(x, y, label=name, **look)
         axes.set(xlabel="update", ylabel=words)
     price, size, returns = panels
-    size.axhspan(delta / 1.5, 1.5 * delta, color=GREY, alpha=0.35, linewidth=0)
+    band = dict(color=GREY, alpha=0.35, linewidth=0, label="β stays")
+    size.axhspan(delta / 1.5, 1.5 * delta, **band)
     price.set(yscale="log")
     size.set(yscale="log", ylim=(1e-6, 4))
     returns.set(ylim=(0, 510))
     handles = size.get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=4, handlelength=2)
+    figure.legend(*handles, loc="outside upper center", ncols=5, handlelength=2)
     return figure
 
 
@@ -279,7 +280,8 @@ def draw_penalty(beta, p_old=0.1):
     change = number(gain / (1 - ROAD.gamma), "+.2f").replace("-", "−")
     plots.words_above(
         axes,
-        ("– –  L;   ●  old policy, p = 0.1", RED),
+        ("●  old policy, p = 0.1", INK),
+        ("– –  L", RED),
         (f"──  L − β KL, β = {beta:g};   ◆  {found}", PURPLE),
         (f"···  true gain;   ■  J changes by {change}", BLUE),
     )

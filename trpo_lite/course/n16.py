@@ -417,8 +417,10 @@ def draw_worked_on(policy, mass, late):
                           va="center", fontsize=10.5)  # fmt: skip
         said = f"{number(dots.mean(), '.0f')}, robots {number(dots.min(), '.0f')} to "
         plots.words_above(axes, (said + number(dots.max(), ".0f"), style.INK))
-    cells[0].set(xlabel="torso's mass, times its own", ylabel="return on the robot")
-    cells[1].set(xlabel="commands later by [ms]")
+    met = "\n(orange: what ± 10 % has met)"
+    cells[0].set(ylabel="return on the robot")
+    cells[0].set(xlabel="torso's mass, times its own" + met)
+    cells[1].set(xlabel="commands later by [ms]" + met)
     for row, (name, (dash, look)) in enumerate(zip(SWEPT, LOOKS)):
         cells[1].annotate(
             f"{dash}  {WORDS[name]}",

@@ -528,6 +528,7 @@ def draw_checkup(results):
     axes.set_yticks(range(len(bugs)), bugs)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.tick_params(axis="x", labelsize=11)
+    axes.set_xlabel("a red cross: the test fails; a grey dot: it passes")
     axes.set(xlim=(-0.5, len(tests) - 0.5), ylim=(len(bugs) - 0.5, -0.5))
     return figure
 

@@ -177,7 +177,10 @@ def draw_waves(count, bandwidth):
     left.plot(grid, line, **style.line(1))
     left.set(xlabel="observation z", ylabel="value", ylim=(-2.2, 2.2))
     plots.words_above(
-        left, (f"{count} waves", style.BLUE), ("a straight line", style.RED)
+        left,
+        (f"{count} waves", style.BLUE),
+        ("a straight line", style.RED),
+        ("grey: samples, thin: the truth", style.INK),
     )
     d = np.linspace(-6, 6, 241)
     mine, limit = likeness(d, count, bandwidth)

@@ -141,7 +141,7 @@ def page_done(given, mine):
     except OSError as problem:
         return PageDone(**parts, begun=True, problem=str(problem))
     except ValueError as problem:
-        problem = f"{problem}. Delete it, and it comes again"
+        problem = f"{problem}. Move it away, and it comes fresh"
         return PageDone(**parts, begun=True, problem=problem)
     run = [c["source"] for c in cells if c.get("outputs") or c.get("execution_count")]
     *_, last = "", *(c["source"] for c in page["cells"] if c["cell_type"] == "code")

@@ -88,5 +88,9 @@ class SealedRobots(VectorEnv):
             pickle.dump(request, self._process.stdin)
             self._process.stdin.flush()
             return pickle.load(self._process.stdout)
-        except (EOFError, OSError) as problem:
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError) as problem:
             raise RuntimeError("the robots' process has ended") from problem
+        except BaseException:  # Ctrl-C: this reply would answer the next request
+            self._process.kill()
+            self.close()
+            raise

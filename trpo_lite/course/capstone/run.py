@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trpo_lite._terminal import Parser, say
+from trpo_lite.files import write
 
 PROG = "python -m trpo_lite.course capstone"
 LIMITS = {"read": 20.0, "piece": 20.0, "task": 600.0}  # seconds of processor
@@ -38,11 +39,12 @@ def start(path):
     path = Path(path)
     text = STARTER.read_text(encoding="utf-8").replace("THIS_FILE.py", path.name)
     try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        return False
-    return True
+        if not path.exists():
+            write(path, text.encode(), overwrite=False)
+            return True
+    except FileExistsError:  # since this moment
+        pass
+    return False
 
 
 def judge(path, only=(), tasks=False, seed=0, limits=LIMITS):

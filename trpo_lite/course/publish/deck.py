@@ -20,13 +20,14 @@ from functools import cache
 from pathlib import Path
 
 from trpo_lite import style
-from trpo_lite._terminal import Parser, say
+from trpo_lite._terminal import Parser, run, say
 from trpo_lite.course import page
 from trpo_lite.course.publish import frames, lecture, mathematics, page_deck
 from trpo_lite.course.publish.pages import path_of
 from trpo_lite.course.publish.slides import prose
 from trpo_lite.course.widgets import Renderer
 from trpo_lite.course.working_copy import COURSE
+from trpo_lite.files import write
 
 PROG = "python -m trpo_lite.course.publish.deck"
 HERE = Path(__file__).resolve().parent
@@ -96,7 +97,7 @@ def build(folder, pages=""):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lecture.html"
-    path.write_text(document(NAME, lecture.steps(), pages), encoding="utf-8")
+    write(path, document(NAME, lecture.steps(), pages).encode())
     return path
 
 
@@ -107,7 +108,7 @@ def build_page(folder, number):
     name, steps = page_deck.name(number), page_deck.steps(number)
     path = folder / f"{path_of(number).stem}.html"
     css = (HERE / "page_deck.css").read_text("utf-8")
-    path.write_text(document(name, steps, css=css), encoding="utf-8")
+    write(path, document(name, steps, css=css).encode())
     return path
 
 
@@ -313,4 +314,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(PROG, lambda: main(sys.argv[1:])))

@@ -9,7 +9,7 @@ from pathlib import Path
 from trpo_lite.course.publish import frames, mathematics
 from trpo_lite.course.publish.page import Page, lesson_of
 from trpo_lite.course.working_copy import COURSE
-from trpo_lite.files import write
+from trpo_lite.files import check_writable, write
 
 HERE = Path(__file__).parent
 EXPLORE = re.compile(r"lesson\.(\w+)\.explore\(\)")
@@ -26,6 +26,7 @@ def write_site(folder, most=frames.MOST, workers=1, course=COURSE):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder / "index.html")  # not only after minutes of drawing
     paths = sorted(course.glob("*.ipynb"))
     players = draw_all(paths, most, workers)
     pages = [Page.of(path, players[path.stem]) for path in paths]
