@@ -62,7 +62,17 @@ FAULTS = """() => {
       t => parseFloat(getComputedStyle(t).fontSize));
     const matrix = e.getScreenCTM();
     const size = Math.max(...sizes) * Math.hypot(matrix.a, matrix.b);
-    if (size < 20) say(`too small (${size.toFixed(1)})`, e);
+    if (size < 24) say(`too small (${size.toFixed(1)})`, e);
+  }
+  // the box of a word is higher than its letters
+  for (const svg of slide.querySelectorAll('svg')) {
+    const words = [...svg.querySelectorAll('text')].filter(e => e.textContent.trim())
+      .map(e => [e, e.getBoundingClientRect()]);
+    words.forEach(([e, a], i) => words.slice(i + 1).forEach(([other, b]) => {
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (across > 4 && down > 8) say(`over "${other.textContent.trim()}"`, e);
+    }));
   }
 
   const pictures = slide.querySelectorAll('.drawing svg');
