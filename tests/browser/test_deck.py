@@ -64,9 +64,10 @@ FAULTS = """() => {
     const size = Math.max(...sizes) * Math.hypot(matrix.a, matrix.b);
     if (size < 24) say(`too small (${size.toFixed(1)})`, e);
   }
-  // the box of a word is higher than its letters
+  // the box of a word is higher than its letters; a dot's number stands at its dot
   for (const svg of slide.querySelectorAll('svg')) {
-    const words = [...svg.querySelectorAll('text')].filter(e => e.textContent.trim())
+    const words = [...svg.querySelectorAll('text')]
+      .filter(e => e.textContent.trim().length > 1)
       .map(e => [e, e.getBoundingClientRect()]);
     words.forEach(([e, a], i) => words.slice(i + 1).forEach(([other, b]) => {
       const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);

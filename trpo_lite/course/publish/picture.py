@@ -71,6 +71,7 @@ def fitted(figure, box=BOX):
             for axes in filter(lambda axes: axes.get_visible(), figure.axes):
                 _break_title(axes)
                 _fold_legend(axes)
+                _pull_in(axes)
         drawn = figure.get_tightbbox()
         out = -drawn.x0, -drawn.y0, drawn.x1 - size[0], drawn.y1 - size[1]
         if max(out) < OUT:
@@ -98,6 +99,16 @@ def _fold_legend(axes):
     legend = axes.get_legend()
     if legend and legend.get_window_extent().width > axes.bbox.width:
         axes.legend(fontsize=LEAST)
+
+
+def _pull_in(axes):
+    """Words over a panel that stick out at the right begin more to the left."""
+    from matplotlib.text import Annotation
+
+    for text in axes.texts:
+        out = text.get_window_extent().x1 + 3 - axes.figure.bbox.x1
+        if out > 0 and type(text) is Annotation and text.anncoords == "offset points":
+            text.xyann = text.xyann[0] - 72 * out / axes.figure.dpi, text.xyann[1]
 
 
 def rows(figure):
