@@ -64,15 +64,17 @@ FAULTS = """() => {
     const size = Math.max(...sizes) * Math.hypot(matrix.a, matrix.b);
     if (size < 24) say(`too small (${size.toFixed(1)})`, e);
   }
-  // the box of a word is higher than its letters; a dot's number stands at its dot
+  // around its letters alone, as below; their box is higher than they are. A dot's
+  // number stands at its dot
   for (const svg of slide.querySelectorAll('svg')) {
-    const words = [...svg.querySelectorAll('text')]
-      .filter(e => e.textContent.trim().length > 1)
-      .map(e => [e, e.getBoundingClientRect()]);
-    words.forEach(([e, a], i) => words.slice(i + 1).forEach(([other, b]) => {
+    const words = [...svg.querySelectorAll('text:not(:has(tspan)), tspan')]
+      .map(e => [e.closest('text'), e.getBoundingClientRect()])
+      .filter(([text]) => text.textContent.trim().length > 1);
+    words.forEach(([text, a], i) => words.slice(i + 1).forEach(([other, b]) => {
       const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
       const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (across > 4 && down > 8) say(`over "${other.textContent.trim()}"`, e);
+      if (text !== other && across > 4 && down > 8)
+        say(`over "${other.textContent.trim()}"`, text);
     }));
   }
 

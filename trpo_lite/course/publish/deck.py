@@ -216,12 +216,20 @@ def recording(widget, settings, box):
     """A widget's frames in the shape of their place, first at `settings`."""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    def draw(**chosen):
+    def shaped(**chosen):
         figure = picture.legible(widget.draw(**chosen))
         figure.set_size_inches(*picture.inches(box))
         layout = figure.get_layout_engine()
         if isinstance(layout, ConstrainedLayoutEngine):  # not a figure drawn before
             layout.set(rect=picture.MARGINS)
+        return figure
+
+    tight = picture.snug(shaped(**settings))
+
+    def draw(**chosen):
+        figure = shaped(**chosen)
+        if tight:
+            picture.snug(figure)
         return figure
 
     controls = {

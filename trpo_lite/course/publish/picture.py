@@ -24,6 +24,8 @@ LEAST, PIXELS = 11, 24.1
 MARGINS = 0.02, 0, 0.965, 1
 # inches by which words may stick out of a figure: a letter's own margin
 OUT = 0.015
+# an axis's label may be so much longer than its panel
+LONG = 1.1
 # inches that a row needs which is one panel; with more panels in it it has all
 ROW = 1.15
 
@@ -67,48 +69,91 @@ def fitted(figure, box=BOX):
         if margins:
             layout.set(rect=margins)
         for _ in range(2):  # axes of equal units settle with the second
-            figure.draw_without_rendering()
-            for axes in filter(lambda axes: axes.get_visible(), figure.axes):
-                _break_title(axes)
-                _fold_legend(axes)
-                _pull_in(axes)
-        drawn = figure.get_tightbbox()
-        out = -drawn.x0, -drawn.y0, drawn.x1 - size[0], drawn.y1 - size[1]
-        if max(out) < OUT:
+            snug(figure)
+        figure.draw_without_rendering()
+        if max(_out(figure)) < OUT:
             break
     return figure
 
 
-def _break_title(axes):
-    """A title wider than its panel gets a second line, from the middle on."""
+def snug(figure):
+    """Draw the figure, and give what does not fit its panel or the figure room.
+
+    Returns whether something had to move.
+    """
+    figure.draw_without_rendering()
+    moved = figure.get_layout_engine() is None and _make_room(figure)
+    for axes in figure.axes:
+        if axes.get_visible():
+            wide, high = axes.bbox.width, axes.bbox.height
+            labels = axes.xaxis.label, axes.yaxis.label
+            moved |= _break(_title(axes), wide, "width")
+            moved |= _break(labels[0], LONG * wide, "width")
+            moved |= _break(labels[1], LONG * high, "height")
+            moved |= _fold_legend(axes) | _pull_in(axes)
+    return moved
+
+
+def _out(figure):
+    """By how many inches the figure's words stick out: left, below, right, above."""
+    drawn, (wide, high) = figure.get_tightbbox(), figure.get_size_inches()
+    return -drawn.x0, -drawn.y0, drawn.x1 - wide, drawn.y1 - high
+
+
+def _make_room(figure):
+    """Panels placed by hand move inwards as far as their words stick out."""
+    wide, high = figure.get_size_inches()
+    left, below, right, above = (max(0, out) for out in _out(figure))
+    for axes in figure.axes:
+        x, y, w, h = axes.get_position().bounds
+        across, up = wide / (wide + left + right), high / (high + below + above)
+        place = (x + left / wide) * across, (y + below / high) * up
+        axes.set_position((*place, w * across, h * up))
+    return max(left, below, right, above) > 0
+
+
+def _title(axes):
+    """The title at the left, as the course has it: a `Text`, or None."""
     from matplotlib.text import Text
 
     words = axes.get_title("left")
+    titles = (one for one in axes.get_children() if type(one) is Text)
+    return next((one for one in titles if words and one.get_text() == words), None)
+
+
+def _break(text, room, side):
+    """Words longer than their room get a second line, from the middle on."""
+    words = text.get_text() if text else ""
     spaces = [i for i, sign in enumerate(words) if sign == " "]
     if not spaces or "\n" in words:
-        return
-    titles = (one for one in axes.get_children() if type(one) is Text)
-    title = next(one for one in titles if one.get_text() == words)
-    if title.get_window_extent().width > axes.bbox.width:
-        middle = min(spaces, key=lambda i: abs(i - len(words) / 2))
-        title.set_text(f"{words[:middle]}\n{words[middle + 1 :]}")
+        return False
+    if getattr(text.get_window_extent(), side) <= room:
+        return False
+    middle = min(spaces, key=lambda i: abs(i - len(words) / 2))
+    text.set_text(f"{words[:middle]}\n{words[middle + 1 :]}")
+    return True
 
 
 def _fold_legend(axes):
     """A legend wider than its panel gets one column, where most is free."""
     legend = axes.get_legend()
-    if legend and legend.get_window_extent().width > axes.bbox.width:
+    wide = legend and legend.get_window_extent().width > axes.bbox.width
+    if wide:
         axes.legend(fontsize=LEAST)
+    return bool(wide)
 
 
 def _pull_in(axes):
     """Words over a panel that stick out at the right begin more to the left."""
     from matplotlib.text import Annotation
 
+    moved = False
     for text in axes.texts:
         out = text.get_window_extent().x1 + 3 - axes.figure.bbox.x1
         if out > 0 and type(text) is Annotation and text.anncoords == "offset points":
             text.xyann = text.xyann[0] - 72 * out / axes.figure.dpi, text.xyann[1]
+            moved = True
+    return moved
 
 
 def rows(figure):
