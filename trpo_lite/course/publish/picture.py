@@ -167,7 +167,9 @@ def rows(figure):
 
     panels = [axes for axes in figure.axes if axes.get_subplotspec()]
     panels = [axes for axes in panels if axes.axison or axes.has_data()]
-    if not panels or not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+    if not panels or not isinstance(
+        figure.get_layout_engine(), ConstrainedLayoutEngine
+    ):
         return [panels]
     grid = panels[0].get_gridspec()
     together = 1

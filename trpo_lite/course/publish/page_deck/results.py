@@ -42,7 +42,7 @@ def result(pieces):
 
 
 def parted(table):
-    """The HTML of a table of words; of its halves, thirds or quarters where it has no room.
+    """The HTML of a table of words; of its halves, thirds or quarters for more room.
 
     Empty if a quarter has none either.
     """
