@@ -89,7 +89,7 @@ def test_long_words_get_a_second_line_and_words_above_stay_inside():
     assert picture.snug(figure)
     picture.fitted(figure)
     assert axes.get_title("left") == "a title that is\nfar too long"
-    assert axes.get_xlabel() == "an axis with\nmany words about it"
+    assert axes.get_xlabel() == "an axis with many\nwords about it"
     assert max(picture._out(figure)) < picture.OUT
     assert not picture.snug(figure)
 
