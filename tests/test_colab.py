@@ -67,6 +67,13 @@ def test_the_first_cell_installs_on_colab(pages, monkeypatch):
     assert "jupyter" not in line and "nbval" not in line and " -e" not in line
 
 
+def test_an_install_that_fails_on_colab_says_so(pages, monkeypatch):
+    cell = pages["00_start_here.ipynb"].cells[0]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="github.com/someone/course public, .* exam"):
+        run(cell, True, monkeypatch)
+
+
 def test_links_between_pages_lead_to_colab(pages):
     last = pages["03_surrogate.ipynb"].cells[-1]["source"]
     place = "https://colab.research.google.com/github/someone/course/blob/exam/colab"

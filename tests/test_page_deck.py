@@ -210,12 +210,35 @@ def test_what_ends_a_page():
     assert "old" not in drafts[2].parts[0] and "new" in drafts[2].parts[0]
 
 
-def test_a_table_of_words_without_room_is_said_to_be_elsewhere():
-    rows = "| a | b |\n| --- | --- |\n" + "| c | d |\n" * 30
+def test_a_table_of_words_without_room_comes_in_parts():
+    lines = [f"| c{i} | d |" for i in range(30)]
+    rows = "\n".join(("| a | b |", "| --- | --- |", *lines))
+    drafts = slides(text(f"## Idea\n\n{rows}"))
+    assert [(kind, shown.split()) for kind, shown in shape(drafts)] == [
+        ("table", [*before, "a", "b", *" ".join(f"c{i} d" for i in some).split()])
+        for before, some in (
+            (["Idea"], range(10)),
+            ([], range(10, 20)),
+            ([], range(20, 30)),
+        )
+    ]
+
+
+def test_a_table_of_words_with_too_long_rows_is_said_to_be_elsewhere():
+    rows = f"| a | b |\n| --- | --- |\n| c | {'word ' * 400}|\n"
     for before, first in (("", "Idea"), ("So it is.\n\n", "IdeaSo it is.")):
         (one,) = slides(text(f"## Idea\n\n{before}{rows}"))
         assert shape([one]) == [("reading", f"{first}The table: on the page.")]
-        assert said(one)[0][1].count("d") == 30
+        assert said(one)[0][1].count("word") == 400
+
+
+def test_what_nobody_has_answered_yet_is_no_result():
+    assert slides(code("lesson.x.check('a')", printed("[todo] x: your code"))) == []
+
+
+def test_a_quotation_that_is_announced_stands_there():
+    one, *_ = slides(text("## Idea\n\nThey write:\n\n> *So it is.*\n\nWe do it."))
+    assert shape([one]) == [("reading", "IdeaSo it is.")]
 
 
 # --- words

@@ -62,7 +62,20 @@ FAULTS = """() => {
       t => parseFloat(getComputedStyle(t).fontSize));
     const matrix = e.getScreenCTM();
     const size = Math.max(...sizes) * Math.hypot(matrix.a, matrix.b);
-    if (size < 20) say(`too small (${size.toFixed(1)})`, e);
+    if (size < 24) say(`too small (${size.toFixed(1)})`, e);
+  }
+  // around its letters alone, as below; their box is higher than they are. A dot's
+  // number stands at its dot
+  for (const svg of slide.querySelectorAll('svg')) {
+    const words = [...svg.querySelectorAll('text:not(:has(tspan)), tspan')]
+      .map(e => [e.closest('text'), e.getBoundingClientRect()])
+      .filter(([text]) => text.textContent.trim().length > 1);
+    words.forEach(([text, a], i) => words.slice(i + 1).forEach(([other, b]) => {
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (text !== other && across > 4 && down > 8)
+        say(`over "${other.textContent.trim()}"`, text);
+    }));
   }
 
   const pictures = slide.querySelectorAll('.drawing svg');

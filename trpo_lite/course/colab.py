@@ -19,10 +19,17 @@ NEVER = ("jupyter", "nbval", "-e")  # Colab has its own Jupyter; -e is the cours
 ID = "colab-install"
 NEIGHBOUR = re.compile(r"\]\((\w+\.ipynb)((?:#[^)]*)?)\)")
 CELL = """# On Colab: install the course. Anywhere else: nothing.
+import importlib.util
 import sys
 
 if "google.colab" in sys.modules:
-    %pip install -q {requirements}"""
+    %pip install -q {requirements}
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("trpo_lite") is None:
+        raise SystemExit(
+            "The course is not installed; pip says above what went wrong.\\n"
+            "Is github.com/{repository} public, and has it the branch {branch}?"
+        )"""
 
 
 def first_cell(repository, branch, wanted):
@@ -36,7 +43,9 @@ def first_cell(repository, branch, wanted):
         "id": ID,
         "metadata": {},
         "outputs": [],
-        "source": CELL.format(requirements=quoted),
+        "source": CELL.format(
+            requirements=quoted, repository=repository, branch=branch
+        ),
     }
 
 

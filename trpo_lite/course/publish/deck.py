@@ -22,7 +22,7 @@ from pathlib import Path
 from trpo_lite import style
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.course import page
-from trpo_lite.course.publish import frames, lecture, mathematics, page_deck
+from trpo_lite.course.publish import frames, lecture, mathematics, page_deck, picture
 from trpo_lite.course.publish.pages import path_of
 from trpo_lite.course.publish.slides import prose
 from trpo_lite.course.widgets import Renderer
@@ -31,19 +31,6 @@ from trpo_lite.files import write
 
 PROG = "python -m trpo_lite.course.publish.deck"
 HERE = Path(__file__).resolve().parent
-# a picture's place, in pixels: the slide without its head, its sentence and the margins
-BOX = 1200, 548
-# and where it has no sentence
-ALONE = 1200, 630
-# what a row of controls takes of it, and the padding of a widget's picture
-CONTROLS, PADDING = 76, 40
-# inches: so small that its smallest words, of 11 points, are 24 pixels high
-FIGURE = 7.4, 3.4
-# a widget's part of that: axes stay in place when tick labels become wider; and that of
-# many panels
-MARGINS = 0.02, 0, 0.965, 1
-# pixels of the smallest words of a picture with many panels
-SMALLEST = 20.2
 FACES = (
     ("DejaVuSans.ttf", "DejaVu Sans", "normal", "normal"),
     ("DejaVuSans-Bold.ttf", "DejaVu Sans", "bold", "normal"),
@@ -117,9 +104,10 @@ def document(name, steps, pages="", css=""):
     style.use()
     count = itertools.count(1)
     body = "\n".join(
-        section(slide, i, slide.heading or f"{i}. {step.heading}", next(count))
+        section(one, i, one.heading or f"{i}. {step.heading}", next(count))
         for i, step in enumerate(steps, 1)
         for slide in step.slides
+        for one in by_rows(slide)
     )
     body = re.sub(
         r'href="erratum:(\w)"',
@@ -156,7 +144,7 @@ def section(slide, number, heading, count):
     first, *later = slide.parts or ("",)
     notes = "".join(f"<dt>{k}</dt><dd>{words}</dd>" for k, words in slide.notes.rows)
     if slide.figure:
-        box = BOX if slide.parts else ALONE
+        box = picture.BOX if slide.parts else picture.ALONE
         first, later = drawing(slide.figure, f"s{count}-", box), slide.parts
         # which values a slider has lost is for the speaker alone
         notes += "".join(f"<dt>Sliders</dt><dd>{x}</dd>" for x in NOTE.findall(first))
@@ -175,22 +163,49 @@ def section(slide, number, heading, count):
     )
 
 
-def drawing(shown, prefix, box=BOX):
+def by_rows(slide):
+    """The slide; a picture of many panels as a slide for each of its `picture.rows`.
+
+    What is read comes with the last of them.
+    """
+    if not callable(slide.figure):
+        return (slide,)
+    figure, alt = slide.figure()
+    groups = picture.rows(figure)
+    if len(groups) == 1:
+        return (replace(slide, figure=lambda: (figure, alt)),)
+    minutes = slide.notes.minutes / len(groups)
+    return tuple(
+        replace(
+            slide,
+            figure=lambda group=group, i=i: (
+                picture.only(figure, group),
+                f"Part {i} of {len(groups)}: {alt}",
+            ),
+            parts=slide.parts if group is groups[-1] else (),
+            notes=replace(slide.notes, minutes=minutes),
+        )
+        for i, group in enumerate(groups, 1)
+    )
+
+
+def drawing(shown, prefix, box=picture.BOX):
     """The element of a slide's picture, or of its widget with its controls over it."""
     if callable(shown):
         figure, alt = shown()
-        svg = own(Renderer(fitted(figure, box), alt).first, prefix)
+        svg = own(Renderer(picture.fitted(figure, box), alt).first, prefix)
         size = _size(box, figure.get_size_inches())
         return f'<div class="drawing" style="{size}">{svg}</div>'
-    recorded = recording(*shown)
+    box = picture.beside_controls(box)
+    recorded = recording(*shown, box)
     looks = tuple(tuple(own(svg, prefix) for svg in look) for look in recorded.looks)
     pictures = tuple(
         (look, own(svg, prefix), alt) for look, svg, alt in recorded.pictures
     )
     recorded = replace(recorded, looks=looks, pictures=pictures)
     player = frames.fragment(recorded)
-    box = box[0] - PADDING, box[1] - CONTROLS
-    return f'<div class="drawing alive" style="{_size(box, FIGURE)}">{player}</div>'
+    size = _size(box, picture.inches(box))
+    return f'<div class="drawing alive" style="{size}">{player}</div>'
 
 
 def own(svg, prefix):
@@ -198,52 +213,24 @@ def own(svg, prefix):
     return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
 
 
-def fitted(figure, box=BOX):
-    """The figure, in the shape of its place; its own, if words stick out."""
+def recording(widget, settings, box):
+    """A widget's frames in the shape of their place, first at `settings`."""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    own_size = tuple(figure.get_size_inches())
-    for size in (shape(figure, box), own_size):
-        figure.set_size_inches(*size)
-        layout = figure.get_layout_engine()
-        if size[0] > FIGURE[0] and isinstance(layout, ConstrainedLayoutEngine):
-            layout.set(rect=MARGINS)
-        for _ in range(2):  # axes of equal units settle with the second
-            figure.draw_without_rendering()
-        box = figure.get_tightbbox()
-        if max(-box.x0, -box.y0, box.x1 - size[0], box.y1 - size[1]) < 0.015:
-            break
-    return figure
-
-
-def shape(figure, box):
-    """Inches of a figure for this place: panels in rows get more than one panel.
-
-    So much that the smallest words are as small as may be.
-    """
-    from matplotlib.text import Text
-
-    high = FIGURE[1] * box[1] / BOX[1]
-    specs = filter(None, (axes.get_subplotspec() for axes in figure.axes))
-    if len({spec.rowspan.start for spec in specs}) < 2:
-        return FIGURE[0], high
-    figure.draw_without_rendering()  # the axes' numbers come with it
-    words = (text for text in figure.findobj(Text) if text.get_text())
-    least = min(text.get_fontsize() for text in words if text.get_visible())
-    more = max(1, box[0] * least / (72 * SMALLEST) / FIGURE[0])
-    return FIGURE[0] * more, high * more
-
-
-def recording(widget, settings):
-    """A widget's frames in a slide's shape, first at `settings`."""
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    def draw(**chosen):
-        figure = widget.draw(**chosen)
-        figure.set_size_inches(*FIGURE)
+    def shaped(**chosen):
+        figure = picture.legible(widget.draw(**chosen))
+        figure.set_size_inches(*picture.inches(box))
         layout = figure.get_layout_engine()
         if isinstance(layout, ConstrainedLayoutEngine):  # not a figure drawn before
-            layout.set(rect=MARGINS)
+            layout.set(rect=picture.MARGINS)
+        return figure
+
+    tight = picture.snug(shaped(**settings))
+
+    def draw(**chosen):
+        figure = shaped(**chosen)
+        if tight:
+            picture.snug(figure)
         return figure
 
     controls = {

@@ -14,12 +14,15 @@ PREDICT, SEEN, ONE_LINE = "Predict.", "What you see.", "The one line to remember
 PAGE = "The page"  # what it says beside the slide
 # in the place of a table that has no room
 ELSEWHERE = "<p><small>The table: on the page.</small></p>"
+# what a check prints of an answer that nobody has given
+UNTOUCHED = "[todo]"
 # leads that make a slide of their own, under their name
 MARKED = ("Break it.", "Repair.")
 # sections whose words are said, but for their exercises or their one line
 SAID = ("Exercises", "Recap", "Progress")
-# words on a slide, under a title, of a sentence that leads to a formula
-MOST, OPENING, INTRODUCING = 40, 45, 30
+# words on a slide, under a title, of a sentence that leads to a formula, of a quotation
+# that stands whole
+MOST, OPENING, INTRODUCING, QUOTED = 40, 45, 30, 65
 # signs under a picture
 UNDER = 140
 # lines of a formula that leave no room for words
@@ -176,15 +179,22 @@ class Maker:
             self.reading(block.text, rest, self.top())
 
     @staticmethod
-    def first(text, rest):
-        """A text's first sentence; of the words after it where that ends in a colon."""
-        texts = [*text.split("\n\n"), *(b.text for b in rest if b.kind == "words")]
-        firsts = [words.start(one) for one in texts]
+    def first(text, rest, most=30):
+        """A text's first sentence; where that ends in a colon, what comes after it.
+
+        That is a quotation, if it is short, or the first sentence of the next words.
+        """
+        firsts = [words.start(one, most) for one in text.split("\n\n")]
+        for block in rest:
+            if block.kind == "words":
+                firsts.append(words.start(block.text, most))
+            elif block.kind == "quote" and words.count(block.text) <= QUOTED:
+                firsts.append(block.text)
         return next((one for one in firsts if not one.endswith(":")), firsts[0])
 
     def reading(self, text, rest, top="", mark=""):
         """A text's first sentence, alone; all of it goes into the notes."""
-        first = self.first(text, rest)
+        first = self.first(text, rest, MOST if mark else 30)
         name = f'<b class="mark">{mark}</b> ' if mark else ""
         heading = self.title if top else None
         self.add("reading", f"{top}<p>{name}{words.line(first)}</p>", heading=heading)
@@ -234,11 +244,11 @@ class Maker:
         table = words.shown(block.text)
         if self.heading == "Guarantee ledger":
             table = results.only_bold(table)
-        found = results.result([table])
-        if found:
+        found = results.parted(table)
+        for one in found:
             heading = self.title if self.opening else None
-            self.add("table", self.top() + found[0], heading=heading)
-        else:
+            self.add("table", self.top() + one, heading=heading)
+        if not found:
             if self.opening:
                 self.add("reading", self.top() + ELSEWHERE, heading=self.title)
             elif self.fresh and self.drafts[-1].kind == "reading":
@@ -321,6 +331,8 @@ class Maker:
                 self.drawn(showing.pop(0), results.tall("".join(data["image/png"])))
             elif output["output_type"] == "stream":
                 text = "".join(output["text"]).rstrip()
+                if text.startswith(UNTOUCHED):
+                    continue
                 if all(line.endswith(": True") for line in text.split("\n")) and (
                     "same-as-package" in tags
                 ):

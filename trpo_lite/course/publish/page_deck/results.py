@@ -41,14 +41,35 @@ def result(pieces):
     return None
 
 
+def parted(table):
+    """The HTML of a table of words; of its halves, thirds or quarters for more room.
+
+    Empty if a quarter has none either.
+    """
+    head, *rows = TABLE_ROW.findall(table)
+    for parts in (1, 2, 3, 4):
+        size = math.ceil(len(rows) / parts)
+        pieces = [rows[i : i + size] for i in range(0, len(rows), size)]
+        tables = [_table(head, piece) for piece in pieces] if parts > 1 else [table]
+        found = [result([one]) for one in tables]
+        if all(found):
+            return [html for html, _ in found]
+    return []
+
+
+def _table(head, rows, kind=""):
+    body = "".join(rows)
+    return f"<table{kind}><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
 def only_bold(table):
     """The table with those rows alone that begin in bold, if there are such."""
     head, *rows = TABLE_ROW.findall(table)
     bold = [row for row in rows if "<strong>" in CELL.search(row)[2]]
     if not bold:
         return table
-    row = "".join(bold).replace("<strong>", "").replace("</strong>", "")
-    return f'<table class="few"><thead>{head}</thead><tbody>{row}</tbody></table>'
+    rows = [row.replace("<strong>", "").replace("</strong>", "") for row in bold]
+    return _table(head, rows, ' class="few"')
 
 
 def lines(text):
