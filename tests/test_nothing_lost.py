@@ -579,6 +579,19 @@ def test_a_callback_that_raises_leaves_its_row_too():
     assert len(caught.value.history) == 1
 
 
+def test_a_callback_may_do_with_its_row_what_it_likes():
+    def callback(row, policy):
+        kept = len(seen)
+        seen.append(row)
+        row.clear() if kept else row.update(mine=1)
+
+    seen = []
+    history = train("CartPole-v1", callback=callback, **SMALL)
+    plain = train("CartPole-v1", **SMALL)
+    assert history.stopped == "steps" and history.columns.keys() == plain.columns.keys()
+    np.testing.assert_array_equal(history["steps"], plain["steps"])
+
+
 def test_an_environment_that_cannot_be_closed_takes_nothing_along():
     class Open(World):
         def close(self):

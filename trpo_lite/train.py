@@ -76,7 +76,7 @@ def train(
                         f"return {row['return_mean']:.1f}, KL {row['kl']:.4f}",
                     )
                     if callback is not None:
-                        callback(row, policy)
+                        callback(dict(row), policy)  # it may write into that
                     if said.stop == "until":
                         stopped = "until"
                         break

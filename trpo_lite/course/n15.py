@@ -532,6 +532,9 @@ def draw_paths(groups):
         axes.set(xlabel="forward [m]", aspect="equal")
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     cells[0].set_ylabel("to the side [m]")
+    cells[0].plot([], [], "o-", color=style.BLUE, label="10 m or more")
+    cells[0].plot([], [], "X--", color=style.RED, label="less")
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 

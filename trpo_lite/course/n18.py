@@ -134,9 +134,11 @@ def draw_choices(task):
     for axes, name in zip(panels, shown):
         values, late, _ = found[name]
         at = np.arange(len(values))
-        axes.plot(at, late.mean(1), **style.line(0))
+        mean = axes.plot(at, late.mean(1), **style.line(0), label="mean")
         for seed in late.T:
-            axes.plot(at, seed, "o", color=style.GREY, markersize=3.5)
+            dots = axes.plot(
+                at, seed, "o", color=style.GREY, markersize=3.5, label="a seed"
+            )
         ticks = [f"{v:g}".removeprefix("0") or "0" for v in values]
         axes.set_xticks(at, ticks, fontsize=9)
         axes.set_xlabel(LABELS[name])
@@ -144,6 +146,7 @@ def draw_choices(task):
         axes.set_axis_off()
     for axes in panels[:: -(-len(shown) // 2)]:
         axes.set_ylabel("mean return")
+    figure.legend(handles=mean + dots, loc="outside upper center", ncols=2)
     return figure
 
 
