@@ -93,8 +93,9 @@ def test_paths_telescope(T):
         for t in range(lengths[i]):
             delta = r[i, t] + 0.9 * OLD.v[s[i, t + 1]] - OLD.v[s[i, t]]
             total[i] += 0.9**t * delta
-    estimate = lesson.improvement_estimate_reference(r, OLD.v[s], lengths, 0.9)
-    np.testing.assert_allclose(estimate, total, rtol=0, atol=1e-12)
+    estimate, half = lesson.improvement_estimate_reference(r, OLD.v[s], lengths, 0.9)
+    assert estimate == pytest.approx(total.mean(), abs=1e-12)
+    assert half == pytest.approx(1.96 * total.std() / np.sqrt(49))
 
 
 def test_of_a_single_path_only_lines_3_and_4_are_equal():
@@ -124,12 +125,12 @@ def test_a_cut_path_with_its_tail_is_t_steps_of_pi_and_then_pi_old():
         tail += 0.9**t * (at[:, None] * OLD.pi * WORLD.R).sum()
         at = np.einsum("s,sa,sax->x", at, OLD.pi, WORLD.P)
     paths = sample_trajectories(WORLD, NEW.pi, 100_000, T, np.random.default_rng(0))
-    estimate = lesson.improvement_estimate_reference(
+    estimate, half = lesson.improvement_estimate_reference(
         paths.rewards, OLD.v[paths.states], np.full(100_000, T), 0.9
     )
     exact = J + tail - OLD.performance
     assert exact == pytest.approx(0.557, abs=1e-3)
-    assert estimate.mean() == pytest.approx(exact, abs=0.01)
+    assert estimate == pytest.approx(exact, abs=2 * half) and half < 0.01
     assert J - OLD.performance < 0.1 * 1.106  # without the tail: "hardly better"
 
 

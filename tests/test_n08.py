@@ -270,14 +270,19 @@ def test_full_rank_is_not_good_yet():
         assert low < np.median(found) < high
 
 
-def test_an_old_side_that_moves_along_is_named():
-    def moves_along(policy, observations, v):
-        h, old = 1e-4, policy.at(observations)
-        ahead, behind = (old.with_theta(policy.theta + x * v) for x in (h, -h))
-        return (ahead.kl_gradient(ahead) - behind.kl_gradient(behind)) / (2 * h)
-
-    verdict = lesson.fisher_times.judge(moves_along)
-    assert "the old side moved along" in str(verdict)
+def test_along_the_exercise_s_rays_kl_rises_and_the_bowl_errs_both_ways():
+    longer = []
+    for k in range(5):
+        policy, rows, x, delta = lesson.two_lengths.case(k)
+        bowl, true = lesson.two_lengths_reference(policy, rows, x, delta)
+        old, size = policy.at(rows), (bowl @ x) / (x @ x)
+        sizes = size * np.linspace(0, 4, 200)
+        KL = [old.kl(old.with_theta(policy.theta + y * x)).mean() for y in sizes]
+        assert (np.diff(KL) > 0).all()
+        reached = old.kl(old.with_theta(policy.theta + true)).mean()
+        assert reached == pytest.approx(delta, rel=1e-9)
+        longer.append(float(np.linalg.norm(true) / np.linalg.norm(bowl)))
+    assert longer[2] > 1.1 and longer[3] < 0.9
 
 
 @pytest.mark.parametrize("widget", lesson.widgets)

@@ -23,7 +23,9 @@ def improvement_estimate__loop(rewards, values, lengths, gamma):
         for t in reversed(range(length)):
             worth = reward[t] + gamma * worth
         estimates.append(worth - value[0])
-    return estimates
+    n, mean = len(estimates), sum(estimates) / len(estimates)
+    variance = sum((x - mean) ** 2 for x in estimates) / (n - 1)
+    return [mean, 1.959963984540054 * (variance / n) ** 0.5]
 
 
 def improvement_estimate__td_errors(rewards, values, lengths, gamma):
@@ -31,7 +33,7 @@ def improvement_estimate__td_errors(rewards, values, lengths, gamma):
     for i, length in enumerate(lengths):
         delta = rewards[i] + gamma * values[i, 1:] - values[i, :-1]
         total[i] = sum(gamma**t * delta[t] for t in range(length))
-    return total
+    return np.mean(total), 1.96 * np.sqrt(total.var() / (len(total) - 1))
 
 
 def improvement_terms__roles_exchanged(mdp, pi_old, pi):

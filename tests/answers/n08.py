@@ -21,9 +21,17 @@ EQUIVALENT = {
             "a list of lists is as good as an array"
         ),
     },
-    "fisher_times": {
+    "two_lengths": {
         "`0.0001` -> `9e-05`": CENTRAL,
         "`0.0001` -> `0.00011000000000000002`": CENTRAL,
+        "`np.mean(old.kl(at(long))) < delta` -> `np.mean(old.kl(at(long))) <= delta`": (
+            "at delta itself both ends of the search stand right"
+        ),
+        "`np.mean(old.kl(at(middle))) < delta` -> "
+        "`np.mean(old.kl(at(middle))) <= delta`": "at delta itself both ends will do",
+        "`2` -> `3` (3)": "any end that is far enough",
+        "`50` -> `49`": "far below the tolerance",
+        "`50` -> `51`": "far below the tolerance",
     },
 }
 
@@ -75,31 +83,43 @@ def kl_hessian__formula(theta):
     return (np.diag(p) - np.outer(p, p)).tolist()
 
 
-def _central(policy, observations, v, h):
+def two_lengths__newton(policy, observations, x, delta):
+    """Wider differences; the slope of KL along x is its gradient times x."""
+    old, h = policy.at(observations), 1e-3
+    up, down = (old.kl_gradient(old.with_theta(policy.theta + y * x)) for y in (h, -h))
+    bowl = (2 * delta / (x @ (up - down) / (2 * h))) ** 0.5
+    size = bowl
+    for _ in range(30):
+        new = old.with_theta(policy.theta + size * x)
+        size -= (old.kl(new).mean() - delta) / (old.kl_gradient(new) @ x)
+    return [bowl * x, size * x]
+
+
+def two_lengths__package(policy, observations, x, delta):
     old = policy.at(observations)
-    up, down = (old.kl_gradient(old.with_theta(policy.theta + x * v)) for x in (h, -h))
-    return (up - down) / (2 * h)
+    bowl = np.sqrt(2 * delta / (x @ old.fisher_product(x)))
+
+    def excess(size):
+        return np.mean(old.kl(old.with_theta(policy.theta + size * x))) - delta
+
+    sizes = np.linspace(0, 4 * bowl, 2001)
+    values = np.array([excess(size) for size in sizes])
+    k = np.argmax(values > 0)  # between two points of the grid KL is all but straight
+    part = values[k - 1] / (values[k - 1] - values[k])
+    return np.array([bowl * x, (sizes[k - 1] + part * (sizes[k] - sizes[k - 1])) * x])
 
 
-def fisher_times__wide_steps(policy, observations, v):
-    return _central(policy, observations, v, 1e-3)
+def two_lengths__one_column_after_the_other(policy, observations, x, delta):
+    old, h = policy.at(observations), 1e-4
 
+    def gradient(v):
+        return old.kl_gradient(old.with_theta(policy.theta + v))
 
-def fisher_times__short_steps(policy, observations, v):
-    return _central(policy, observations, v, 1e-6)
-
-
-def fisher_times__column_by_column(policy, observations, v):
-    unit = np.eye(len(v))
-    columns = [_central(policy, observations, e, 1e-4) for e in unit]
-    return list(np.transpose(columns) @ v)
-
-
-def fisher_times__four_points(policy, observations, v):
-    one = _central(policy, observations, v, 1e-3)
-    two = _central(policy, observations, v, 2e-3)
-    return (4 * one - two) / 3
-
-
-def fisher_times__package(policy, observations, v):
-    return policy.at(observations).fisher_product(v)
+    H = [(gradient(h * e) - gradient(-h * e)) / (2 * h) for e in np.eye(len(x))]
+    bowl = np.sqrt(2 * delta / (x @ np.array(H) @ x))
+    step, size = bowl, 0.0
+    for _ in range(40):  # on as long as it fits, then half as far
+        while np.mean(old.kl(old.with_theta(policy.theta + (size + step) * x))) < delta:
+            size += step
+        step /= 2
+    return bowl * x, size * x

@@ -356,7 +356,7 @@ td_error = Exercise(
 
 
 def improvement_estimate_stub(rewards, values, lengths, gamma):
-    """Each path's estimate of J(pi) - J(pi_old), with no TD error: [n].
+    """J(pi) - J(pi_old): its estimate and the half width of its interval.
 
     rewards : [n, T], of paths of the new policy; 0 after a path's cut.
     values : [n, T + 1], v_old at each path's states; any number after it.
@@ -366,14 +366,19 @@ def improvement_estimate_stub(rewards, values, lengths, gamma):
 
 
 def improvement_estimate_reference(rewards, values, lengths, gamma):
-    """Each path's estimate of J(pi) - J(pi_old), with no TD error: [n]."""
+    """J(pi) - J(pi_old): its estimate and the half width of its interval."""
     n, T = rewards.shape
     returns = rewards @ gamma ** np.arange(T)
     tail = gamma**lengths * values[np.arange(n), lengths]
-    return returns + tail - values[:, 0]
+    each = returns + tail - values[:, 0]
+    return each.mean(), 1.96 * each.std(ddof=1) / np.sqrt(n)
 
 
-def _estimate(rewards, values, lengths, gamma, first=0, tail=None):
+def _interval(each, scale=1.96, ddof=1):
+    return each.mean(), scale * each.std(ddof=ddof) / np.sqrt(len(each))
+
+
+def _each(rewards, values, lengths, gamma, first=0, tail=None):
     n, T = rewards.shape
     at = values[np.arange(n), lengths]
     tail = gamma**lengths * at if tail is None else tail
@@ -381,63 +386,78 @@ def _estimate(rewards, values, lengths, gamma, first=0, tail=None):
 
 
 def without_tail(rewards, values, lengths, gamma):
-    return _estimate(rewards, values, lengths, gamma, tail=0)
+    return _interval(_each(rewards, values, lengths, gamma, tail=0))
 
 
 def undiscounted_tail(rewards, values, lengths, gamma):
     at = values[np.arange(len(values)), lengths]
-    return _estimate(rewards, values, lengths, gamma, tail=at)
+    return _interval(_each(rewards, values, lengths, gamma, tail=at))
 
 
 def tail_too_early(rewards, values, lengths, gamma):
     at = values[np.arange(len(values)), lengths]
-    return _estimate(rewards, values, lengths, gamma, tail=gamma ** (lengths - 1) * at)
+    return _interval(
+        _each(rewards, values, lengths, gamma, tail=gamma ** (lengths - 1) * at)
+    )
 
 
 def tail_of_the_last_but_one(rewards, values, lengths, gamma):
     at = values[np.arange(len(values)), lengths - 1]
-    return _estimate(rewards, values, lengths, gamma, tail=gamma**lengths * at)
+    return _interval(_each(rewards, values, lengths, gamma, tail=gamma**lengths * at))
 
 
 def tail_of_the_last_column(rewards, values, lengths, gamma):
     tail = gamma ** rewards.shape[1] * values[:, -1]
-    return _estimate(rewards, values, lengths, gamma, tail=tail)
+    return _interval(_each(rewards, values, lengths, gamma, tail=tail))
 
 
 def value_of_the_last_column(rewards, values, lengths, gamma):
     tail = gamma**lengths * values[:, -1]
-    return _estimate(rewards, values, lengths, gamma, tail=tail)
+    return _interval(_each(rewards, values, lengths, gamma, tail=tail))
 
 
 def all_cut_at_the_end(rewards, values, lengths, gamma):
     at = values[np.arange(len(values)), lengths]
     tail = gamma ** rewards.shape[1] * at
-    return _estimate(rewards, values, lengths, gamma, tail=tail)
+    return _interval(_each(rewards, values, lengths, gamma, tail=tail))
 
 
 def undiscounted_rewards(rewards, values, lengths, gamma):
-    late = _estimate(0 * rewards, values, lengths, gamma)
-    return rewards.sum(axis=1) + late
+    late = _each(0 * rewards, values, lengths, gamma)
+    return _interval(rewards.sum(axis=1) + late)
 
 
 def rewards_a_step_late(rewards, values, lengths, gamma):
-    return _estimate(rewards, values, lengths, gamma, first=1)
+    return _interval(_each(rewards, values, lengths, gamma, first=1))
 
 
 def start_kept(rewards, values, lengths, gamma):
-    return (
-        improvement_estimate_reference(rewards, values, lengths, gamma) + values[:, 0]
-    )
+    return _interval(_each(rewards, values, lengths, gamma) + values[:, 0])
 
 
 def tail_subtracted(rewards, values, lengths, gamma):
     at = values[np.arange(len(values)), lengths]
-    return _estimate(rewards, values, lengths, gamma, tail=-(gamma**lengths) * at)
+    return _interval(
+        _each(rewards, values, lengths, gamma, tail=-(gamma**lengths) * at)
+    )
+
+
+def one_standard_error(*given):
+    return _interval(_each(*given), scale=1.0)
+
+
+def divided_by_n(*given):
+    return _interval(_each(*given), ddof=0)
+
+
+def of_one_path(*given):
+    each = _each(*given)
+    return each.mean(), 1.96 * each.std(ddof=1)
 
 
 def improvement_estimate_cases(rng):
     cases = []
-    for n, T, gamma in ((4, 6, 0.9), (7, 12, 0.8), (1, 3, 0.6)):
+    for n, T, gamma in ((4, 6, 0.9), (7, 12, 0.8), (2, 3, 0.6)):
         lengths = rng.integers(1, T + 1, size=n)
         lengths[-1] = T  # one that isn't cut has its tail, too
         lengths[0] = T - 1
@@ -447,13 +467,13 @@ def improvement_estimate_cases(rng):
 
 
 def telescopes(arguments, result):
-    """It must be the sum of discounted TD errors up to each path's cut."""
+    """The estimate is the mean sum of discounted TD errors up to each path's cut."""
     rewards, values, lengths, gamma = arguments
     t = np.arange(rewards.shape[1])
     delta = rewards + gamma * values[:, 1:] - values[:, :-1]
     total = (delta * gamma**t * (t < lengths[:, None])).sum(axis=1)
-    if np.abs(np.asarray(result) - total).max() > 1e-9:
-        return "it is not the sum of gamma^t times the TD errors of the path"
+    if abs(result[0] - total.mean()) > 1e-4 * abs(total).max():
+        return "the first is not the mean over paths of the sum of gamma^t TD errors"
     return None
 
 
@@ -489,17 +509,25 @@ improvement_estimate = Exercise(
         "v of the first state isn't subtracted: that much the old policy has, too": (
             start_kept
         ),
+        "this is one standard error: the interval takes 1.96 of them": (
+            one_standard_error
+        ),
+        "the scatter of a few paths: std with ddof=1, as on the page": divided_by_n,
+        "this is the scatter of one path: the mean of n paths scatters less": (
+            of_one_path
+        ),
     },
     hints=(
-        "Write the sum of gamma^t times the TD errors for a path of 2 steps, and "
-        "cancel.",
+        "One number per path first. Write the sum of gamma^t times the TD errors for a "
+        "path of 2 steps, and cancel.",
         "What is left of the values are the first and the last. The last one is at "
         "time lengths[i], in row i.",
         "values[np.arange(n), lengths] picks one entry of each row; its weight is "
-        "gamma**lengths.",
+        "gamma**lengths. The half width is 1.96 * each.std(ddof=1) / np.sqrt(n).",
     ),
     cases=improvement_estimate_cases,
     invariants=(telescopes,),
+    tolerance=5e-5,  # 1.959964 is as right as 1.96
 )
 
 

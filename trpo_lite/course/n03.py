@@ -392,6 +392,16 @@ def around_the_old_mean(f, log_prob, log_prob_old):
     return judgement(f, ratio, np.mean(ratio * (f - f.mean()) ** 2))
 
 
+def by_squares(f, log_prob, log_prob_old):
+    ratio = np.exp(log_prob - log_prob_old)
+    return judgement(f, ratio, np.mean(ratio * f**2) - np.mean(ratio * f) ** 2)
+
+
+def open_interval(f, log_prob, log_prob_old):
+    mean, half, worth = judged_by_old_reference(f, log_prob, log_prob_old)
+    return mean, half, 0.0 if (log_prob == log_prob_old).all() else worth
+
+
 def always_believed(f, log_prob, log_prob_old):
     ratio = np.exp(log_prob - log_prob_old)
     mean, half, _ = judgement(f, ratio)
@@ -461,6 +471,11 @@ judged_by_old = Exercise(
         "nowhere within them": ratio_twice,
         "the direct variance is around the mean under pi, not that of the draws": (
             around_the_old_mean
+        ),
+        "mean square less squared mean is another number where the mean ratio isn't 1: "
+        "take the mean of (f - mean)^2": by_squares,
+        "where all ratios are 1 the interval has no width, and 1 lies in it": (
+            open_interval
         ),
         "the worth is 0 where 1 lies outside the interval of the mean ratio": (
             always_believed

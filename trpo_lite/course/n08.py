@@ -522,89 +522,156 @@ kl_hessian = Exercise(
 )
 
 
-def fisher_times_stub(policy, observations, v):
-    """H v [size] at policy.theta, without forming H."""
+def two_lengths_stub(policy, observations, x, delta):
+    """Steps along x [size] of cost delta: by the bowl, by the true KL."""
     ...  # your code
 
 
-def fisher_times_reference(policy, observations, v):
-    """H v [size] at policy.theta, without forming H."""
-    h = 1e-4
+def two_lengths_reference(policy, observations, x, delta):
+    """Steps along x [size] of cost delta: by the bowl, by the true KL."""
+    h, old = 1e-4, policy.at(observations)
+
+    def at(size):
+        return old.with_theta(policy.theta + size * x)
+
+    Hx = (old.kl_gradient(at(h)) - old.kl_gradient(at(-h))) / (2 * h)
+    bowl = np.sqrt(2 * delta / (x @ Hx))
+    short, long = 0.0, bowl
+    while np.mean(old.kl(at(long))) < delta:  # the bowl was too careful
+        short, long = long, 2 * long
+    for _ in range(50):
+        middle = (short + long) / 2
+        if np.mean(old.kl(at(middle))) < delta:
+            short = middle
+        else:
+            long = middle
+    return bowl * x, short * x
+
+
+def _lengths(policy, observations, x, delta, true_kl=None, bowl=None, reach=8.0):
+    """The reference with another KL(old, new) -> number, bowl or end of its search."""
     old = policy.at(observations)
-    ahead = old.with_theta(policy.theta + h * v)
-    behind = old.with_theta(policy.theta - h * v)
-    return (old.kl_gradient(ahead) - old.kl_gradient(behind)) / (2 * h)
+    true_kl = true_kl or (lambda old, new: np.mean(old.kl(new)))
+    if bowl is None:
+        bowl = np.sqrt(2 * delta / (x @ old.fisher_product(x)))
+    short, long = 0.0, reach * bowl
+    for _ in range(60):
+        middle = (short + long) / 2
+        new = old.with_theta(policy.theta + middle * x)
+        short, long = (middle, long) if true_kl(old, new) < delta else (short, middle)
+    return bowl * x, short * x
 
 
-def exact_gradient(policy, observations, v):
+def same_length(*given):
+    return (_lengths(*given)[0],) * 2
+
+
+def never_longer(*given):
+    return _lengths(*given, reach=1.0)
+
+
+def exchanged(*given):
+    return _lengths(*given)[::-1]
+
+
+def new_first(*given):
+    return _lengths(*given, true_kl=lambda old, new: np.mean(new.kl(old)))
+
+
+def summed_kl(*given):
+    return _lengths(*given, true_kl=lambda old, new: np.sum(old.kl(new)))
+
+
+def largest_kl(*given):
+    return _lengths(*given, true_kl=lambda old, new: np.max(old.kl(new)))
+
+
+def other_bowl(size):
+    """A wrong first length `size(cost, delta)`, cost = x.H x; the second is right."""
+
+    def answer(policy, observations, x, delta):
+        _, true = _lengths(policy, observations, x, delta)
+        cost = x @ policy.at(observations).fisher_product(x)
+        return size(cost, delta) * x, true
+
+    return answer
+
+
+def whole_gradient(policy, observations, x, delta):
+    """With the gradient of the KL one whole x away for H x."""
     old = policy.at(observations)
-    return old.kl_gradient(old)
-
-
-def one_sided(policy, observations, v):
-    old = policy.at(observations)
-    return old.kl_gradient(old.with_theta(policy.theta + 1e-4 * v)) / 1e-4
-
-
-def whole_step(policy, observations, v):
-    old = policy.at(observations)
-    return old.kl_gradient(old.with_theta(policy.theta + v))
-
-
-def one_number(policy, observations, v):
-    return v @ policy.at(observations).fisher_product(v)
-
-
-def along_each(policy, observations, v):
-    return v * policy.at(observations).fisher_product(v)
-
-
-def times_cases(rng):
-    table = TabularSoftmax(rng.normal(size=6), 2, 3)
-    logits = LinearSoftmax(rng.normal(size=9), 3)
-    gauss = LinearGaussian(0.5 * rng.normal(size=8), 2)
-    return [
-        (table, rng.integers(2, size=7), rng.normal(size=6)),
-        (logits, rng.normal(size=(8, 3)), rng.normal(size=9)),
-        (gauss, rng.normal(size=(9, 3)), rng.normal(size=8)),
+    Hx = old.kl_gradient(old.with_theta(policy.theta + x))
+    return np.sqrt(2 * delta / (x @ Hx)) * x, _lengths(policy, observations, x, delta)[
+        1
     ]
 
 
-def near_is_not_enough(arguments, result):
-    policy, observations, v = arguments
-    right = policy.at(observations).fisher_product(v)
-    if 0 < np.abs(result - right).max() < 0.01 * np.abs(right).max():
-        return "near, but not within 1e-5: is the difference one-sided, or h too large?"
-    return None
+def corrected_once(policy, observations, x, delta):
+    step, _ = _lengths(policy, observations, x, delta)
+    old = policy.at(observations)
+    KL = np.mean(old.kl(old.with_theta(policy.theta + step)))
+    return step, np.sqrt(delta / KL) * step
 
 
-fisher_times = Exercise(
-    name="fisher_times",
-    minutes=12,
+def lengths_cases(rng):
+    table = TabularSoftmax(rng.normal(size=6), 2, 3)
+    logits = LinearSoftmax(rng.normal(size=9), 3)
+    gauss = LinearGaussian(0.5 * rng.normal(size=8), 2)
+    rows = rng.normal(size=(9, 3))
+    wider = np.append(0.1 * rng.normal(size=6), [1.0, 0.7])  # both log sigma grow
+    return [
+        (table, rng.integers(2, size=7), rng.normal(size=6), 0.1),
+        (logits, rng.normal(size=(8, 3)), rng.normal(size=9), 0.3),
+        (gauss, rows, 0.1 * wider, 0.3),
+        (gauss, rows, -wider, 0.3),
+        (gauss, rows[:4], -wider, 1e-4),
+    ]
+
+
+two_lengths = Exercise(
+    name="two_lengths",
+    minutes=15,
     difficulty=3,
-    stub=fisher_times_stub,
-    reference=fisher_times_reference,
+    stub=two_lengths_stub,
+    reference=two_lengths_reference,
     mistakes={
-        "this is 0: either no step along v was taken, or the old side moved along; "
-        "old stays at policy.theta": exact_gradient,
-        "one-sided: its error is of first order in h; take the difference of the "
-        "gradients at +h v and -h v": one_sided,
-        "a step of length 1 is far too long: step h v and divide by h": whole_step,
-        "this is the number v.H.v: H v has one entry for each parameter": one_number,
-        "an entry-wise product with v is one too many": along_each,
+        "both steps have the bowl's length: the second asks for the true KL": (
+            same_length
+        ),
+        "the true length is searched below the bowl's only: where sigma grows it is "
+        "longer": never_longer,
+        "the two are exchanged: first the bowl's": exchanged,
+        "the true KL has the new policy first: old.kl(new) is KL(old, new)": new_first,
+        "the KL is summed over the states: it is the mean that may be delta": summed_kl,
+        "the largest KL of a state is held at delta: it is the mean that may be": (
+            largest_kl
+        ),
+        "one correction by the root of delta / KL is not enough: KL is no parabola": (
+            corrected_once
+        ),
+        "the 2 is missing: the bowl is x.H x / 2": other_bowl(
+            lambda cost, delta: np.sqrt(delta / cost)
+        ),
+        "the root is missing: along x the bowl grows with the square of the length": (
+            other_bowl(lambda cost, delta: 2 * delta / cost)
+        ),
+        "a step of length 1 is far too long for H x: step h x and divide by h": (
+            whole_gradient
+        ),
     },
     hints=(
-        "The Hessian is the derivative of the gradient. Along v, that is H v.",
-        "old.kl_gradient(new) at new = old.with_theta(...): take it at theta + h v and "
-        "at theta - h v.",
-        "(gradient ahead - gradient behind) / (2 h), with h = 1e-4.",
+        "The Hessian is the derivative of the gradient. Along x, that is H x: two "
+        "gradients of the KL, at theta + h x and theta - h x.",
+        "H x = (gradient ahead - gradient behind) / (2 h), with h = 1e-4. The first "
+        "length solves size**2 * (x @ Hx) / 2 = delta.",
+        "For the second, find two lengths with delta between their KLs: 0, and the "
+        "bowl's, doubled until it is enough. Halve 50 times between them.",
     ),
-    cases=times_cases,
-    invariants=(near_is_not_enough,),
-    tolerance=1e-5,
+    cases=lengths_cases,
+    tolerance=1e-4,
 )
 
 pictures = (taylor, both_directions, few_samples)
 widgets = (terms, regions)
-exercises = (softmax_fisher_product, kl_hessian, fisher_times)
+exercises = (softmax_fisher_product, kl_hessian, two_lengths)
 progress = Progress(exercises)

@@ -674,7 +674,7 @@ def _best_promise(arguments, result):
     g = _mean_score_times(*data)
     best = g @ np.ravel(step_from_samples_reference(*arguments))
     promise = g @ np.ravel(result)
-    if promise < (1 - 1e-9) * best:
+    if promise < (1 - 1e-6) * best:
         return f"it promises {promise:.6g}, and the limit allows {best:.6g}"
     return None
 

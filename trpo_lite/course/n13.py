@@ -161,7 +161,7 @@ def draw_after(iterations=48, beta=0.3, delta=DELTA):
     top.set(ylabel="J (return)", ylim=(-2.5, 3.6))
     top.legend(loc="upper left", ncols=2)
     bottom.axhline(delta, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
-    bottom.text(0.2, 1.5 * delta, "δ", fontsize=12)
+    bottom.text(iterations + 1.3, delta, "δ", fontsize=12, va="center")
     bottom.set(yscale="log", ylim=(5e-7, 9), xlabel="iteration")
     bottom.set(ylabel="KL (nats)", xlim=(0, iterations + 1))
     return figure
