@@ -17,7 +17,7 @@ import pytest
 from gymnasium.spaces import Box
 
 from tests.test_train import SMALL, Interrupting, cli, endless, signals  # noqa: F401
-from trpo_lite import _terminal, commands, files
+from trpo_lite import _bar, _terminal, commands, files
 from trpo_lite._interrupts import Interrupts, interrupts
 from trpo_lite.files import check_writable, load_arrays, save_arrays, write
 from trpo_lite.history import History
@@ -273,26 +273,26 @@ def test_a_log_gets_lines_and_a_terminal_a_bar(monkeypatch, capsys):
     for line in lines:
         assert re.match(r"CartPole-v1: \d+ of 600 steps, return .*, KL 0.0", line)
         assert line.isascii() and line.isprintable() and line.endswith(" steps/s")
-    monkeypatch.setattr(_terminal, "_is_terminal", lambda stream: True)
+    monkeypatch.setattr(_bar, "_is_terminal", lambda stream: True)
     train("CartPole-v1", **{**SMALL, "progress": True})
     assert "\r" in capsys.readouterr().err
 
 
 def test_lines_come_at_intervals(monkeypatch, capsys):
     now = iter(range(100))
-    monkeypatch.setattr(_terminal.time, "perf_counter", lambda: next(now))
-    shown = _terminal.Progress(100, "x", seconds=10)  # a second a look at the clock
+    monkeypatch.setattr(_bar.time, "perf_counter", lambda: next(now))
+    shown = _bar.Progress(100, "x", seconds=10)  # a second a look at the clock
     for _ in range(40):
         shown.update(1, "words")
     shown.close()
     lines = capsys.readouterr().err.splitlines()
     done = [int(line.split()[1]) for line in lines]
     assert done[0] == 1 and done[-1] == 40
-    shown = _terminal.Progress(100, "x", first=5, seconds=1000)
+    shown = _bar.Progress(100, "x", first=5, seconds=1000)
     for _ in range(9):
         shown.update(1, "words")
     assert capsys.readouterr().err.count("\n") == 1
-    shown = _terminal.Progress(100, "x", first=5)
+    shown = _bar.Progress(100, "x", first=5)
     shown.update(1, "over before it was worth a word")
     shown.close()
     assert capsys.readouterr().err == ""

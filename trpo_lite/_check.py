@@ -6,7 +6,8 @@ import numpy as np
 def finite(name, value, shape=None):
     """`value` as a float64 array; ValueError unless finite and of `shape`."""
     array = shaped(name, value, shape)
-    if not np.isfinite(array).all():
+    # the sum of squares is finite only if all are, and sooner known; it may overflow
+    if not np.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
         raise ValueError(
             f"{name} must be finite, found {array[~np.isfinite(array)][0]}"
         )

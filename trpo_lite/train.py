@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trpo_lite import _check
+from trpo_lite._bar import Progress
 from trpo_lite._interrupts import interrupts
-from trpo_lite._terminal import Progress
 from trpo_lite.advantage import (
     LinearValue,
     explained_variance,
