@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.test_exercises import EXERCISES, check
-from trpo_lite.course import n01, n02, n06, n08, n09, n11, n12, n13
+from trpo_lite.course import n01, n02, n05, n06, n08, n09, n11, n12, n13
 
 
 def defined(exercise, tree):
@@ -164,6 +164,20 @@ def one_sided(policy, observations, v):
     return old.kl_gradient(old.with_theta(policy.theta + 1e-5 * v)) / 1e-5
 
 
+def always_too_far(old, delta):
+    return 1e6  # as if every step were
+
+
+def times_the_price(p_old, A, delta):
+    low, high = 1e-3, 1e3
+    for _ in range(60):
+        beta = np.sqrt(low * high)
+        weights = p_old * np.exp((A - A.max()) * beta)
+        pi = weights / weights.sum()
+        low, high = (beta, high) if n05.kl(pi, p_old) > delta else (low, beta)
+    return pi
+
+
 PARTLY = "inputs, but not on this one"
 TOLD = {
     "the tail of the cut only": (n02.improvement_estimate, tail_of_the_cut_only, ""),
@@ -200,6 +214,8 @@ TOLD = {
     "no delta": (n12.careful_update, careful(lambda delta, *_: delta**-0.5), PARTLY),
     "none found": (n06.brute_force, none_found, "starts from L = 0 and finds none"),
     "N - 1": (n09.step_from_samples, by_one_less, "divided by N - 1: it is a mean"),
+    "too far, always": (n05.mean_kl_price, always_too_far, "at this price the mean"),
+    "times the price": (n05.mirror_step, times_the_price, "acts the wrong way round"),
     "one-sided": (n08.fisher_times, one_sided, "is the difference one-sided"),
     "in a list": (
         n01.windy_performance,

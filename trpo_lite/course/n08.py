@@ -585,8 +585,8 @@ fisher_times = Exercise(
     stub=fisher_times_stub,
     reference=fisher_times_reference,
     mistakes={
-        "this is 0: either no step along v was taken, or the old side moved along; "
-        "old stays at policy.theta": exact_gradient,
+        "this is 0: the two gradients are equal, no step along v was taken, or the "
+        "old side moved along; old stays at policy.theta": exact_gradient,
         "one-sided: its error is of first order in h; take the difference of the "
         "gradients at +h v and -h v": one_sided,
         "a step of length 1 is far too long: step h v and divide by h": whole_step,
