@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.test_exercises import EXERCISES, check
-from trpo_lite.course import n01, n02, n05, n06, n08, n09, n11, n12, n13
+from trpo_lite.course import n01, n02, n05, n06, n07, n08, n09, n11, n12, n13
 
 
 def defined(exercise, tree):
@@ -178,6 +178,14 @@ def times_the_price(p_old, A, delta):
     return pi
 
 
+def compares(delta, ended, gamma, lam):
+    advantages, later = np.zeros(len(delta)), 0.0
+    for t in reversed(range(len(delta))):
+        later = delta[t] + gamma * lam * later * (not ended[t])
+        advantages[t] == later  # noqa: B015
+    return advantages
+
+
 PARTLY = "inputs, but not on this one"
 TOLD = {
     "the tail of the cut only": (n02.improvement_estimate, tail_of_the_cut_only, ""),
@@ -216,6 +224,7 @@ TOLD = {
     "N - 1": (n09.step_from_samples, by_one_less, "divided by N - 1: it is a mean"),
     "too far, always": (n05.mean_kl_price, always_too_far, "at this price the mean"),
     "times the price": (n05.mirror_step, times_the_price, "acts the wrong way round"),
+    "== for =": (n07.gae_with_ends, compares, "is one `=` too many?"),
     "one-sided": (n08.fisher_times, one_sided, "is the difference one-sided"),
     "in a list": (
         n01.windy_performance,
