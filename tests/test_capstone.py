@@ -236,7 +236,7 @@ def test_common_slips_that_the_engine_knows_by_itself(kind):
             right.score(theta, phi, actions, weights) / len(phi)
         ),
     )
-    assert text == "1/N of the right answer: a mean where a sum was meant."
+    assert text.startswith("1/N of the right answer: a mean where a sum was meant")
     text = told("log_prob", lambda *case: print(right.log_prob(*case)))
     assert text.startswith("it prints, but returns nothing")
 
@@ -331,7 +331,7 @@ def test_a_sum_of_scores_that_is_a_mean_in_one_part_is_told():
         right = solution.gaussian_score(theta, phi, actions, weights)
         return right / len(phi)
 
-    text = "1/N of the right answer: a mean where a sum was meant."
+    text = "1/N of the right answer: a mean where a sum was meant, or a second one."
     assert judged("gaussian_score", score) == ("retry", text)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.test_exercises import EXERCISES, check
-from trpo_lite.course import n01, n02, n06, n11, n12, n13
+from trpo_lite.course import n01, n02, n05, n06, n07, n11, n12, n13
 
 
 def defined(exercise, tree):
@@ -140,6 +140,28 @@ def none_found(ratio, A, kl, delta):
     return index
 
 
+def always_too_far(old, delta):
+    return 1e6  # as if every step were
+
+
+def times_the_price(p_old, A, delta):
+    low, high = 1e-3, 1e3
+    for _ in range(60):
+        beta = np.sqrt(low * high)
+        weights = p_old * np.exp((A - A.max()) * beta)
+        pi = weights / weights.sum()
+        low, high = (beta, high) if n05.kl(pi, p_old) > delta else (low, beta)
+    return pi
+
+
+def compares(delta, ended, gamma, lam):
+    advantages, later = np.zeros(len(delta)), 0.0
+    for t in reversed(range(len(delta))):
+        later = delta[t] + gamma * lam * later * (not ended[t])
+        advantages[t] == later  # noqa: B015
+    return advantages
+
+
 PARTLY = "inputs, but not on this one"
 TOLD = {
     "the tail of the cut only": (n02.improvement_estimate, tail_of_the_cut_only, ""),
@@ -166,6 +188,9 @@ TOLD = {
     "a guard of 1.2": (n12.careful_update, careful(lambda *_: 1.2), PARTLY),
     "no delta": (n12.careful_update, careful(lambda delta, *_: delta**-0.5), PARTLY),
     "none found": (n06.brute_force, none_found, "starts from L = 0 and finds none"),
+    "too far, always": (n05.mean_kl_price, always_too_far, "at this price the mean"),
+    "times the price": (n05.mirror_step, times_the_price, "acts the wrong way round"),
+    "== for =": (n07.gae_with_ends, compares, "is one `=` too many?"),
     "in a list": (
         n01.windy_performance,
         lambda *case: [n01.windy_performance.reference(*case)],

@@ -428,7 +428,9 @@ KNOWN_FACTORS = {
     "a factor gamma too many.": _discounts(lambda g: g),
     "a factor gamma is missing.": _discounts(lambda g: 1 / g),
     "N times the right answer: a sum where a mean was meant.": _lengths(lambda n: n),
-    "1/N of the right answer: a mean where a sum was meant.": _lengths(lambda n: 1 / n),
+    "1/N of the right answer: a mean where a sum was meant, or a second one.": (
+        _lengths(lambda n: 1 / n)
+    ),
     "divided by N where N - 1 is meant: ddof=1.": _lengths(
         lambda n: (1 - 1 / n) ** 0.5
     ),

@@ -174,7 +174,8 @@ class Exercise:
             return nothing[0], self._nothing(tree, nothing, came)
         idle, end = outcome.idle(tree), outcome.ends_loop(tree)
         if idle:
-            text = f"the line `{idle}` keeps nothing: is `return` missing there?"
+            slip = "one `=` too many" if " == " in idle else "`return` missing there"
+            text = f"the line `{idle}` keeps nothing: is {slip}?"
             return wrong[0], text
         if end and len(ran) == len(came):
             text = f"a `{end}` stands inside the loop, which so ends in its first turn."

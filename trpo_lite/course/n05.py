@@ -503,7 +503,9 @@ def stuck_price(old, delta):
 
 def price_cases(rng):
     cases = []
-    for n_states, n_actions, delta in ((3, 2, 0.5), (4, 3, 0.2), (2, 4, 1.0)):
+    # prices below 1 and, for the last, above
+    shapes = (3, 2, 0.5), (4, 3, 0.2), (2, 4, 1.0), (3, 3, 0.005)
+    for n_states, n_actions, delta in shapes:
         world = random_mdp(rng, n_states, n_actions)
         old = evaluate(world, random_policy(rng, n_states, n_actions))
         cases.append((old, delta))
@@ -640,9 +642,8 @@ mirror_step = Exercise(
         "right form, but the limit is put on KL(old, new)": old_first,
         "the old probabilities are missing from pi": uniform_base,
         "delta is used as the price: the price must be searched for": fixed_price,
-        "low and high are exchanged: a step that is too far needs a higher price": (
-            stuck_mirror
-        ),
+        "the price acts the wrong way round: a step that is too far needs a higher "
+        "one, and a higher price makes a shorter step": (stuck_mirror),
     },
     hints=(
         "Copy the page's bisection and change two things: the form of pi and the KL.",

@@ -695,7 +695,7 @@ gaussian_kl = Exercise(
     mistakes={
         "this is KL(new || old): the old policy comes first": kl_new_first,
         "the distance of the means is not squared": kl_gap_not_squared,
-        "not 0 for two equal policies: where is the - 1/2?": kl_without_half,
+        "not 0 for two equal policies: the - 1/2 is missing": kl_without_half,
         "each component has its - 1/2: take it off before the sum": kl_half_taken_once,
         "the largest component's KL is not that of all": kl_of_the_worst,
         "averaged over the rows: the rows stay, the components are gathered": (
