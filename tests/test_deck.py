@@ -237,6 +237,7 @@ def test_prose():
         "a <em>b</em> <strong>c</strong> <code>d&lt;e</code>"
     )
     assert "<math" in prose("so $x^2$, then") and "$" not in prose("so $x^2$")
+    assert prose("so $x^2$, then").endswith("</math>,</span> then")
     assert erratum("a") == "[erratum a](erratum:a)"
     assert prose(erratum("a")) == ('<a href="erratum:a" class="erratum">erratum a</a>')
     assert prose("[A](b.html)") == '<a href="b.html">A</a>'

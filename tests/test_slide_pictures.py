@@ -90,6 +90,14 @@ def test_long_words_get_a_second_line_and_words_above_stay_inside():
     picture.fitted(figure)
     assert axes.get_title("left") == "a title that is\nfar too long"
     assert axes.get_xlabel() == "an axis with many\nwords about it"
+    for words, broken in (
+        ("gain over p = 0.1 (return)", "gain over p = 0.1\n(return)"),
+        ("a = b", "a = b"),
+    ):
+        axes.set_ylabel(words)
+        picture._break(axes.yaxis.label, 1, "height")
+        assert axes.get_ylabel() == broken
+    axes.set_ylabel("")
     assert max(picture._out(figure)) < picture.OUT
     assert not picture.snug(figure)
 

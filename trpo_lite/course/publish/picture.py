@@ -11,6 +11,7 @@ a row, with the legend, and with the label of the axis that stood under the last
 """
 
 import math
+import re
 
 # a place, in pixels: the slide without its head, its sentence and the margins
 BOX = 1200, 548
@@ -122,14 +123,21 @@ def _title(axes):
 
 
 def _break(text, room, side):
-    """Words longer than their room get a second line, from the middle on."""
+    """Words longer than their room get a second line, from about the middle on.
+
+    Better before a bracket, and never beside an equals sign.
+    """
     words = text.get_text() if text else ""
-    spaces = [i for i, sign in enumerate(words) if sign == " "]
+    spaces = [one.start() for one in re.finditer(r"(?<!=) (?!=)", words)]
     if not spaces or "\n" in words:
         return False
     if getattr(text.get_window_extent(), side) <= room:
         return False
-    middle = min(spaces, key=lambda i: abs(i - len(words) / 2))
+
+    def off(i):
+        return abs(i - len(words) / 2) - 6 * (words[i + 1] == "(")
+
+    middle = min(spaces, key=off)
     text.set_text(f"{words[:middle]}\n{words[middle + 1 :]}")
     return True
 

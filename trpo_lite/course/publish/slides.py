@@ -24,6 +24,11 @@ KINDS = ("title", "question", "formula", "picture", "widget", "reading", "code")
 # what pages have beside these
 KINDS += ("quiz", "table", "exercise", "line")
 CODE_LINES = 12
+TOGETHER = re.compile(
+    r"[(“\"]?<math(?! display)(?:(?!</math>).)*</math>[.,:;?!)”\"’]+"
+    r"|[(“\"]<math(?! display)(?:(?!</math>).)*</math>",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,12 @@ def prose(text):
     for match in TOKENS.finditer(text):
         pieces += [html.escape(text[end : match.start()], quote=False), one(match)]
         end = match.end()
-    return "".join([*pieces, html.escape(text[end:], quote=False)])
+    return together("".join([*pieces, html.escape(text[end:], quote=False)]))
+
+
+def together(fragment):
+    """HTML in which a formula takes its full stop or bracket to the next line."""
+    return TOGETHER.sub(r'<span class="together">\g<0></span>', fragment)
 
 
 def tex(source, display=False):

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from trpo_lite.course.publish import mathematics
+from trpo_lite.course.publish.slides import together
 
 BLOCK = re.compile(
     r"<details>.*?</details>|\$\$.*?\$\$|```.*?```"
@@ -38,11 +39,6 @@ END = re.compile(r"(?<=[.!?])[\"”)*]*\s+(?=[\"“(*\[]*[A-Z0-9_])")
 LINE = 48  # signs of formulas that stand in one line
 # words of a start that says too little, and how many more it then may have
 FEW, LEAST = 2, 15
-TOGETHER = re.compile(
-    r"[(“\"]?<math(?! display)(?:(?!</math>).)*</math>[.,:;?!)”\"’]+"
-    r"|[(“\"]<math(?! display)(?:(?!</math>).)*</math>",
-    re.DOTALL,
-)
 PAGE_LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:)[^)]*\)")
 
 
@@ -136,7 +132,7 @@ def shown(markdown):
     A formula takes its full stop, its comma or its bracket along to the next line.
     """
     text = mathematics.html(PAGE_LINK.sub(r"\1", markdown)).strip()
-    return TOGETHER.sub(r'<span class="together">\g<0></span>', text)
+    return together(text)
 
 
 def line(markdown):
