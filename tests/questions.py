@@ -652,6 +652,12 @@ ANSWERS = {
             "linear-seen",
             "its torque is one wave over the angle",
         ),
+        "longer": (
+            "longer-seen",
+            "has a median of 3174",
+            "longer-seen",
+            "Seed 22, which had failed with 986, earns 3210",
+        ),
         "cost": (
             "cost-seen",
             "The simulator takes half of the time on HalfCheetah",

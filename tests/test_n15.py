@@ -734,6 +734,26 @@ def test_what_linear_policies_reach(runs):
     assert best.max() == pytest.approx(cheetah[-1], rel=0.01)
 
 
+def test_what_three_times_the_steps_bring(runs):
+    long = lesson.runs_of("robots_long")
+    short = runs.of("Walker2d-v5", "trpo", seeds=long["seed"])
+    assert long["seed"].tolist() == [20, 21, 22, 23, 24]
+    assert round(np.median(long.scores)) == 3174 and np.sum(long.scores > 3000) == 4
+    assert np.round([short.scores[2], long.scores[2]]).tolist() == [986, 3210]
+    assert 0 < short.scores[0] - long.scores[0] < 400
+    for k, settings in enumerate(long.settings):
+        once = short.settings[k]
+        assert {x for x in settings if settings[x] != once[x]} == {"steps"}
+        assert settings["steps"] == 3 * once["steps"]
+    end = short.total_steps.max()
+    ends = [R[np.isfinite(R)][-5:].mean() for R in short["return_mean"]]
+    then = [
+        np.nanmean(R[(end - 20_000 < steps) & (steps <= end)])
+        for R, steps in zip(long["return_mean"], long["steps"])
+    ]
+    assert np.median(then) < np.median(ends)
+
+
 def test_how_long_the_own_run_takes(runs):
     T = runs.of("InvertedPendulum-v5", "trpo")
     first = [s[np.argmax(R >= 950)] for s, R in zip(T["steps"], T["return_mean"])]

@@ -36,7 +36,6 @@ ALGORITHMS = {
 }
 COMMON = tuple(range(20, 25))  # the seeds that all algorithms have
 WHEN = ("start", "half-way", "end")
-LONGER = "3M"  # the label of robots_long.json's runs: three times the steps
 # what robots_break.json does, by its labels
 GAMMA = "gamma .99"
 ONE_START = "one start"
@@ -472,14 +471,18 @@ def against_words(runs, broken, pairs):
 against = Picture(draw_against, against_words)
 
 
+def _millions(runs):
+    return f"{runs.settings[0]['steps'] / 1e6:g}"
+
+
 def draw_longer(runs, others):
     """Returns over steps of one robot's runs and of those with more steps."""
     figure, axes = plots.figure(1, 1, (7.4, 3.8))
     _each_seed(axes, runs, others)
     axes.set(xlabel="steps", ylabel="mean return")
-    plots._thousands(axes.xaxis)
+    plots.thousands(axes.xaxis)
     words = (
-        f"{mark}  {group.total_steps[0] / 1e6:g}M steps: {np.median(group.scores):.0f}"
+        f"{mark}  {_millions(group)}M steps: {np.median(group.scores):.0f}"
         for mark, group in (("──", runs), ("– –", others))
     )
     plots.words_above(axes, *zip(words, (style.BLUE, style.RED)))
@@ -489,7 +492,7 @@ def draw_longer(runs, others):
 def longer_words(runs, others):
     """What `draw_longer` shows, in words."""
     said = [
-        f"{x.total_steps[0] / 1e6:g}M steps, median score {np.median(x.scores):.0f}, "
+        f"{_millions(x)}M steps, median score {np.median(x.scores):.0f}, "
         f"from {x.scores.min():.0f} to {x.scores.max():.0f}"
         for x in (runs, others)
     ]
@@ -1144,7 +1147,7 @@ median_interval = Exercise(
     cases=interval_cases,
 )
 
-pictures = (curves, seeds, limits, best, strip, against, paths, linear, cost)
+pictures = (curves, seeds, limits, best, strip, against, longer, paths, linear, cost)
 widgets = (which, gait, horizon)
 exercises = (gamma_for, read_log, median_interval)
 progress = Progress(exercises)
