@@ -376,12 +376,18 @@ def best_words(rows, scores):
 best = Picture(draw_best, best_words)
 
 
+STRIP = 8.6  # inches that a row of frames is wide
+
+
 def draw_strip(robots, whens=("end",), count=6):
     """Films as strips: a row for each robot and each time, `count` frames -> Figure."""
     rows = [(env_id, when) for env_id in robots for when in whens]
-    boxes = {x: film.window([film_of(x, w)[0] for w in whens]) for x in robots}
+    boxes = {
+        x: _with_room(film.window([film_of(x, w)[0] for w in whens]), count)
+        for x in robots
+    }
     tall = [np.subtract(*boxes[x][:1:-1]) / _width(boxes[x]) for x, _ in rows]
-    size = 8.6, 8.6 / count * sum(tall) + 0.55 * len(rows) + 0.2
+    size = STRIP, STRIP / count * sum(tall) + 0.45 * len(rows) + 0.2
     figure, cells = plots.figure(len(rows), 1, size, squeeze=False, height_ratios=tall)
     for axes, (env_id, when) in zip(cells[:, 0], rows):
         shown, score, _ = film_of(env_id, when)
@@ -392,6 +398,12 @@ def draw_strip(robots, whens=("end",), count=6):
 
 def _width(box):
     return box[1] - box[0]
+
+
+def _with_room(box, count, inches=0.2):
+    """The box with a higher top, for the seconds above each figure of a strip."""
+    *sides, high = box
+    return *sides, high + inches / STRIP * count * _width(box)
 
 
 def _caption(env_id, when, score, shown):
@@ -588,12 +600,13 @@ def draw_linear(pairs):
         rest.plot(angle, torque[:, torque.shape[1] // 2], **style.line(i))
     rest.set(xlabel="angle from upright [°]", title="torque at rest [N m]")
     rest.set_xticks((-180, 0, 180))
-    plots.words_above(
-        cells[0][0],
-        ("──  linear", style.line(0)["color"]),
-        ("– –  waves", style.line(1)["color"]),
-        ("", style.INK),
-    )
+    for axes in (cells[0][0], rest):
+        plots.words_above(
+            axes,
+            ("──  linear", style.line(0)["color"]),
+            ("– –  waves", style.line(1)["color"]),
+            ("", style.INK),
+        )
     return figure
 
 
