@@ -131,6 +131,7 @@ def test_a_cut_path_with_its_tail_is_t_steps_of_pi_and_then_pi_old():
     exact = J + tail - OLD.performance
     assert exact == pytest.approx(0.557, abs=1e-3)
     assert estimate == pytest.approx(exact, abs=2 * half) and half < 0.01
+    assert estimate + 10 * half < 1.106  # so it is no interval for J - J_old
     assert J - OLD.performance < 0.1 * 1.106  # without the tail: "hardly better"
 
 

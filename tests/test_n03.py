@@ -138,6 +138,16 @@ def test_without_support_the_mean_ratio_tells():
     assert slow == 0.5 and slow * old.advantage[0, 0] == 0
 
 
+def test_a_mean_ratio_is_off_by_chance_in_about_one_data_set_of_twenty():
+    """Both actions are in all 1000 draws' data sets, and 1 lies outside all the same."""
+    fast = np.random.default_rng(0).binomial(1000, 0.1, 20_000) / 1000
+    ratio = 3 * fast + 7 / 9 * (1 - fast)
+    spread = np.sqrt(fast * (1 - fast) * 1000 / 999) * (3 - 7 / 9)
+    outside = np.abs(ratio - 1) > 1.96 * spread / 1000**0.5
+    assert (fast > 0).all() and outside.mean() == pytest.approx(0.05, abs=0.01)
+    assert (outside & (ratio > 1)).any() and (outside & (ratio < 1)).any()
+
+
 def test_a_mean_ratio_near_1_may_hide_a_catastrophe():
     """A third action, taken in 2 % of the steps and never seen in the data."""
     old, new = np.array([0.8999, 0.1, 0.0001]), np.array([0.68, 0.3, 0.02])

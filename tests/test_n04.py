@@ -158,6 +158,20 @@ def test_the_exercise_step_is_the_package_step_in_one_state():
     assert mine[1] == pytest.approx(lesson.top(0.3, slopes[1] - slopes[0], 20.0))
 
 
+@pytest.mark.parametrize("n", [3, 4, 5, 7])
+def test_the_price_of_the_exercise_is_a_root_of_degree_n(n):
+    """Three and four actions have a formula, then: no such one from degree 5 on."""
+    rng = np.random.default_rng(n)
+    p_old, A = rng.dirichlet(np.ones(n)), rng.normal(size=n)
+    polynomial = np.poly(A)  # times (price - A(a)) for all a: sum of pi = 1
+    for a in range(n):
+        polynomial = np.polysub(polynomial, 2 * p_old[a] * np.poly(np.delete(A, a)))
+    price = np.roots(polynomial).real.max()
+    assert len(polynomial) == n + 1
+    mine = lesson.mm_step_reference(p_old, A, 2.0)
+    assert 2 * p_old / (price - A) == pytest.approx(mine, abs=1e-6)
+
+
 def test_figures_of_given_arrays():
     figure = lesson.draw_minorizers(np.cos, lambda x: -np.sin(x), [0.5, 0.2], bend=1.0)
     curve, below, *_ = figure.axes[0].lines

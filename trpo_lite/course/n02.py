@@ -356,7 +356,7 @@ td_error = Exercise(
 
 
 def improvement_estimate_stub(rewards, values, lengths, gamma):
-    """J(pi) - J(pi_old): its estimate and the half width of its interval.
+    """Gain of pi to the cut and pi_old after it: estimate, half width.
 
     rewards : [n, T], of paths of the new policy; 0 after a path's cut.
     values : [n, T + 1], v_old at each path's states; any number after it.
@@ -366,7 +366,7 @@ def improvement_estimate_stub(rewards, values, lengths, gamma):
 
 
 def improvement_estimate_reference(rewards, values, lengths, gamma):
-    """J(pi) - J(pi_old): its estimate and the half width of its interval."""
+    """Gain of pi to the cut and pi_old after it: estimate, half width."""
     n, T = rewards.shape
     returns = rewards @ gamma ** np.arange(T)
     tail = gamma**lengths * values[np.arange(n), lengths]

@@ -330,7 +330,7 @@ def judged_by_old_reference(f, log_prob, log_prob_old):
     terms = ratio * f
     mean, half = terms.mean(), 1.96 * terms.std(ddof=1) / root
     if abs(ratio.mean() - 1) > 1.96 * ratio.std(ddof=1) / root:
-        return mean, half, 0.0  # a part of pi was not drawn
+        return mean, half, 0.0  # these draws don't stand for pi
     direct = np.mean(ratio * (f - mean) ** 2)  # the variance of f under pi
     return mean, half, len(f) * direct / terms.var()
 
