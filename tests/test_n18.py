@@ -91,6 +91,13 @@ def test_pendulum_is_on_page_15_and_resets_on_page_17(text):
     assert "**Pendulum** is the one that page 15 has swung up with waves" in text
 
 
+def test_without_log_sigma_the_means_learn_and_get_less_far(text):
+    """As page 17's patient 12, and as the thread says of Ant."""
+    assert "get less far (page 17's bug 12). In the thread TRPO failed on Ant" in text
+    first, last = (n17.performance(n17.run_of(12)[0][k]) for k in (0, -1))
+    assert first + 5 < last < n17.performance(n17.run_of()[0][-1]) - 1
+
+
 def test_the_books_bracket_is_page_17s_and_no_kl_of_0(text):
     """Page 17's patient 13 says it; the check of the piece knows it."""
     assert "the old $\\sigma^2$ was not divided by $2\\sigma'^2$" in text
