@@ -10,7 +10,7 @@ import pytest
 
 from tests.capstone_histories import capstone_choices, sampled_returns
 from trpo_lite.advantage import LinearValue, gae, normalize
-from trpo_lite.course import n12
+from trpo_lite.course import n12, n17
 from trpo_lite.course import n18 as lesson
 from trpo_lite.course.capstone import solution, starter
 from trpo_lite.course.capstone.pieces import pieces, slip
@@ -87,7 +87,28 @@ def test_pendulum_is_on_page_15_and_resets_on_page_17(text):
     """What this page says of the others."""
     for page, said in (("15_results", "Pendulum-v1"), ("17_bug_museum", "only resets")):
         assert said in (PAGE.parent / f"{page}.ipynb").read_text(encoding="utf-8")
-    assert "**Pendulum** is the one that page 15 has trained" in text
+    # InvertedPendulum is on page 15, too: only Pendulum has waves there and here
+    assert "**Pendulum** is the one that page 15 has swung up with waves" in text
+
+
+def test_without_log_sigma_the_means_learn_and_get_less_far(text):
+    """As page 17's patient 12, and as the thread says of Ant."""
+    assert "get less far (page 17's bug 12). In the thread TRPO failed on Ant" in text
+    first, last = (n17.performance(n17.run_of(12)[0][k]) for k in (0, -1))
+    assert first + 5 < last < n17.performance(n17.run_of()[0][-1]) - 1
+
+
+def test_the_books_bracket_is_page_17s_and_no_kl_of_0(text):
+    """Page 17's patient 13 says it; the check of the piece knows it."""
+    assert "the old $\\sigma^2$ was not divided by $2\\sigma'^2$" in text
+    assert "was $\\sigma^2 - \\frac12$ in place of 0: .5 at $\\sigma = 1$" in text
+    theta = np.array([*n17.THETA[:2], 0.0])  # sigma = 1
+    moment = n17.exact_batch(theta).moment
+    assert n17.mean_kl_bracket(moment, theta, theta) == pytest.approx(0.5)
+    (piece,) = [p for p in pieces if p.name == "gaussian_kl"]
+    inside = "(sigma**2 + (mean - mean_2) ** 2)"
+    kind, told, _ = piece.judge(slip(piece.names, [(inside, inside[1:-1])]))
+    assert kind == "retry" and told.startswith("the bracket: the old sigma^2")
 
 
 def test_the_tasks_are_as_the_page_says(text):

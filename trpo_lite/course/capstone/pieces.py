@@ -579,6 +579,9 @@ gaussian_kl = piece(
         "the bracket: log(sigma'/sigma) is not divided by 2 sigma'^2": [
             (BRACKET, "np.log(sigma_2 / sigma) / (2 * sigma_2**2) + spread - 0.5"),
         ],
+        "the bracket: the old sigma^2 is divided by 2 sigma'^2, too": [
+            ("(sigma**2 + (mean - mean_2) ** 2)", "sigma**2 + (mean - mean_2) ** 2"),
+        ],
         "the new policy's sigma belongs below, not the old one's": [
             ("/ (2 * sigma_2**2)", "/ (2 * sigma**2)"),
         ],
