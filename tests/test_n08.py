@@ -272,7 +272,7 @@ def test_full_rank_is_not_good_yet():
 
 def test_along_the_exercise_s_rays_kl_rises_and_the_bowl_errs_both_ways():
     longer = []
-    for k in range(5):
+    for k in range(6):
         policy, rows, x, delta = lesson.two_lengths.case(k)
         bowl, true = lesson.two_lengths_reference(policy, rows, x, delta)
         old, size = policy.at(rows), (bowl @ x) / (x @ x)
@@ -283,6 +283,7 @@ def test_along_the_exercise_s_rays_kl_rises_and_the_bowl_errs_both_ways():
         assert reached == pytest.approx(delta, rel=1e-9)
         longer.append(float(np.linalg.norm(true) / np.linalg.norm(bowl)))
     assert longer[2] > 1.1 and longer[3] < 0.9
+    assert longer[5] > 2.2  # one doubling of the bowl's is not enough
 
 
 @pytest.mark.parametrize("widget", lesson.widgets)

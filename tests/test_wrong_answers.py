@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.test_exercises import EXERCISES, check
-from trpo_lite.course import n01, n02, n05, n06, n07, n11, n12, n13
+from trpo_lite.course import n01, n02, n05, n06, n07, n08, n11, n12, n13
 
 
 def defined(exercise, tree):
@@ -140,6 +140,33 @@ def none_found(ratio, A, kl, delta):
     return index
 
 
+def flushed_first(score, A, ended, gamma):
+    totals, total, weight = [], np.zeros(score.shape[1]), 1.0
+    for t in range(len(A)):
+        if ended[t]:
+            totals.append(total)
+            total, weight = 0 * total, 1.0
+        total = total + weight * A[t] * score[t]
+        weight *= gamma
+    totals.append(total)
+    return n06.estimate(np.array(totals))
+
+
+def flushed_late(score, A, ended, gamma):
+    late = np.concatenate([[False], ended[:-1]])
+    return n06.discounted_gradient.reference(score, A, late, gamma)
+
+
+def twice_the_bowl_at_most(policy, observations, x, delta):
+    bowl, _ = n08.two_lengths.reference(policy, observations, x, delta)
+    old, low, high = policy.at(observations), 0.0, 2.0
+    for _ in range(50):
+        y = (low + high) / 2
+        near = old.kl(old.with_theta(policy.theta + y * bowl)).mean() < delta
+        low, high = (y, high) if near else (low, y)
+    return bowl, low * bowl
+
+
 def always_too_far(old, delta):
     return 1e6  # as if every step were
 
@@ -188,6 +215,17 @@ TOLD = {
     "a guard of 1.2": (n12.careful_update, careful(lambda *_: 1.2), PARTLY),
     "no delta": (n12.careful_update, careful(lambda delta, *_: delta**-0.5), PARTLY),
     "none found": (n06.brute_force, none_found, "starts from L = 0 and finds none"),
+    "an end before its step": (
+        n06.discounted_gradient,
+        flushed_first,
+        "the step that ends an episode still belongs to it",
+    ),
+    "an end one step late": (
+        n06.discounted_gradient,
+        flushed_late,
+        "the step after an episode's end is the first of the next",
+    ),
+    "twice the bowl": (n08.two_lengths, twice_the_bowl_at_most, PARTLY),
     "too far, always": (n05.mean_kl_price, always_too_far, "at this price the mean"),
     "times the price": (n05.mirror_step, times_the_price, "acts the wrong way round"),
     "== for =": (n07.gae_with_ends, compares, "is one `=` too many?"),

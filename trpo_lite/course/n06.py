@@ -782,6 +782,12 @@ def never_emptied(score, A, ended, gamma):
 
 
 def last_step_next(score, A, ended, gamma):
+    parts = np.split(np.arange(len(A)), np.flatnonzero(ended))
+    each = [gamma ** np.arange(len(part)) * A[part] @ score[part] for part in parts]
+    return estimate(np.array(each))
+
+
+def first_step_before(score, A, ended, gamma):
     return estimate(episodes(score, A, np.append(False, ended[:-1]), gamma))
 
 
@@ -853,6 +859,8 @@ discounted_gradient = Exercise(
         "the step that ends an episode still belongs to it, not to the next": (
             last_step_next
         ),
+        "the step after an episode's end is the first of the next, not one more of "
+        "the old": first_step_before,
         "the last episode is left out where the batch cuts it: it counts as it is": (
             without_the_rest
         ),

@@ -619,12 +619,14 @@ def lengths_cases(rng):
     gauss = LinearGaussian(0.5 * rng.normal(size=8), 2)
     rows = rng.normal(size=(9, 3))
     wider = np.append(0.1 * rng.normal(size=6), [1.0, 0.7])  # both log sigma grow
+    sigma = np.append(np.zeros(6), [1.0, 1.0])  # KL soon grows like the length alone
     return [
         (table, rng.integers(2, size=7), rng.normal(size=6), 0.1),
         (logits, rng.normal(size=(8, 3)), rng.normal(size=9), 0.3),
         (gauss, rows, 0.1 * wider, 0.3),
         (gauss, rows, -wider, 0.3),
         (gauss, rows[:4], -wider, 1e-4),
+        (gauss, rows, sigma, 8.0),  # more than twice the bowl's
     ]
 
 

@@ -622,6 +622,12 @@ def _fisher_of_mean_policy(features, pi, actions, advantages):
     return np.kron(square, np.diag(p) - np.outer(p, p))
 
 
+def _fisher_without_outer(features, pi, actions, advantages):
+    blocks = np.einsum("na,ab->nab", pi, np.eye(pi.shape[1]))
+    H = np.einsum("ni,nj,nab->iajb", features, features, blocks) / len(pi)
+    return H.reshape(features.shape[1] * pi.shape[1], -1)
+
+
 def _fisher_of_mean_features(features, pi, actions, advantages):
     phi, block = features.mean(axis=0), _mean_block(np.ones((len(pi), 1)), pi)
     return np.kron(np.outer(phi, phi), block)
@@ -697,6 +703,9 @@ step_from_samples = Exercise(
         "the block of a state is diag(p) - p p^T, and here it is made from the mean of "
         "pi: average the blocks, not the probabilities": (
             _other_fisher(_fisher_of_mean_policy)
+        ),
+        "the block of a state is diag(p) - p p^T: the second part is missing": (
+            _other_fisher(_fisher_without_outer)
         ),
         "average phi phi^T state by state: here the mean features are multiplied": (
             _other_fisher(_fisher_of_mean_features)
