@@ -275,9 +275,11 @@ def test_ctrl_c_among_quick_runs_is_one_line(tmp_path, signals):  # noqa: F811
         ) as process:
             process.stdout.readline()  # from now on runs start and end all the time
             os.killpg(process.pid, signal.SIGINT)
-            assert process.communicate(timeout=60)[1] == (
-                "python -m trpo_lite: interrupted\n"
-            )
+            try:
+                said = process.communicate(timeout=60)[1]
+            finally:
+                process.kill()
+            assert said == "python -m trpo_lite: interrupted\n"
             assert process.returncode == 130
 
 

@@ -139,7 +139,7 @@ def test_without_support_the_mean_ratio_tells():
 
 
 def test_a_mean_ratio_is_off_by_chance_in_about_one_data_set_of_twenty():
-    """Both actions are in all 1000 draws' data sets, and 1 lies outside all the same."""
+    """Both actions are in each set of 1000 draws, and 1 lies outside all the same."""
     fast = np.random.default_rng(0).binomial(1000, 0.1, 20_000) / 1000
     ratio = 3 * fast + 7 / 9 * (1 - fast)
     spread = np.sqrt(fast * (1 - fast) * 1000 / 999) * (3 - 7 / 9)

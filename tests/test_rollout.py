@@ -300,7 +300,7 @@ def test_non_finite_worlds_are_refused(name):
                 )
             return obs, reward, *rest
 
-    with pytest.raises(ValueError, match=f"the environment gave a {name} that is"):
+    with pytest.raises(ValueError, match=f"the environment gave an? {name} that is"):
         collect(Broken((3, "t")), Coin(), 10, np.random.default_rng(0))
 
 

@@ -178,7 +178,7 @@ def test_pages_that_had_to_be_left_are_told_and_counted(course):
     assert len(err.splitlines()) == 1
     status, out, _ = command(course, "progress", "copy")
     assert status == 0 and "0 of 3, not counted: it is no notebook" in out
-    assert "Delete it, and it comes again\n" in out
+    assert "Move it away, and it comes fresh" in out
 
 
 def test_a_full_disk_is_told_in_one_line_and_what_is_there_opens(

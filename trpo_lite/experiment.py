@@ -18,16 +18,12 @@ import contextlib
 import json
 import multiprocessing
 import os
+import queue
 import shlex
 import signal
 import threading
 import time
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    ProcessPoolExecutor,
-    wait,
-)
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -291,28 +287,35 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
     others = set(multiprocessing.active_children())  # not ours to end
     executor = pool()
     try:
+        ended = queue.SimpleQueue()
         with _deaf():  # what is started here, now and later, never hears Ctrl-C
             futures = {executor.submit(_told, run, episodes): run for run in runs}
-        pending = set(futures)
+            for future in futures:
+                future.add_done_callback(ended.put)
+        pending = len(futures)
         while pending:
-            ended, pending = wait(pending, interval, FIRST_COMPLETED)
-            for future in ended:
-                run = futures[future]
-                file = _file(run, folder)
-                try:
-                    content, problem = future.result()
-                    if content:
-                        write(file, content)
-                except BrokenExecutor:
-                    return
-                except Exception as raised:  # of a cluster, or of the disk
-                    problem = _words(raised)
-                if problem:
-                    yield progress.failed(run, problem)
-                else:
-                    yield progress.done(run, file)
-            if not ended:
+            # not `concurrent.futures.wait`: Ctrl-C within it leaves futures locked, and
+            # the executor's thread then waits for them for ever
+            try:
+                future = ended.get(timeout=interval)
+            except queue.Empty:
                 progress.tell()
+                continue
+            pending -= 1
+            run = futures[future]
+            file = _file(run, folder)
+            try:
+                content, problem = future.result()
+                if content:
+                    write(file, content)
+            except BrokenExecutor:
+                return
+            except Exception as raised:  # of a cluster, or of the disk
+                problem = _words(raised)
+            if problem:
+                yield progress.failed(run, problem)
+            else:
+                yield progress.done(run, file)
     except BaseException:  # Ctrl-C: nobody waits for what is still running
         _end_children(others)  # first: a pool that is shut down falls over its ends
         for future in futures:
