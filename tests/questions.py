@@ -635,6 +635,12 @@ ANSWERS = {
             "best-seen",
             "with three seeds three times in four",
         ),
+        "clip": (
+            "clip-seen",
+            "From 3 to 31 % of the samples are clipped",
+            "clip-seen",
+            "single updates reached 40 to 118 on InvDouble",
+        ),
         "apart": ("apart-seen", "The typical gap is 2 % of the gain on HalfCheetah"),
         "gait": ("gait-strip-words", "Half-way it runs already"),
         "gait-words": ("gait-words", "Walker2d falls half-way"),
