@@ -1,12 +1,14 @@
-"""The measurement of page 18: `python -m tests.histories capstone_choices`.
+"""The measurements of page 18: `python -m tests.histories NAME`.
 
-One setting at a time is moved away from a base, on two tasks. What is stored is plain
-numbers, in trpo_lite/course/data/capstone_choices.npz.
+capstone_choices: one setting at a time is moved away from a base, on two tasks.
+capstone_tasks: what the solution reaches on the tasks at the end. What is stored is
+plain numbers.
 """
 
 import gymnasium
 import numpy as np
 
+from trpo_lite.course.capstone import solution, tasks
 from trpo_lite.environments import make_environment
 from trpo_lite.rollout import collect
 from trpo_lite.train import train
@@ -70,6 +72,12 @@ def sampled_returns(task, policy, episodes=100, seed=0):
     ended = batch.to_grid(batch.terminated | batch.truncated, fill=False)
     so_far = np.cumsum(batch.to_grid(batch.rewards, fill=0.0), axis=0)
     return so_far[ended.argmax(0), np.arange(episodes)]
+
+
+def capstone_tasks(chosen=tasks.TASKS, seeds=5):
+    """What the solution reaches: task [K], score [K, seeds] of seeds 0, 1, ..."""
+    score = [[x.run(vars(solution), seed) for seed in range(seeds)] for x in chosen]
+    return {"task": np.array([x.env_id for x in chosen]), "score": np.array(score)}
 
 
 def capstone_choices(tasks=TASKS):

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 import trpo_lite.train as training
-from tests.capstone_histories import capstone_choices
+from tests.capstone_histories import capstone_choices, capstone_tasks
 from tests.legged_histories import (
     legged,
     legged_bias,
@@ -663,6 +663,7 @@ MEASUREMENTS = {
         robots_linear,
         robots_cost,
         capstone_choices,
+        capstone_tasks,
         legged_logs,
         legged_models,
         legged_repeats,

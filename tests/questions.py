@@ -774,6 +774,12 @@ ANSWERS = {
             "Five waves can't make more than five shapes",
         ),
         "waves-explore": ("waves-seen", "The best of the twenty is 100 waves"),
+        "tasks": (
+            "tasks-seen",
+            "−30 to −33 with each of five seeds",
+            "tasks-seen",
+            "On Pendulum four seeds of five get there",
+        ),
         "choose": (
             "choose-seen",
             "a factor of fifty",

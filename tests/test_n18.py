@@ -5,10 +5,15 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
-from tests.capstone_histories import capstone_choices, sampled_returns
+from tests.capstone_histories import (
+    capstone_choices,
+    capstone_tasks,
+    sampled_returns,
+)
 from trpo_lite.advantage import LinearValue, gae, normalize
 from trpo_lite.course import n12, n17
 from trpo_lite.course import n18 as lesson
@@ -124,8 +129,35 @@ def test_the_tasks_are_as_the_page_says(text):
             f"{task.waves[0]} waves, b = {task.waves[1]:g}" if task.waves else "[z, 1]"
         )
         assert numbers[2] == waves
-    assert TASKS[-1].env_id == "Pendulum-v1" and TASKS[-1].goal == -200
-    assert "Beat −200 with it" in text
+    assert TASKS[-1].env_id == "Pusher-v5" and "Beat −36 with it" in text
+
+
+def test_what_the_solution_reaches_is_measured_again_in_small():
+    short = replace(TASKS[0], T=32, updates=1)
+    found = capstone_tasks([short], seeds=2)
+    stored = load("capstone_tasks")
+    assert found.keys() == stored.keys()
+    assert found["score"].shape == (1, 2) and found["score"].min() > 8
+    assert stored["task"].tolist() == [task.env_id for task in TASKS]
+    assert stored["score"].shape == (4, 5)
+    reached = dict(zip(stored["task"].tolist(), stored["score"], strict=True))
+    pusher, pendulum = reached["Pusher-v5"], reached["Pendulum-v1"]
+    assert pusher.min().round() == -33 and pusher.max().round() == -30
+    assert np.sum(pendulum > -200) == 4 and pendulum.min().round() == -437
+    assert np.sum(reached["InvertedPendulum-v5"] > 950) == 3
+
+
+@pytest.mark.filterwarnings("ignore:.*is out of date")
+@pytest.mark.parametrize("env_id, said", [("Pusher-v5", -56), ("Pendulum-v1", -1200)])
+def test_what_motors_off_earn(env_id, said):
+    env = gymnasium.make_vec(env_id, 40, vectorization_mode="sync")
+    env.reset(seed=3)
+    off, total, over = np.zeros(env.action_space.shape, np.float32), 0.0, False
+    while not np.any(over):  # all end at the time limit
+        _, reward, _, over, _ = env.step(off)
+        total += reward.mean()
+    env.close()
+    assert total == pytest.approx(said, rel=0.06)
 
 
 def late(task, name, value):

@@ -5,10 +5,12 @@ import pytest
 from matplotlib.text import Text
 
 from trpo_lite import plots, style
+from trpo_lite.course import n14
 from trpo_lite.course.publish import deck, picture
 from trpo_lite.course.publish.lecture import third
 from trpo_lite.course.publish.pages import pictures, value
 from trpo_lite.course.publish.slides import Notes, Slide
+from trpo_lite.course.widgets import Renderer
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +136,18 @@ def test_who_leads_is_what_page_15_says():
     words = pictures("15")[0][1].partition("by the evaluation's median: ")[2]
     ends = [one.rsplit(" ", 1)[1] for one in words.strip(".").split(", ")]
     assert leads == {name: ends.count(name) for name in leads}
+
+
+def test_a_deck_leaves_a_lessons_figures_as_they_are(monkeypatch):
+    """Some are drawn once and moved from then on, page 14's clipped objective too."""
+    monkeypatch.setattr(deck, "MOST", 1)
+    style.use()
+    widget = n14.clipped
+
+    def drawn():
+        return Renderer(widget.draw(**widget.defaults), "").first
+
+    before = drawn()
+    deck.drawing((widget, widget.defaults), "a-")
+    deck.drawing(lambda: (widget.draw(**widget.defaults), ""), "b-")
+    assert drawn() == before

@@ -598,7 +598,7 @@ def draw_linear(pairs):
     rest = cells[1][2]
     for i, torque in enumerate(torques):
         rest.plot(angle, torque[:, torque.shape[1] // 2], **style.line(i))
-    rest.set(xlabel="angle from upright [°]", title="torque at rest [N m]")
+    rest.set(xlabel="angle from upright [°]", title="at rest [N m]")
     rest.set_xticks((-180, 0, 180))
     for axes in (cells[0][0], rest):
         plots.words_above(

@@ -6,6 +6,7 @@ import numpy as np
 
 from trpo_lite import plots, style
 from trpo_lite.course.capstone import solution
+from trpo_lite.course.capstone.tasks import TASKS
 from trpo_lite.course.capstone.world import World
 from trpo_lite.course.data import load
 from trpo_lite.course.engine import Exercise, Progress
@@ -112,6 +113,15 @@ def choice_rows(task, settings):
         (name if k == 0 else "", float(value), one.mean(), all_.mean(), one.min())
         for name in settings
         for k, (value, one, all_) in enumerate(zip(*found[name], strict=True))
+    ]
+
+
+def task_rows():
+    """Of each task at the end: (name, score to beat, lowest, median, highest)."""
+    found, goals = load("capstone_tasks"), {task.env_id: task.goal for task in TASKS}
+    return [
+        (task.split("-")[0], goals[task], *np.quantile(score, (0, 0.5, 1)).round(1))
+        for task, score in zip(found["task"].tolist(), found["score"], strict=True)
     ]
 
 

@@ -91,4 +91,5 @@ TASKS = (
     Task("CartPole-v1", 475.0, 16, 256, 24, 0.99, 0.97, 0.01),
     Task("InvertedPendulum-v5", 950.0, 16, 256, 50, 0.99, 0.97, 0.01, needs="mujoco"),
     Task("Pendulum-v1", -200.0, 16, 250, 60, 0.98, 0.95, 0.03, waves=(200, 2.0)),
+    Task("Pusher-v5", -36.0, 16, 256, 60, 0.98, 0.95, 0.03, needs="mujoco"),
 )

@@ -171,6 +171,7 @@ def by_rows(slide):
     if not callable(slide.figure):
         return (slide,)
     figure, alt = slide.figure()
+    figure = picture.copied(figure)
     groups = picture.rows(figure)
     if len(groups) == 1:
         return (replace(slide, figure=lambda: (figure, alt)),)
@@ -193,6 +194,7 @@ def drawing(shown, prefix, box=picture.BOX):
     """The element of a slide's picture, or of its widget with its controls over it."""
     if callable(shown):
         figure, alt = shown()
+        figure = picture.copied(figure)
         svg = own(Renderer(picture.fitted(figure, box), alt).first, prefix)
         size = _size(box, figure.get_size_inches())
         return f'<div class="drawing" style="{size}">{svg}</div>'
@@ -218,10 +220,10 @@ def recording(widget, settings, box):
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     def shaped(**chosen):
-        figure = picture.legible(widget.draw(**chosen))
+        figure = picture.legible(picture.copied(widget.draw(**chosen)))
         figure.set_size_inches(*picture.inches(box))
         layout = figure.get_layout_engine()
-        if isinstance(layout, ConstrainedLayoutEngine):  # not a figure drawn before
+        if isinstance(layout, ConstrainedLayoutEngine):
             layout.set(rect=picture.MARGINS)
         return figure
 

@@ -10,6 +10,7 @@ high on the slide. Panels in rows have no room for that on one slide: they get o
 a row, with the legend, and with the label of the axis that stood under the last row.
 """
 
+import copy
 import math
 import re
 
@@ -40,6 +41,11 @@ def inches(box):
 def beside_controls(box):
     """What is left of a place for a widget's picture."""
     return box[0] - PADDING, box[1] - CONTROLS
+
+
+def copied(figure):
+    """A copy to change: lessons keep some of their figures, and draw on them again."""
+    return copy.deepcopy(figure)
 
 
 def legible(figure):
