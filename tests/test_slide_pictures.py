@@ -112,6 +112,10 @@ def test_panels_placed_by_hand_move_in():
     assert max(picture._out(figure)) < 0.02
 
 
+def titled(axes):
+    return axes.get_title(loc="left")
+
+
 def test_a_slide_of_many_panels_is_a_slide_a_row_with_its_share_of_the_minutes():
     figure, cells = panels(3, 2)
     slide = Slide(
@@ -123,12 +127,15 @@ def test_a_slide_of_many_panels_is_a_slide_a_row_with_its_share_of_the_minutes()
     for i, one in enumerate(found):
         shown, alt = one.figure()
         assert alt == f"Part {i + 1} of 3: alt"
-        assert [axes for axes in shown.axes if axes.get_visible()] == list(cells[i])
+        there = [axes for axes in shown.axes if axes.get_visible()]
+        assert [titled(axes) for axes in there] == [titled(axes) for axes in cells[i]]
+    assert all(axes.get_visible() for axes in figure.axes)  # the lesson's is as it was
     single, _ = panels(1, 2)
     (one,) = deck.by_rows(
         Slide("picture", (), Notes(1, "a", "b", "c"), lambda: (single, "alt"))
     )
-    assert one.figure() == (single, "alt")
+    shown, alt = one.figure()
+    assert alt == "alt" and len(shown.axes) == 2
 
 
 def test_who_leads_is_what_page_15_says():
