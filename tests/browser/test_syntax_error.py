@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from tests.browser.test_widgets import Tab
+from tests.browser.test_widgets import READY, Tab
 from tests.execute import METADATA
 
 pytestmark = pytest.mark.browser
@@ -26,6 +26,8 @@ def test_cells_below_a_syntax_error(chromium, lab, tags, runs):
     nbformat.write(page, lab[2] / "colon.ipynb")
     tab = Tab(chromium, lab, "colon.ipynb")
     try:
+        tab.page.wait_for_function(READY)
+        tab.page.wait_for_function(f"() => ({COUNTS})()[1]")  # what it says may be late
         first, broken, last = tab.page.evaluate(COUNTS)
         assert first == "first\n" and broken == "SyntaxError"
         assert last == ("last\n" if runs else "")
