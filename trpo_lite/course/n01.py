@@ -97,9 +97,9 @@ def draw_world():
     for x, y, words, color, ha in (
         (5.0, 3.25, "fast (.9): +1", style.RED, "center"),
         (5.0, 0.95, "slow: 0", style.BLUE, "center"),
-        (1.55, 2.2, "slow: 0", style.BLUE, "right"),
+        (1.4, 2.2, "slow: 0", style.BLUE, "right"),
         (3.0, 3.85, "fast (.1): +1", style.RED, "center"),
-        (8.45, 2.2, "fast: −0.5", style.RED, "left"),
+        (8.6, 2.2, "fast: −0.5", style.RED, "left"),
     ):
         axes.text(x, y, words, color=style.ink(color), ha=ha, va="center", size=12.5)
     return figure

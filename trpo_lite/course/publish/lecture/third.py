@@ -555,12 +555,13 @@ def _results():
             ),
             picture(
                 pages.picture("15", "curves"),
-                f"Medians of three seeds: TRPO ends first on {leads['TRPO']} of seven "
-                f"robots, NPG on {leads['NPG']}, PPO-clip on {leads['PPO-clip']}.",
+                f"Medians of {len(n15.COMMON)} seeds: TRPO ends first on "
+                f"{leads['TRPO']} of seven robots, NPG on {leads['NPG']}, PPO-clip on "
+                f"{leads['PPO-clip']}.",
                 Notes(
                     1,
                     "TRPO wins everywhere.",
-                    "Three seeds decide little between these three: their bands "
+                    "So few seeds decide little between these three: their bands "
                     f"overlap. The plain gradient (PG) leads on {leads['PG']} (page 15 "
                     "has the intervals, and Ant).",
                     "What has NPG left out, and why does it not show here?",
