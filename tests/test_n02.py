@@ -224,6 +224,7 @@ def test_lake_numbers():
     eta = by_time(lake, greedy.pi, 4000) - by_time(lake, coin.pi, 4000)
     assert shares @ greedy.visitation == pytest.approx(eta, abs=1e-10)
     assert shares @ coin.visitation < 0.1 * eta
+    assert shares.min() > -1e-12 and min(greedy.visitation) >= 0
     before = [9, 10, 13, 14]
     made = (greedy.visitation * shares)[before].sum() / eta
     assert made == pytest.approx(0.79, abs=0.01)  # four fifths

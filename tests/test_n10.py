@@ -354,6 +354,12 @@ def test_stored_costs_say_what_the_page_says():
     assert free[-1] == 10**6 and cg[-1] < 5
     growth = np.diff(np.log(cost["inverse"][-3:])) / np.diff(np.log(n[-3:]))
     assert (growth > 2).all()
+    for name in ("inverse", "solve"):
+        power, _ = np.polyfit(np.log(n[n > 100]), np.log(cost[name][n > 100]), 1)
+        assert 2 < power < 3
+    large = free > 500
+    power, _ = np.polyfit(np.log(free[large]), np.log(cg[large]), 1)
+    assert power == pytest.approx(1, abs=0.12)
 
 
 def test_steepest_descent_goes_down_and_arrives_late():
