@@ -600,20 +600,23 @@ searched = Exercise(
 class Ray:
     """A made-up world along a step: evaluate(old + share * step) -> (L, KL).
 
-    L is above 0 for shares below `gain`, KL at most .125 for those up to `near`. Off
-    the ray both are bad.
+    L is above 0 for shares below `gain`, KL at most .125 for those up to `near`; beyond
+    `known` both are NaN. Off the ray both are bad.
     """
 
     old: np.ndarray
     step: np.ndarray
     gain: float
     near: float
+    known: float = np.inf
 
     def __call__(self, theta):
         moved = np.asarray(theta) - self.old
         share = round(float(moved @ self.step / (self.step @ self.step)), 12)
         if not np.allclose(moved, share * self.step, rtol=0):
             return -1.0, 9.0
+        if share > self.known:
+            return np.nan, np.nan
         return self.gain - share, 0.125 * share / self.near
 
 
@@ -731,6 +734,16 @@ def untested(test):
     return answer
 
 
+def nan_passes(evaluate, theta, step, delta, backtrack, tries, halvings):
+    """The reference, with tests that only refuse what is too small or too large."""
+
+    def hopeful(theta):
+        L, kl = evaluate(theta)
+        return (1.0, 0.0) if not (L <= 0 or kl > delta) else (-1.0, 0.0)
+
+    return refined_reference(hopeful, theta, step, delta, backtrack, tries, halvings)
+
+
 def from_zero(evaluate, theta, step, delta, backtrack, tries, halvings):
     def passes(share):
         L, kl = evaluate(theta + share * step)
@@ -755,11 +768,13 @@ def refined_cases(rng):
         "no halvings": (9.0, 0.9, 0.8, 4, 0),
         "another backtrack": (0.79, 9.0, 0.8, 10, 5),
         "one try": (9.0, 0.9, 0.5, 1, 3),
+        "the full step gives NaN": (9.0, 9.0, 0.5, 4, 3, 0.6),
+        "all tries give NaN": (9.0, 9.0, 0.5, 3, 3, 0.1),
     }
     cases = []
-    for gain, near, backtrack, tries, halvings in tables.values():
+    for gain, near, backtrack, tries, halvings, *known in tables.values():
         old, step = rng.standard_normal((2, len(cases) % 3 + 2))
-        world = Ray(old, step, gain, near)
+        world = Ray(old, step, gain, near, *known)
         cases.append((world, old, step, 0.125, backtrack, tries, halvings))
     return cases
 
@@ -792,6 +807,9 @@ refined = Exercise(
         ),
         "the halvings test KL only: L must stay above 0, too": untested("kl"),
         "the halvings test L only: KL must stay within delta, too": untested("L"),
+        "NaN passes: ask whether L > 0 and KL <= delta, not whether they fail": (
+            nan_passes
+        ),
         "this halves between 0 and the full step: first shrink by backtrack, at most "
         "as often as it takes": from_zero,
     },
