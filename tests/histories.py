@@ -25,6 +25,8 @@ import numpy as np
 
 import trpo_lite.train as training
 from tests.capstone_histories import capstone_choices, capstone_tasks
+from tests.drawn_settings import FRESH, again, drawn, size_name
+from tests.drawn_settings import ROBOTS as DRAWN
 from tests.legged_histories import (
     legged,
     legged_bias,
@@ -332,25 +334,33 @@ def grid(file_or_name, folder, episodes=100):
     `evaluation` is by the average action (`n15.on_average`); by_mode and, of TRPO,
     by_samples [R] are the same policies' mean returns if they act in these ways.
     largest_kl, largest_ratio [R] are those of single updates.
+    """
+    rows = finished(read_grid(file_or_name), folder, episodes)
+    runs = [(run.label, history) for run, history, _ in rows]
+    others = np.float32([others for *_, others in rows]).T
+    more = dict(zip(("by_mode", "by_samples"), others))
+    for name, column in (("largest_kl", "kl"), ("largest_ratio", "max_ratio")):
+        more[name] = np.float32([history[column].max() for _, history in runs])
+    return compact(runs) | more | swimmer_paths(runs)
+
+
+def finished(runs, folder, episodes=100):
+    """(run, history, others) of each, done if its file is not in `folder`.
+
+    The history's evaluation is by the average action; others: see `played`.
     RuntimeError that names the first run that failed.
     """
     cores = os.cpu_count() or 1
     outcomes = run_grid(
-        read_grid(file_or_name), folder, lambda: local_pool(cores), cores, say,
-        episodes=episodes,
-    )  # fmt: skip
+        tuple(runs), folder, lambda: local_pool(cores), cores, say, episodes=episodes
+    )
     for outcome in outcomes:
         if outcome.problem:
             raise RuntimeError(f"{outcome.run.name}: {outcome.problem}")
     with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
         files = [outcome.file for outcome in outcomes]
         rows = [*pool.map(played, files, [episodes] * len(files))]
-    runs = [(x.run.label, history) for x, (history, _) in zip(outcomes, rows)]
-    others = np.float32([others for _, others in rows]).T
-    more = dict(zip(("by_mode", "by_samples"), others))
-    for name, column in (("largest_kl", "kl"), ("largest_ratio", "max_ratio")):
-        more[name] = np.float32([history[column].max() for _, history in runs])
-    return compact(runs) | more | swimmer_paths(runs)
+    return [(x.run, *row) for x, row in zip(outcomes, rows, strict=True)]
 
 
 def played(file, episodes):
@@ -421,6 +431,45 @@ def robots_break(folder):
 def robots_long(folder):
     """TRPO's Walker2d with three times the steps (page 15)."""
     return grid("robots_long", folder)
+
+
+def robots_drawn(folder, episodes=100):
+    """Settings drawn by lot, as many for each algorithm, and the best again (page 15).
+
+    T tasks, A algorithms, D draws, S fresh seeds. Returns task [T]; algorithm [A];
+    steps [T], of a run; size [T, A, D], the step sizes; score [T, A, D]; best [T, A],
+    the draw whose score is largest; seed [S] and fresh [T, A, S], the scores of its
+    settings with fresh seeds; hours, of all runs by their clocks. A score is the mean
+    return of fresh episodes by the average action.
+    """
+    pairs = [(env_id, name) for env_id in DRAWN for name in n15.ALGORITHMS]
+    shape = len(DRAWN), len(n15.ALGORITHMS), -1
+
+    def scores(runs):
+        rows = finished(runs, folder, episodes)
+        clocks = [history["seconds"][-1] for _, history, _ in rows]
+        found = [history.evaluation.mean() for _, history, _ in rows]
+        return np.reshape(found, shape), sum(clocks) / 3600
+
+    lots = [drawn(*pair) for pair in pairs]
+    score, hours = scores([run for lot in lots for run in lot])
+    best = score.argmax(-1)
+    chosen = [lot[i] for lot, i in zip(lots, best.ravel(), strict=True)]
+    fresh, more = scores([run for x in chosen for run in again(x)])
+    sizes = [
+        dict(run.settings)[size_name(run.algorithm)] for lot in lots for run in lot
+    ]
+    return {
+        "task": np.array(list(DRAWN)),
+        "algorithm": np.array(list(n15.ALGORITHMS)),
+        "steps": np.array([steps for steps, _ in DRAWN.values()]),
+        "size": np.reshape(sizes, shape),
+        "score": np.float32(score),
+        "best": best,
+        "seed": np.array(FRESH),
+        "fresh": np.float32(fresh),
+        "hours": np.array(hours + more),
+    }
 
 
 def robots_floors(episodes=100, tasks=ROBOTS):
@@ -658,6 +707,7 @@ MEASUREMENTS = {
         robots,
         robots_break,
         robots_long,
+        robots_drawn,
         robots_floors,
         robots_films,
         robots_linear,

@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 import trpo_lite.train as training
-from tests import histories
+from tests import drawn_settings, histories
 from trpo_lite import film, style
 from trpo_lite.advantage import normalize
 from trpo_lite.course import n15 as lesson
@@ -331,6 +331,60 @@ def test_linear_against_waves_in_small():
     assert not np.allclose(waves - waves[:1], (waves - waves[:1])[:, :1])
 
 
+def test_settings_are_drawn_alike():
+    """All five have the same lots; what is their own is at the same place."""
+    u = drawn_settings.hypercube(np.random.default_rng(0), 10, 3)
+    assert [sorted(np.floor(10 * column)) for column in u.T] == [[*range(10)]] * 3
+    own = {"delta", "learning_rate", "cg_iterations", "damping", "clip", "target_kl"}
+    assert set(drawn_settings.ROBOTS) == set(lesson.SEVEN)
+    for env_id in lesson.SEVEN:
+        shared, places = [], []
+        for algorithm, middle in drawn_settings.MIDDLE.items():
+            lot = drawn_settings.drawn(env_id, algorithm)
+            assert [run.seed for run in lot] == [*range(1060, 1070)]
+            settings = [dict(run.settings) for run in lot]
+            for s in settings:
+                Settings(**s)  # accepts it
+            shared.append([{k: x for k, x in s.items() if k not in own}
+                           for s in settings])  # fmt: skip
+            name = drawn_settings.size_name(algorithm)
+            places.append([np.log10(s[name] / middle) for s in settings])
+        assert shared == [shared[0]] * 5
+        np.testing.assert_allclose(places, [places[0]] * 5, atol=0.03)  # two digits
+        assert min(places[0]) < -0.75 and max(places[0]) > 0.75
+        batches = np.array([s["batch"] for s in shared[0]]) / preset(env_id)["batch"]
+        assert set(batches) == {0.5, 1, 2}
+    assert set(drawn_settings.MIDDLE) == set(lesson.ALGORITHMS)
+
+
+def test_the_best_of_the_lots_runs_again(monkeypatch, tmp_path):
+    """With a world in which the score is the step size; a smaller one on Hopper."""
+    seen = []
+
+    def finished(runs, folder, episodes):
+        seen.extend(runs)
+        rows = []
+        for run in runs:
+            size = dict(run.settings)[drawn_settings.size_name(run.algorithm)]
+            sign = -1 if run.env_id == "Hopper-v5" else 1
+            score = sign * size + (1000 if run.label == "chosen" else 0)
+            clock = {"seconds": np.array([1.0, 3.6])}
+            history = histories.History({}, None, clock, "steps", np.array([score]))
+            rows.append((run, history, ()))
+        return rows
+
+    monkeypatch.setattr(histories, "finished", finished)
+    found = histories.robots_drawn(tmp_path)
+    assert found.keys() == load("robots_drawn").keys()
+    assert len(seen) == 7 * 5 * (10 + 5) and found["hours"] == pytest.approx(0.525)
+    assert (found["best"][0] == found["size"][0].argmax(-1)).all()  # HalfCheetah
+    assert (found["best"][1] == found["size"][1].argmin(-1)).all()  # Hopper
+    best = np.take_along_axis(found["score"], found["best"][..., None], -1)
+    np.testing.assert_allclose(found["fresh"], 1000 + best + np.zeros(5), rtol=1e-6)
+    chosen = [run for run in seen if run.label == "chosen"]
+    assert {run.seed for run in chosen} == {30, 31, 32, 33, 34}
+
+
 def test_stored_files_are_small():
     for name in ("robots", "robots_break", "robots_films", "robots_floors"):
         assert (FOLDER / f"{name}.npz").stat().st_size < 700_000
@@ -444,6 +498,15 @@ def test_the_tuning_is_counted_rightly(runs):
     assert "seed 1050" in third and "| ppo-clip | **0.003** | 2746.2 | 7650.3" in third
     assert min(runs["seed"]) == 20 and max(runs["seed"]) == 29
     assert runs["hours"].sum() == pytest.approx(4.7, abs=0.05) and len(runs) == 220
+    smaller = map(lesson.runs_of, ("robots_break", "robots_long", "robots_linear"))
+    hours = sum(grid["hours"].sum() for grid in smaller)
+    assert hours == pytest.approx(2.2, abs=0.05)
+    walker = re.findall(
+        r"\| trpo \| 1001 \| steps 400000, [^|]+bandwidth 6,[^|]+cg_iterations (25|5|3) "
+        r"\| (\d+)",
+        first_two,
+    )
+    assert sorted(walker) == [("25", "429"), ("3", "2729"), ("5", "1484")]
 
 
 def test_what_differs_between_the_presets(runs):
@@ -632,18 +695,23 @@ def first_batch(env_id):
     return before, batch, s
 
 
-def test_shuffled_advantages_promise_less_than_the_formula():
+def test_noise_promises_less_than_the_formula():
     """sqrt(2 delta n / N) is for a full natural step; few CG products stay below it."""
     policy, batch, s = first_batch("HalfCheetah-v5")
     rng, n, N = np.random.default_rng(0), policy.theta.size, len(batch)
-    promises = []
-    for _ in range(5):
-        noise = normalize(rng.standard_normal(N))
-        update = npg_update(policy, batch, noise, s.delta, damping=s.damping,
-                            cg_iterations=s.cg_iterations)  # fmt: skip
-        promises.append(update[1].predicted_surrogate)
-    assert round(np.sqrt(2 * s.delta * n / N), 2) == 0.35
-    assert np.mean(promises) == pytest.approx(0.16, abs=0.01)
+    lots = [normalize(rng.standard_normal(N)) for _ in range(5)]
+
+    def promise(products):
+        said = [
+            npg_update(policy, batch, noise, s.delta, damping=s.damping,
+                       cg_iterations=products)[1]
+            for noise in lots
+        ]  # fmt: skip
+        return np.mean([x.predicted_surrogate for x in said])
+
+    assert round(np.sqrt(2 * s.delta * n / N), 2) == 0.35 and s.cg_iterations == 10
+    assert promise(10) == pytest.approx(0.16, abs=0.01)
+    assert promise(150) == pytest.approx(0.3, abs=0.01)
 
 
 def test_clipping_at_this_scale(runs):

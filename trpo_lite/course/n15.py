@@ -514,6 +514,55 @@ def longer_words(runs, others):
 longer = Picture(draw_longer, longer_words)
 
 
+def draw_lots(store):
+    """Scores of settings drawn by lot, and of the best of them with fresh seeds."""
+    figure, cells = _task_panels((9.4, 5.6))
+    for axes, score, best, fresh in zip(
+        cells, store["score"], store["best"], store["fresh"]
+    ):
+        for i, chosen in enumerate(best):
+            color = style.line(i)["color"]
+            axes.plot(np.full(len(score[i]), i - 0.2), score[i], "o", color=color,
+                      markersize=4, fillstyle="none")  # fmt: skip
+            axes.plot(i - 0.2, score[i, chosen], "D", color=color, markersize=6)
+            axes.plot(np.full(len(fresh[i]), i + 0.2), fresh[i], "_", color=color,
+                      markersize=8)  # fmt: skip
+            axes.hlines(np.median(fresh[i]), i, i + 0.4, color=color, linewidth=3.5)
+        axes.set_xticks(range(len(best)), range(1, len(best) + 1))
+        axes.set_xlabel("")
+    keys = "○  a setting drawn\n◆  the best of them\n–   it again, fresh seeds\n"
+    keys, corner = f"{keys}▬  their median", cells[7].transAxes
+    cells[7].text(-0.1, 0.5, keys, va="center", linespacing=1.8, transform=corner)
+    cells[7].set_axis_off()
+    cells[7].set_title("")
+    labels = [f"{i} {name}" for i, name in enumerate(ALGORITHMS.values(), 1)]
+    lines = [
+        cells[7].plot([], [], "o", color=style.line(i)["color"], label=label)[0]
+        for i, label in enumerate(labels)
+    ]
+    words = [style.ink(line.get_color()) for line in lines]
+    figure.legend(handles=lines, labelcolor=words, loc="outside upper left", ncols=5)
+    return figure
+
+
+def lots_words(store):
+    """What `draw_lots` shows, in words."""
+    names = [*ALGORITHMS.values()]
+    said = [
+        f"{SHORT[env_id]} {names[int(np.argmax(np.median(fresh, 1)))]}"
+        for env_id, fresh in zip(store["task"].tolist(), store["fresh"])
+    ]
+    return (
+        "Seven panels, one a robot, five columns in each, one an algorithm: the scores "
+        "of ten settings drawn by lot, the best of them marked, and beside these the "
+        "scores of its settings with five fresh seeds and their median. The largest of "
+        f"these medians: {', '.join(said)}."
+    )
+
+
+lots = Picture(draw_lots, lots_words)
+
+
 def swimmer_path(label, seed):
     """[T, 2] where a stored TRPO run's swimmer goes in an episode, metres."""
     store = load("robots_break" if label else "robots")
