@@ -433,7 +433,7 @@ def robots_long(folder):
     return grid("robots_long", folder)
 
 
-def robots_drawn(folder, episodes=100):
+def robots_drawn(folder, episodes=20):
     """Settings drawn by lot, as many for each algorithm, and the best again (page 15).
 
     T tasks, A algorithms, D draws, S fresh seeds. Returns task [T]; algorithm [A];

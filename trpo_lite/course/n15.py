@@ -1209,7 +1209,10 @@ median_interval = Exercise(
     cases=interval_cases,
 )
 
-pictures = (curves, seeds, limits, best, strip, against, longer, paths, linear, cost)
+pictures = (
+    *(curves, seeds, limits, best, strip, lots, against, longer, paths, linear),
+    cost,
+)
 widgets = (which, gait, horizon)
 exercises = (gamma_for, read_log, median_interval)
 progress = Progress(exercises)
