@@ -16,6 +16,7 @@ import pytest
 
 from tests.test_train import signals  # noqa: F401
 from trpo_lite import experiment
+from trpo_lite.course.runs import Runs
 from trpo_lite.experiment import (
     GRIDS,
     Run,
@@ -29,6 +30,7 @@ from trpo_lite.experiment import (
 )
 from trpo_lite.files import write
 from trpo_lite.history import History
+from trpo_lite.settings import settled
 from trpo_lite.train import evaluate_policy, train
 
 SMALL = {"steps": 600, "batch": 200, "environments": 4}
@@ -138,7 +140,7 @@ def test_a_grid_is_done_once_and_gone_on_with(tmp_path):
     outcomes = run_grid(runs, tmp_path / "out", **options)
     assert [outcome.run for outcome in outcomes] == list(runs)
     assert outcomes[0].file.stat().st_mtime_ns == first
-    assert sorted(finished(runs, tmp_path / "out"), key=runs.index) == list(runs)
+    assert [*finished(runs, tmp_path / "out", 2)] == list(runs)
     assert said[0] == f"done    {runs[0].name}; 1 of 1 ended, 0 running, 0 left"
     assert said[1] == "1 of 4 runs are there already"
     assert said[-1].endswith("; 4 of 4 ended, 0 running, 0 left")
@@ -148,12 +150,57 @@ def test_a_grid_is_done_once_and_gone_on_with(tmp_path):
     assert not [*(tmp_path / "out").glob("*.part")]
 
 
-def test_another_grids_folder_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"gamma": 0.5}, r"gamma = 0\.995, the grid says 0\.5: choose another folder"),
+        ({"batch": None}, "batch = 200, the grid says 16384"),  # CartPole's preset
+        ({"clip": 0.1}, r"clip = 0\.2, the grid says 0\.1"),  # the default
+    ],
+)
+def test_another_grids_folder_is_refused(tmp_path, change, message):
+    """By all its settings, whether a grid, a preset or `Settings` says them."""
     runs = read_grid(grid(tmp_path, BLOCK))[:1]
     run_grid(runs, tmp_path / "out", THREADS, report=str, episodes=1)
-    other = read_grid(grid(tmp_path, {**BLOCK, "settings": {**SMALL, "gamma": 0.5}}))
-    with pytest.raises(ValueError, match=r"a run with gamma = 0\.995, the grid wants"):
-        run_grid(other, tmp_path / "out", THREADS, report=str)
+    changed = {k: v for k, v in (SMALL | change).items() if v is not None}
+    other = read_grid(grid(tmp_path, {**BLOCK, "settings": changed}))
+    with pytest.raises(ValueError, match=f"{runs[0].name}.npz is a run with {message}"):
+        run_grid(other, tmp_path / "out", THREADS, report=str, episodes=1)
+
+
+def test_a_folder_with_other_episodes_or_another_run_is_refused(tmp_path):
+    run = read_grid(grid(tmp_path, BLOCK))[0]
+    (tmp_path / f"{run.name}.npz").write_bytes(perform(run, episodes=2))
+    assert finished([run], tmp_path, episodes=2)
+    with pytest.raises(ValueError, match="run with episodes = 2, the grid says 3"):
+        finished([run], tmp_path, episodes=3)
+    renamed = dataclasses.replace(run, seed=99)
+    os.rename(tmp_path / f"{run.name}.npz", tmp_path / f"{renamed.name}.npz")
+    with pytest.raises(ValueError, match="run with seed = 40, the grid says 99"):
+        finished([renamed], tmp_path, episodes=2)
+
+
+def test_a_file_older_than_a_setting_has_its_default(tmp_path):
+    run = read_grid(grid(tmp_path, BLOCK))[0]
+    file = tmp_path / f"{run.name}.npz"
+    file.write_bytes(perform(run, episodes=1))
+    history = History.load(file)
+    del history.settings["starts"]
+    history.save(file)
+    assert finished([run], tmp_path, episodes=1) == {run: file}
+    other = dataclasses.replace(run, settings=(*run.settings, ("starts", 2)))
+    with pytest.raises(ValueError, match="run with starts = 1, the grid says 2"):
+        finished([other], tmp_path, episodes=1)
+
+
+def test_the_stored_runs_of_the_robots_have_todays_presets():
+    stored = Runs.stored("robots").of(label="").settings
+    assert len(stored) == len(read_grid("robots"))
+    for found in stored:
+        env_id, algorithm = found["env_id"], found["algorithm"]
+        today = dataclasses.asdict(settled(env_id, algorithm, False, {}))
+        header = {"env_id": env_id, "algorithm": algorithm, "seed": found["seed"]}
+        assert found == header | today
 
 
 MODULE = """

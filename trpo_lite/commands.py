@@ -17,7 +17,6 @@ from trpo_lite._terminal import Parser, one_line, say, with_place
 from trpo_lite.experiment import (
     GRIDS,
     dask_pool,
-    finished,
     lines_of,
     local_pool,
     read_grid,
@@ -199,7 +198,6 @@ def run_experiment(grid, out, workers, scheduler, episodes, list):
     workers = count("--workers", workers)
     episodes = count("--episodes", episodes)
     folder = out or os.path.splitext(os.path.basename(grid))[0]
-    finished(runs, folder)  # refuse another grid's folder before anything runs
     with contextlib.ExitStack() as stack:
         if scheduler:
             executor = stack.enter_context(dask_pool(scheduler))

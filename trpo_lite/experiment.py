@@ -15,6 +15,8 @@ one run in each, or whatever else has that interface, such as Dask's.
 """
 
 import contextlib
+import dataclasses
+import functools
 import json
 import multiprocessing
 import os
@@ -30,11 +32,10 @@ from pathlib import Path
 import numpy as np
 
 from trpo_lite import _check
-from trpo_lite.environments import make_environment
 from trpo_lite.files import check_writable, write
 from trpo_lite.history import History
-from trpo_lite.settings import ALGORITHMS, Settings
-from trpo_lite.train import evaluate_policy, train
+from trpo_lite.settings import ALGORITHMS, Settings, settled
+from trpo_lite.train import acts_discretely, evaluate_policy, train
 
 GRIDS = Path(__file__).parent / "grids"
 BLOCK = ("tasks", "algorithms", "seeds", "settings", "label")
@@ -95,7 +96,7 @@ def read_grid(file_or_name):
         raise ValueError(f"{path} must hold a list of blocks {{...}}, found {blocks!r}")
     runs = [run for i, block in enumerate(blocks) for run in _runs(block, i)]
     for env_id in dict.fromkeys(run.env_id for run in runs):
-        make_environment(env_id, 1).close()
+        _acts_discretely(env_id)
     names = [run.name for run in runs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -215,30 +216,51 @@ def dask_pool(address):
         yield client.get_executor(pure=False)
 
 
-def finished(runs, folder):
+def finished(runs, folder, episodes=100):
     """{run: file} of those that stand in `folder`.
 
-    ValueError if a file there is a run with other settings, or one of `train` alone.
+    ValueError if a file there is another run: in any setting, also of those that come
+    from a preset, or in its episodes, which `train` alone does not play.
     """
-    found = {}
-    for run in runs:
-        file = _file(run, folder)
-        if file.exists():
-            history = History.load(file)
-            if history.evaluation is None:
-                raise ValueError(
-                    f"{file} is a run without the episodes that a grid plays at its "
-                    "end: choose another folder"
-                )
-            for name, value in run.settings:
-                stored = history.settings.get(name)
-                if stored != value:
-                    raise ValueError(
-                        f"{file} is a run with {name} = {stored!r}, the grid "
-                        f"wants {value!r}: choose another folder or another label"
-                    )
-            found[run] = file
+    files = {run: _file(run, folder) for run in runs}
+    found = {run: file for run, file in files.items() if file.exists()}
+    for run, file in found.items():
+        _refuse_another(run, file, episodes)
     return found
+
+
+def _refuse_another(run, file, episodes):
+    """ValueError unless `file` is what `perform(run, episodes)` makes."""
+    history = History.load(file)
+    if history.evaluation is None:
+        raise ValueError(
+            f"{file} is a run without the episodes that a grid plays at its "
+            "end: choose another folder"
+        )
+    stored = _DEFAULTS | history.settings | {"episodes": len(history.evaluation)}
+    wanted = all_settings(run) | {"episodes": episodes}
+    for name in wanted | stored:
+        if stored.get(name) != wanted.get(name):
+            raise ValueError(
+                f"{file} is a run with {name} = {stored.get(name)!r}, the grid says "
+                f"{wanted.get(name)!r}: choose another folder or another label"
+            )
+
+
+#: what a setting was before there was such a setting
+_DEFAULTS = dataclasses.asdict(Settings())
+
+
+def all_settings(run):
+    """The dict of settings that `train` stores with a run, its preset's among them."""
+    discrete = _acts_discretely(run.env_id)
+    s = settled(run.env_id, run.algorithm, discrete, dict(run.settings))
+    header = {"env_id": run.env_id, "algorithm": run.algorithm, "seed": run.seed}
+    return header | dataclasses.asdict(s)
+
+
+#: each task is made once, however many runs it has
+_acts_discretely = functools.cache(acts_discretely)
 
 
 def _file(run, folder):
@@ -259,7 +281,8 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    outcomes = {run: Outcome(run, file) for run, file in finished(runs, folder).items()}
+    there = finished(runs, folder, episodes)
+    outcomes = {run: Outcome(run, file) for run, file in there.items()}
     progress = _Progress(len(runs), len(outcomes), workers, report)
     left = [run for run in runs if run not in outcomes]
     for run in left:

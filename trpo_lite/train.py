@@ -23,7 +23,7 @@ from trpo_lite.history import History
 from trpo_lite.policies import LinearGaussian
 from trpo_lite.ppo import ppo_clip_update, ppo_penalty_update
 from trpo_lite.rollout import collect, refuse_shared
-from trpo_lite.settings import ALGORITHMS, Settings, preset
+from trpo_lite.settings import ALGORITHMS, Settings, settled
 from trpo_lite.spaces import check_spaces, make_policy, n_states, policy_kind, sizes
 from trpo_lite.trpo import npg_update, policy_gradient_update, trpo_update
 
@@ -105,19 +105,24 @@ def train(
 
 
 def _settled(env_id, name, algorithm, given):
-    """The run's Settings: what was `given`, then the preset of `name`.
-
-    TypeError or ValueError if one is wrong, or no policy can act in `env_id`.
-    """
+    """The run's Settings; TypeError or ValueError if one is wrong, or as below."""
     known = [f.name for f in dataclasses.fields(Settings)]
     for setting in given:
         if setting not in known:
             raise TypeError(f"no setting {setting!r}; there are {', '.join(known)}")
     Settings(**given)  # refuse wrong values before anything is made
+    return settled(name, algorithm, acts_discretely(env_id), given)
+
+
+def acts_discretely(env_id):
+    """Are the actions in `env_id` discrete? TypeError if no policy can act there."""
     probe = make_environment(env_id, 1)
-    discrete = policy_kind(probe) is not LinearGaussian
-    _close(probe)
-    return Settings(**{**preset(name, algorithm, discrete), **given})
+    try:
+        return policy_kind(probe) is not LinearGaussian
+    except TypeError as problem:
+        raise TypeError(f"env_id {env_id!r}: {problem}") from None
+    finally:
+        _close(probe)
 
 
 def _starts(env_id, algorithm, s, rng):
