@@ -274,10 +274,10 @@ def test_a_file_that_cannot_be_written_is_told_before_the_first_run(
         run_grid(long, tmp_path / "out", None)
     assert os.listdir(tmp_path / "out") == []
 
-    def full(file, content):  # later, for one run
+    def full(file, *content, **options):  # later, for one run
         if file.name == f"{runs[0].name}.npz":
             raise OSError(28, "No space left on device")
-        write(file, content)
+        write(file, *content, **options)
 
     monkeypatch.setattr(experiment, "write", full)
     outcomes = run_grid(runs, tmp_path / "new", THREADS, report=str, episodes=1)
@@ -358,6 +358,27 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(
     done = subprocess.run(command(file, "--out", out), capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("1 of 1 runs are there")
     assert len(History.load(out / "CartPole-v1-trpo-1.npz").evaluation) == 3
+
+
+@pytest.mark.parametrize("gamma, problem", [(0.995, ""), (0.5, "gamma = 0.5, the gri")])
+def test_two_grids_at_once_leave_each_others_files(tmp_path, gamma, problem):
+    """The second starts, in another process, and ends while the first is about to."""
+    runs, out = read_grid(grid(tmp_path, BLOCK)), tmp_path / "out"
+    other = grid(tmp_path, {**BLOCK, "settings": {**SMALL, "gamma": gamma}})
+
+    def pool():
+        words = command(other, "--out", out, "--workers", 1, "--episodes", 2)
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        written.extend(path.stat().st_mtime_ns for path in sorted(out.iterdir()))
+        return ThreadPoolExecutor(1)
+
+    written = []
+    outcomes = run_grid(runs, out, pool, report=str, episodes=2)
+    assert [path.stat().st_mtime_ns for path in sorted(out.iterdir())] == written
+    assert len(written) == len(runs)
+    for outcome in outcomes:
+        assert outcome.run.name in str(outcome.file or outcome.problem)
+        assert bool(outcome.problem) == bool(problem) and problem in outcome.problem
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads Linux's /proc")

@@ -330,7 +330,7 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
             try:
                 content, problem = future.result()
                 if content:
-                    write(file, content)
+                    _keep(content, run, folder, episodes)
             except BrokenExecutor:
                 return
             except Exception as raised:  # of a cluster, or of the disk
@@ -346,6 +346,14 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
         executor.shutdown(wait=False)
         raise
     executor.shutdown()
+
+
+def _keep(content, run, folder, episodes):
+    """Write the run's file, unless another grid has; ValueError if that is another."""
+    try:
+        write(_file(run, folder), content, overwrite=False)
+    except FileExistsError:
+        finished([run], folder, episodes)
 
 
 @contextlib.contextmanager
