@@ -442,6 +442,37 @@ def test_dask_does_the_same_runs(tmp_path):
         assert np.array_equal(one.evaluation, other.evaluation)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_stops_at_once_when_nobody_waits(tmp_path, signals):  # noqa: F811
+    """After Ctrl-C in mid-training, and after a kill in the episodes at the end."""
+    distributed = pytest.importorskip("distributed")
+    options = dict(host="127.0.0.1", dashboard_address=None, processes=True)
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, **options)
+    endless, block = {"steps": 10**9, "until": 1e9}, {**BLOCK, "algorithms": ["trpo"]}
+    with cluster, distributed.Client(cluster.scheduler_address) as client:
+        for settings, episodes, signum, where in (
+            (endless, 1, signal.SIGINT, "trpo_update"),
+            (SMALL, 10**7, signal.SIGKILL, "evaluate_policy"),
+        ):
+            file = grid(tmp_path, {**block, "settings": settings})
+            words = command(file, "--out", tmp_path / "out", "--episodes", episodes)
+            words += ["--scheduler", cluster.scheduler_address]
+            with subprocess.Popen(words, start_new_session=True) as process:
+                try:
+                    wait_for(lambda: where in str(client.call_stack()))  # noqa: B023
+                finally:
+                    os.killpg(process.pid, signum)
+            wait_for(lambda: not client.call_stack())
+    assert [*(tmp_path / "out").iterdir()] == []
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def test_dask_that_is_missing_or_silent_is_told(monkeypatch):
     def use():
         with dask_pool("tcp://127.0.0.1:9"):

@@ -23,6 +23,7 @@ import os
 import queue
 import shlex
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
@@ -140,12 +141,42 @@ def perform(run, episodes=100):
     another process or machine.
     """
     history = train(
-        run.env_id, run.algorithm, seed=run.seed, progress=False, **dict(run.settings)
+        run.env_id,
+        run.algorithm,
+        seed=run.seed,
+        progress=False,
+        callback=lambda row, policy: _stop_if_given_up(),
+        **dict(run.settings),
     )
     if history.stopped == "interrupted":
         raise RuntimeError("interrupted")
-    returns = evaluate_policy(run.env_id, history.policy, episodes, seed=run.seed)
+
+    def act(observations, rng):
+        _stop_if_given_up()
+        return history.policy.mode(observations)
+
+    returns = evaluate_policy(
+        run.env_id, history.policy, episodes, seed=run.seed, act=act
+    )
     return history.with_evaluation(returns).content()
+
+
+def _stop_if_given_up():
+    """RuntimeError on a Dask worker if whoever wanted this run has left.
+
+    Dask forgets such a run, but cannot end the thread that is at it.
+    """
+    if "distributed" not in sys.modules:
+        return
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+    except ValueError:  # not on a worker
+        return
+    task = worker.state.tasks.get(worker.get_current_task())
+    if task is None or task.state == "cancelled":
+        raise RuntimeError("given up")
 
 
 def _told(run, episodes):
