@@ -90,20 +90,43 @@ def test_the_robots_grid_is_eight_tasks_and_five_algorithms():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"tasks": ["Nowhere-v1"]}, "env_id 'Nowhere-v1' cannot be made"),
+        ({"tasks": ["Nowhere-v1"]}, "block 0: env_id 'Nowhere-v1' cannot be made"),
+        ({"tasks": ["Blackjack-v1"]}, "block 0: env_id 'Blackjack-v1': no policy for"),
+        ({"tasks": [["CartPole-v1"]]}, "block 0: a task must be a string, got"),
         ({"algorithms": ["sarsa"]}, "block 0: algorithm must be one of trpo"),
-        ({"settings": {"dleta": 1}}, "block 0: settings: .*dleta"),
-        ({"settings": {"delta": -1}}, "delta must be a finite number > 0"),
+        ({"settings": {"dleta": 1}}, "block 0: setting must be one of steps.*'dleta'"),
+        ({"settings": {"delta": -1}}, "block 0: delta must be a finite number > 0"),
+        ({"settings": {"delta": np.nan}}, "block 0: delta must be a finite number > 0"),
+        ({"settings": {"steps": "1"}}, "block 0: steps must be an integer, got '1'"),
+        ({"settings": []}, r"block 0: settings must be \{...\}, got \[\]"),
+        ({"settings": None}, r"block 0: settings must be \{...\}, got None"),
         ({"seeds": [-1]}, "block 0: seed must be an integer >= 0, got -1"),
+        ({"seeds": [1.5]}, "block 0: seed must be an integer, got 1.5"),
         ({"seeds": [1, 1]}, "stand there twice: CartPole-v1-pg-1, CartPole-v1-trpo-1"),
-        ({"seeds": []}, "block 0: seeds must be a list"),
-        ({"label": 3}, "block 0: label must be a string, got 3"),
+        ({"seeds": []}, r"block 0: seeds must be a list of some, got \[\]"),
+        ({"label": 3}, "block 0: label must be of letters .*, got 3"),
+        ({"label": "../../up"}, "block 0: label must be of letters .*, got '../../up'"),
+        ({"label": "a\\b"}, "block 0: label must be of letters"),
+        ({"label": "a\n"}, "block 0: label must be of letters"),
         ({"sedes": [1]}, "block 0: key must be one of tasks, algorithms"),
     ],
 )
 def test_a_wrong_grid_is_refused_before_anything_runs(tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         read_grid(grid(tmp_path, {**BLOCK, **change}))
+
+
+def test_the_block_that_is_wrong_is_named(tmp_path):
+    with pytest.raises(ValueError, match="block 1: gamma must be in"):
+        read_grid(grid(tmp_path, BLOCK, {**BLOCK, "settings": {"gamma": 2}}))
+    with pytest.raises(ValueError, match=r"block 1: a block must be \{...\}, got 5"):
+        read_grid(grid(tmp_path, BLOCK, 5))
+
+
+def test_labels_name_files_of_the_folder_itself(tmp_path):
+    for label in ("gamma .99", "3M", "a-b_c+d", "..", ""):
+        for run in read_grid(grid(tmp_path, {**BLOCK, "label": label})):
+            assert Path(run.name).name == run.name
 
 
 def test_what_is_no_grid(tmp_path):
@@ -113,9 +136,31 @@ def test_what_is_no_grid(tmp_path):
     file.write_text("{")
     with pytest.raises(ValueError, match="is not JSON"):
         read_grid(file)
-    file.write_text('{"tasks": []}')
-    with pytest.raises(ValueError, match="must hold a list of blocks"):
-        read_grid(file)
+    for text in ('{"tasks": []}', "[]", "null"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="must hold a list of blocks"):
+            read_grid(file)
+
+
+def test_without_mujoco_it_says_what_to_install():
+    """For `train` and `experiment` alike, and for robots of our own."""
+    code = """if True:
+    import sys
+    sys.modules["mujoco"] = None
+    from trpo_lite.environments import make_environment
+    recipe = "trpo_lite.course.recipe:wide/HalfCheetah-v5"
+    for name in ("Hopper-v5", "Hopper-v4", recipe):
+        try:
+            make_environment(name, 1)
+        except ValueError as problem:
+            print(problem)
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3, done.stderr
+    assert all('pip install "gymnasium[mujoco]"' in line for line in lines)
 
 
 # ------------------------------------------------------------------------ doing a grid

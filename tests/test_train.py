@@ -434,7 +434,7 @@ def test_presets_hold_for_any_version_and_every_one_is_valid():
             "minibatches must be at most the batch's 6 rows, got 7",
         ),
         ({"algorithm": "ppo-penalty", "steps": 5}, ValueError, "5 rows, got 8"),
-        ({"env_id": "Blackjack-v1"}, TypeError, "no policy for observations Tuple"),
+        ({"env_id": "Blackjack-v1"}, TypeError, "'Blackjack-v1': no policy for observ"),
     ],
 )
 def test_bad_input_is_refused_before_any_step(monkeypatch, settings, error, message):

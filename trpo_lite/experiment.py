@@ -21,6 +21,7 @@ import json
 import multiprocessing
 import os
 import queue
+import re
 import shlex
 import signal
 import sys
@@ -40,6 +41,8 @@ from trpo_lite.train import acts_discretely, evaluate_policy, train
 
 GRIDS = Path(__file__).parent / "grids"
 BLOCK = ("tasks", "algorithms", "seeds", "settings", "label")
+LABEL = "[A-Za-z0-9 ._+-]*"  # part of a file's name, on every system
+DEFAULTS = dataclasses.asdict(Settings())
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,14 @@ def read_grid(file_or_name):
         blocks = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
         raise ValueError(f"{path} is not JSON: {problem}") from None
-    if not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
+    if not (isinstance(blocks, list) and blocks):
         raise ValueError(f"{path} must hold a list of blocks {{...}}, found {blocks!r}")
-    runs = [run for i, block in enumerate(blocks) for run in _runs(block, i)]
-    for env_id in dict.fromkeys(run.env_id for run in runs):
-        _acts_discretely(env_id)
+    runs = []
+    for i, block in enumerate(blocks):
+        try:
+            runs += _runs(block)
+        except (TypeError, ValueError) as problem:
+            raise ValueError(f"block {i}: {problem}") from None
     names = [run.name for run in runs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -105,30 +111,45 @@ def read_grid(file_or_name):
     return tuple(runs)
 
 
-def _runs(block, i):
-    """The runs of block number `i`."""
+def _runs(block):
+    """The runs of a block; TypeError or ValueError that says what is wrong with it."""
+    if not isinstance(block, dict):
+        raise ValueError(f"a block must be {{...}}, got {block!r}")
     for key in block:
-        _check.one_of(f"block {i}: key", key, BLOCK)
+        _check.one_of("key", key, BLOCK)
     for key in BLOCK[:3]:
         if not isinstance(block.get(key), list) or not block[key]:
-            raise ValueError(f"block {i}: {key} must be a list, got {block.get(key)!r}")
-    settings = block.get("settings", {})
-    try:
-        Settings(**settings)
-    except TypeError as problem:
-        raise ValueError(f"block {i}: settings: {problem}") from None
+            raise ValueError(f"{key} must be a list of some, got {block.get(key)!r}")
+    settings, label = block.get("settings", {}), block.get("label", "")
+    if not isinstance(settings, dict):
+        raise ValueError(f"settings must be {{...}}, got {settings!r}")
+    for name in settings:
+        _check.one_of("setting", name, tuple(DEFAULTS))
+    Settings(**settings)
+    if not isinstance(label, str) or not re.fullmatch(LABEL, label):
+        raise ValueError(
+            "label must be of letters A to Z and a to z, digits, spaces and . _ + -, "
+            f"got {label!r}"
+        )
     for algorithm in block["algorithms"]:
-        _check.one_of(f"block {i}: algorithm", algorithm, ALGORITHMS)
-    label = block.get("label", "")
-    if not isinstance(label, str):
-        raise ValueError(f"block {i}: label must be a string, got {label!r}")
+        _check.one_of("algorithm", algorithm, ALGORITHMS)
     for seed in block["seeds"]:
-        _check.count(f"block {i}: seed", seed, least=0)
+        _check.count("seed", seed, least=0)
     for env_id in block["tasks"]:
-        for algorithm in block["algorithms"]:
-            for seed in block["seeds"]:
-                pairs = tuple(sorted(settings.items()))
-                yield Run(env_id, algorithm, seed, pairs, label)
+        if not isinstance(env_id, str):
+            raise ValueError(f"a task must be a string, got {env_id!r}")
+        _acts_discretely(env_id)
+    pairs = tuple(sorted(settings.items()))
+    return [
+        Run(env_id, algorithm, seed, pairs, label)
+        for env_id in block["tasks"]
+        for algorithm in block["algorithms"]
+        for seed in block["seeds"]
+    ]
+
+
+#: each task is made once, however many runs it has
+_acts_discretely = functools.cache(acts_discretely)
 
 
 # ------------------------------------------------------------------------- doing a run
@@ -268,7 +289,8 @@ def _refuse_another(run, file, episodes):
             f"{file} is a run without the episodes that a grid plays at its "
             "end: choose another folder"
         )
-    stored = _DEFAULTS | history.settings | {"episodes": len(history.evaluation)}
+    # what a file is too old to have was then as it is by default
+    stored = DEFAULTS | history.settings | {"episodes": len(history.evaluation)}
     wanted = all_settings(run) | {"episodes": episodes}
     for name in wanted | stored:
         if stored.get(name) != wanted.get(name):
@@ -278,20 +300,12 @@ def _refuse_another(run, file, episodes):
             )
 
 
-#: what a setting was before there was such a setting
-_DEFAULTS = dataclasses.asdict(Settings())
-
-
 def all_settings(run):
     """The dict of settings that `train` stores with a run, its preset's among them."""
     discrete = _acts_discretely(run.env_id)
     s = settled(run.env_id, run.algorithm, discrete, dict(run.settings))
     header = {"env_id": run.env_id, "algorithm": run.algorithm, "seed": run.seed}
     return header | dataclasses.asdict(s)
-
-
-#: each task is made once, however many runs it has
-_acts_discretely = functools.cache(acts_discretely)
 
 
 def _file(run, folder):
