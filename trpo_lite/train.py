@@ -19,7 +19,7 @@ from trpo_lite.advantage import (
 from trpo_lite.diagnostics import Diagnostics
 from trpo_lite.environments import make_environment
 from trpo_lite.features import Features, fourier_features, linear_features
-from trpo_lite.history import History
+from trpo_lite.history import History, versions
 from trpo_lite.policies import LinearGaussian
 from trpo_lite.ppo import ppo_clip_update, ppo_penalty_update
 from trpo_lite.rollout import collect, refuse_shared
@@ -97,6 +97,7 @@ def train(
                 key: np.array([row[key] for row in log]) for key in (log or [{}])[0]
             },
             stopped=stopped,
+            versions=versions(),
         )
     if problem is not None:
         problem.history = history
