@@ -186,9 +186,9 @@ def test_a_grid_is_done_once_and_gone_on_with(tmp_path):
     assert [outcome.run for outcome in outcomes] == list(runs)
     assert outcomes[0].file.stat().st_mtime_ns == first
     assert [*finished(runs, tmp_path / "out", 2)] == list(runs)
-    assert said[0] == f"done    {runs[0].name}; 1 of 1 ended, 0 running, 0 left"
+    assert said[0] == f"done    {runs[0].name}; 1 of 1 ended, 0 running, 0 waiting"
     assert said[1] == "1 of 4 runs are there already"
-    assert said[-1].endswith("; 4 of 4 ended, 0 running, 0 left")
+    assert said[-1].endswith("; 4 of 4 ended, 0 running, 0 waiting")
     assert len(said) == 5
     lines = [*lines_of(outcomes)]
     assert len(lines) == 2 and lines[0].startswith("CartPole-v1 trpo: 2 of 2 runs, ret")
@@ -405,6 +405,21 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(
     assert len(History.load(out / "CartPole-v1-trpo-1.npz").evaluation) == 3
 
 
+def test_what_waits_is_not_what_runs(tmp_path):
+    """Of four runs two at once; a function says how many when it is asked again."""
+    runs, said = read_grid(grid(tmp_path, BLOCK)), []
+    run_grid(runs, tmp_path / "out", THREADS, 2, said.append, episodes=1)
+    assert "; 1 of 4 ended, 2 running, 1 waiting, about " in said[0]
+    assert said[0].endswith(" s left") and "; 2 of 4 ended, 2 running, 0 w" in said[1]
+    counts, said = iter([0, 1, 3]), []  # at the end nobody answers
+    slow = partial(time.sleep, 0.5)
+    pool = lambda: ThreadPoolExecutor(1, initializer=slow)  # noqa: E731
+    ask, options = (lambda: next(counts)), dict(interval=0.01, episodes=1)
+    run_grid(runs, tmp_path / "new", pool, ask, said.append, **options)
+    assert said[0] == "running; 0 of 4 ended, 1 running, 3 waiting"
+    assert said[1] == said[2] == "running; 0 of 4 ended, 3 running, 1 waiting"
+
+
 @pytest.mark.parametrize("gamma, problem", [(0.995, ""), (0.5, "gamma = 0.5, the gri")])
 def test_two_grids_at_once_leave_each_others_files(tmp_path, gamma, problem):
     """The second starts, in another process, and ends while the first is about to."""
@@ -475,8 +490,10 @@ def test_dask_does_the_same_runs(tmp_path):
     options = dict(host="127.0.0.1", dashboard_address=None, processes=True)
     runs = read_grid(grid(tmp_path, BLOCK))[:3]
     cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options)
-    with cluster, dask_pool(cluster.scheduler_address) as executor:
-        run_grid(runs, tmp_path / "dask", lambda: executor, 2, str, episodes=2)
+    with cluster, dask_pool(cluster.scheduler_address) as (executor, threads):
+        assert threads() == 2
+        pool = lambda: executor  # noqa: E731
+        run_grid(runs, tmp_path / "dask", pool, threads, str, episodes=2)
     run_grid(runs, tmp_path / "here", THREADS, report=str, episodes=2)
     for run in runs:
         one, other = (

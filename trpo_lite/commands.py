@@ -89,7 +89,10 @@ def parser():
     )
     command.add_argument("--out", metavar="FOLDER", help="[GRID's name]")
     command.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="runs at once [all cores]"
+        "--workers",
+        type=int,
+        help="runs at once [all cores]; with --scheduler only for what is said of the "
+        "time left [the cluster's threads]",
     )
     command.add_argument(
         "--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the runs"
@@ -195,14 +198,16 @@ def run_experiment(grid, out, workers, scheduler, episodes, list):
         for one in runs:
             say(one.command)
         return 0
-    workers = count("--workers", workers)
+    if workers is not None:
+        workers = count("--workers", workers)
     episodes = count("--episodes", episodes)
     folder = out or os.path.splitext(os.path.basename(grid))[0]
     with contextlib.ExitStack() as stack:
         if scheduler:
-            executor = stack.enter_context(dask_pool(scheduler))
-            pool = lambda: executor  # noqa: E731
+            executor, threads = stack.enter_context(dask_pool(scheduler))
+            pool, workers = (lambda: executor), workers or threads
         else:
+            workers = workers or os.cpu_count()
             pool = partial(local_pool, workers)
         outcomes = run_grid(runs, folder, pool, workers, say, episodes=episodes)
     for line in lines_of(outcomes):

@@ -253,7 +253,10 @@ def _end_with_parent():
 
 @contextlib.contextmanager
 def dask_pool(address):
-    """The executor of the Dask cluster whose scheduler is at `address`."""
+    """(executor, its threads) of the Dask cluster whose scheduler is at `address`.
+
+    The threads are a function () -> count, since such a cluster may grow and shrink.
+    """
     try:
         from distributed import Client
     except ImportError:
@@ -265,7 +268,8 @@ def dask_pool(address):
     except OSError as problem:
         raise ValueError(f"no Dask scheduler answers at {address}: {problem}") from None
     with client:
-        yield client.get_executor(pure=False)
+        threads = lambda: sum(client.nthreads().values())  # noqa: E731
+        yield client.get_executor(pure=False), threads
 
 
 def finished(runs, folder, episodes=100):
@@ -321,7 +325,8 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
         first run if one of the files can't be written
     pool : function without arguments -> an executor; called again if the executor
         breaks, as a pool of processes does when one of them is killed
-    workers : how many runs the executor does at once, for the estimate of the time left
+    workers : how many runs the executor does at once, for the reports: a number, or a
+        function without arguments that is asked for it now and then
     report : called with one line of text after each run, and every `interval` seconds
     """
     folder = Path(folder)
@@ -339,7 +344,7 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
             outcomes[outcome.run] = outcome
         missing = [run for run in batch if run not in outcomes]
         if left:
-            started = missing[: max(workers, 1) + 1]
+            started = missing[: progress.workers + 1]
             suspects += started
             left = missing[len(started) :]
         else:
@@ -367,7 +372,7 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
             try:
                 future = ended.get(timeout=interval)
             except queue.Empty:
-                progress.tell()
+                progress.still_running()
                 continue
             pending -= 1
             run = futures[future]
@@ -431,10 +436,17 @@ class _Progress:
     """Counts, and says in a line how far the grid is."""
 
     def __init__(self, total, there, workers, report):
-        self.total, self.there, self.workers = total, there, workers
-        self.report, self.start, self.ended, self.problems = report, time.time(), 0, 0
+        self.total, self.there, self.report = total, there, report
+        self.ask = workers if callable(workers) else lambda: workers
+        self.workers, self.start = max(self.ask(), 1), time.time()
+        self.ended, self.problems = 0, 0
         if there:
             report(f"{there} of {total} runs are there already")
+
+    def still_running(self):
+        with contextlib.suppress(Exception):  # of a cluster that doesn't answer
+            self.workers = max(self.ask(), 1)
+        self.tell("running")
 
     def done(self, run, file):
         self.ended += 1
@@ -446,14 +458,15 @@ class _Progress:
         self.tell(f"FAILED  {run.name}: {problem}")
         return Outcome(run, None, problem)
 
-    def tell(self, what="running"):
+    def tell(self, what):
         left = self.total - self.there - self.ended
+        running = min(left, self.workers)
         line = f"{what}; {self.there + self.ended} of {self.total} ended"
         line += f", {self.problems} failed" if self.problems else ""
-        line += f", {min(left, self.workers)} running, {left} left"
+        line += f", {running} running, {left - running} waiting"
         if self.ended and left:
             seconds = (time.time() - self.start) / self.ended * left
-            line += f", about {_duration(seconds)}"
+            line += f", about {_duration(seconds)} left"
         self.report(line)
 
 
