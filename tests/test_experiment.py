@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.test_train import signals  # noqa: F401
-from trpo_lite import experiment
+from trpo_lite import commands, experiment
 from trpo_lite.course.runs import Runs
 from trpo_lite.experiment import (
     GRIDS,
@@ -61,10 +63,6 @@ def test_a_grid_is_the_product_of_each_block(tmp_path):
         *("CartPole-v1-pg-40", "CartPole-v1-pg-41"),
         *("Pendulum-v1-trpo-wide-1", "Pendulum-v1-pg-wide-1"),
     ]
-    assert runs[0].command == (
-        "python -m trpo_lite train CartPole-v1 --algorithm trpo --seed 40 "
-        "--batch 200 --environments 4 --steps 600"
-    )
 
 
 def test_every_grid_of_the_package_can_be_read():
@@ -191,7 +189,8 @@ def test_a_grid_is_done_once_and_gone_on_with(tmp_path):
     assert said[-1].endswith("; 4 of 4 ended, 0 running, 0 waiting")
     assert len(said) == 5
     lines = [*lines_of(outcomes)]
-    assert len(lines) == 2 and lines[0].startswith("CartPole-v1 trpo: 2 of 2 runs, ret")
+    assert lines[0] == "Mean returns of fresh episodes (mode):" and len(lines) == 3
+    assert lines[1].startswith("CartPole-v1 trpo: 2 of 2 runs, return ")
     assert not [*(tmp_path / "out").glob("*.part")]
 
 
@@ -353,6 +352,31 @@ def command(*words):
     return [sys.executable, "-m", "trpo_lite", "experiment", *map(str, words)]
 
 
+def test_each_run_is_a_command_line_that_fills_the_grids_folder(tmp_path, capsys):
+    file, out = str(grid(tmp_path, {**BLOCK, "label": "a b"})), str(tmp_path / "out")
+    options = ["--out", out, "--episodes", "2"]
+
+    def said(*words):
+        assert commands.main(["experiment", *map(str, words)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    lines = said(file, *options, "--list")
+    assert len(lines) == 4 and not os.path.exists(out)
+    words = shlex.split(lines[1])
+    name = "CartPole-v1-trpo-a b-41"
+    assert words[:4] == ["python", "-m", "trpo_lite", "experiment"]
+    assert words[4:] == [file, *options, "--only", name]
+    assert said(*words[4:])[0].startswith(f"done    {name}; 1 of 1 ended")
+    assert os.listdir(out) == [f"{name}.npz"]
+    assert said(file, *options)[0] == "1 of 4 runs are there already"
+    assert said("cartpole", "--list")[0] == (
+        "python -m trpo_lite experiment cartpole --out cartpole "
+        "--only CartPole-v1-trpo-30"
+    )
+    with pytest.raises(ValueError, match=r"grid\.json has no run 'x'; --list sh"):
+        commands.main(["experiment", file, *options, "--only", "x"])
+
+
 def test_ctrl_c_among_quick_runs_is_one_line(tmp_path, signals):  # noqa: F811
     block = {**BLOCK, "algorithms": ["trpo"], "seeds": [*range(40)]}
     file = grid(tmp_path, block)
@@ -403,6 +427,25 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(
     done = subprocess.run(command(file, "--out", out), capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("1 of 1 runs are there")
     assert len(History.load(out / "CartPole-v1-trpo-1.npz").evaluation) == 3
+
+
+def test_the_example_of_a_grid_is_one(tmp_path, capsys):
+    """In --help, in the README and in the module's own words."""
+    with pytest.raises(SystemExit):
+        commands.main(["experiment", "--help"])
+    said = capsys.readouterr().out
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for text in (said, readme, experiment.__doc__):
+        [example] = re.findall(r"\[\{.*?\}\]", text, re.DOTALL)
+        (tmp_path / "example.json").write_text(example)
+        runs = read_grid(tmp_path / "example.json")
+        assert [run.name for run in runs] == [
+            f"Hopper-v5-{algorithm}-small-{seed}"
+            for algorithm in ("trpo", "npg")
+            for seed in (20, 21, 22)
+        ]
+    # a list of names reads as one: no ending after the last of them
+    assert "robots_step_size" in said and ".json" not in said
 
 
 def test_what_waits_is_not_what_runs(tmp_path):

@@ -6,9 +6,10 @@ A grid is a JSON file with a list of blocks, each a product of its own:
       "settings": {"delta": 0.05}, "label": "small"}]
 
 `settings` (any of `trpo_lite.settings.Settings`) and `label` (which tells runs apart
-that differ in their settings alone) may be left out. Each run is one command line, one
-seed and one file in the grid's folder, written whole or not at all. A grid that was
-stopped goes on where it stood.
+that differ in their settings alone) may be left out. Each run is one seed, one file in
+the grid's folder, written whole or not at all, and one command line, for clusters that
+take those (`python -m trpo_lite experiment GRID --list`). A grid that was stopped goes
+on where it stood.
 
 All work goes through the interface `concurrent.futures.Executor`: a pool of processes,
 one run in each, or whatever else has that interface, such as Dask's.
@@ -22,7 +23,6 @@ import multiprocessing
 import os
 import queue
 import re
-import shlex
 import signal
 import sys
 import threading
@@ -60,19 +60,6 @@ class Run:
         """The file's name, without its ending."""
         parts = [self.env_id.replace("/", "-").replace(":", "-"), self.algorithm]
         return "-".join([*parts, *([self.label] * bool(self.label)), str(self.seed)])
-
-    @property
-    def command(self):
-        """The command line that does the same by hand."""
-        words = ["python", "-m", "trpo_lite", "train", self.env_id]
-        words += ["--algorithm", self.algorithm, "--seed", str(self.seed)]
-        for name, value in self.settings:
-            option = name.replace("_", "-")
-            if isinstance(value, bool):
-                words.append(f"--{option}" if value else f"--no-{option}")
-            else:
-                words += [f"--{option}", str(value)]
-        return shlex.join(words)
 
 
 # ------------------------------------------------------------------------ reading grids
@@ -481,6 +468,7 @@ def _duration(seconds):
 
 def lines_of(outcomes):
     """Lines of text: each task and algorithm with its seeds' mean returns."""
+    yield "Mean returns of fresh episodes (mode):"
     groups = {}
     for outcome in outcomes:
         run = outcome.run
