@@ -164,7 +164,7 @@ def test_without_mujoco_it_says_what_to_install():
 # ------------------------------------------------------------------------ doing a grid
 
 
-def test_a_file_is_what_its_command_makes(tmp_path):
+def test_a_file_is_what_train_and_evaluate_policy_make(tmp_path):
     run = Run("CartPole-v1", "trpo", 40, tuple(SMALL.items()))
     (tmp_path / "run.npz").write_bytes(perform(run, episodes=3))
     found = History.load(tmp_path / "run.npz")
@@ -424,7 +424,8 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(
     assert [path.name for path in out.iterdir()] == ["CartPole-v1-trpo-1.npz"]
     # the same command goes on; with that run alone it has nothing to do
     file = grid(tmp_path, quick)
-    done = subprocess.run(command(file, "--out", out), capture_output=True, text=True)
+    words = command(file, "--out", out, "--episodes", 3)
+    done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("1 of 1 runs are there")
     assert len(History.load(out / "CartPole-v1-trpo-1.npz").evaluation) == 3
 

@@ -106,7 +106,7 @@ def train(
 
 
 def _settled(env_id, name, algorithm, given):
-    """The run's Settings; TypeError or ValueError if one is wrong, or as below."""
+    """The run's Settings; TypeError or ValueError if one is wrong or no policy fits."""
     known = [f.name for f in dataclasses.fields(Settings)]
     for setting in given:
         if setting not in known:
