@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +17,8 @@ import numpy as np
 import pytest
 
 from tests.test_train import signals  # noqa: F401
-from trpo_lite import experiment
+from trpo_lite import commands, experiment
+from trpo_lite.course.runs import Runs
 from trpo_lite.experiment import (
     GRIDS,
     Run,
@@ -29,6 +32,7 @@ from trpo_lite.experiment import (
 )
 from trpo_lite.files import write
 from trpo_lite.history import History
+from trpo_lite.settings import settled
 from trpo_lite.train import evaluate_policy, train
 
 SMALL = {"steps": 600, "batch": 200, "environments": 4}
@@ -59,10 +63,6 @@ def test_a_grid_is_the_product_of_each_block(tmp_path):
         *("CartPole-v1-pg-40", "CartPole-v1-pg-41"),
         *("Pendulum-v1-trpo-wide-1", "Pendulum-v1-pg-wide-1"),
     ]
-    assert runs[0].command == (
-        "python -m trpo_lite train CartPole-v1 --algorithm trpo --seed 40 "
-        "--batch 200 --environments 4 --steps 600"
-    )
 
 
 def test_every_grid_of_the_package_can_be_read():
@@ -88,20 +88,43 @@ def test_the_robots_grid_is_eight_tasks_and_five_algorithms():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"tasks": ["Nowhere-v1"]}, "env_id 'Nowhere-v1' cannot be made"),
+        ({"tasks": ["Nowhere-v1"]}, "block 0: env_id 'Nowhere-v1' cannot be made"),
+        ({"tasks": ["Blackjack-v1"]}, "block 0: env_id 'Blackjack-v1': no policy for"),
+        ({"tasks": [["CartPole-v1"]]}, "block 0: a task must be a string, got"),
         ({"algorithms": ["sarsa"]}, "block 0: algorithm must be one of trpo"),
-        ({"settings": {"dleta": 1}}, "block 0: settings: .*dleta"),
-        ({"settings": {"delta": -1}}, "delta must be a finite number > 0"),
+        ({"settings": {"dleta": 1}}, "block 0: setting must be one of steps.*'dleta'"),
+        ({"settings": {"delta": -1}}, "block 0: delta must be a finite number > 0"),
+        ({"settings": {"delta": np.nan}}, "block 0: delta must be a finite number > 0"),
+        ({"settings": {"steps": "1"}}, "block 0: steps must be an integer, got '1'"),
+        ({"settings": []}, r"block 0: settings must be \{...\}, got \[\]"),
+        ({"settings": None}, r"block 0: settings must be \{...\}, got None"),
         ({"seeds": [-1]}, "block 0: seed must be an integer >= 0, got -1"),
+        ({"seeds": [1.5]}, "block 0: seed must be an integer, got 1.5"),
         ({"seeds": [1, 1]}, "stand there twice: CartPole-v1-pg-1, CartPole-v1-trpo-1"),
-        ({"seeds": []}, "block 0: seeds must be a list"),
-        ({"label": 3}, "block 0: label must be a string, got 3"),
+        ({"seeds": []}, r"block 0: seeds must be a list of some, got \[\]"),
+        ({"label": 3}, "block 0: label must be of letters .*, got 3"),
+        ({"label": "../../up"}, "block 0: label must be of letters .*, got '../../up'"),
+        ({"label": "a\\b"}, "block 0: label must be of letters"),
+        ({"label": "a\n"}, "block 0: label must be of letters"),
         ({"sedes": [1]}, "block 0: key must be one of tasks, algorithms"),
     ],
 )
 def test_a_wrong_grid_is_refused_before_anything_runs(tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         read_grid(grid(tmp_path, {**BLOCK, **change}))
+
+
+def test_the_block_that_is_wrong_is_named(tmp_path):
+    with pytest.raises(ValueError, match="block 1: gamma must be in"):
+        read_grid(grid(tmp_path, BLOCK, {**BLOCK, "settings": {"gamma": 2}}))
+    with pytest.raises(ValueError, match=r"block 1: a block must be \{...\}, got 5"):
+        read_grid(grid(tmp_path, BLOCK, 5))
+
+
+def test_labels_name_files_of_the_folder_itself(tmp_path):
+    for label in ("gamma .99", "3M", "a-b_c+d", "..", ""):
+        for run in read_grid(grid(tmp_path, {**BLOCK, "label": label})):
+            assert Path(run.name).name == run.name
 
 
 def test_what_is_no_grid(tmp_path):
@@ -111,15 +134,37 @@ def test_what_is_no_grid(tmp_path):
     file.write_text("{")
     with pytest.raises(ValueError, match="is not JSON"):
         read_grid(file)
-    file.write_text('{"tasks": []}')
-    with pytest.raises(ValueError, match="must hold a list of blocks"):
-        read_grid(file)
+    for text in ('{"tasks": []}', "[]", "null"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="must hold a list of blocks"):
+            read_grid(file)
+
+
+def test_without_mujoco_it_says_what_to_install():
+    """For `train` and `experiment` alike, and for robots of our own."""
+    code = """if True:
+    import sys
+    sys.modules["mujoco"] = None
+    from trpo_lite.environments import make_environment
+    recipe = "trpo_lite.course.recipe:wide/HalfCheetah-v5"
+    for name in ("Hopper-v5", "Hopper-v4", recipe):
+        try:
+            make_environment(name, 1)
+        except ValueError as problem:
+            print(problem)
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3, done.stderr
+    assert all('pip install "gymnasium[mujoco]"' in line for line in lines)
 
 
 # ------------------------------------------------------------------------ doing a grid
 
 
-def test_a_file_is_what_its_command_makes(tmp_path):
+def test_a_file_is_what_train_and_evaluate_policy_make(tmp_path):
     run = Run("CartPole-v1", "trpo", 40, tuple(SMALL.items()))
     (tmp_path / "run.npz").write_bytes(perform(run, episodes=3))
     found = History.load(tmp_path / "run.npz")
@@ -138,22 +183,68 @@ def test_a_grid_is_done_once_and_gone_on_with(tmp_path):
     outcomes = run_grid(runs, tmp_path / "out", **options)
     assert [outcome.run for outcome in outcomes] == list(runs)
     assert outcomes[0].file.stat().st_mtime_ns == first
-    assert sorted(finished(runs, tmp_path / "out"), key=runs.index) == list(runs)
-    assert said[0] == f"done    {runs[0].name}; 1 of 1 ended, 0 running, 0 left"
+    assert [*finished(runs, tmp_path / "out", 2)] == list(runs)
+    assert said[0] == f"done    {runs[0].name}; 1 of 1 ended, 0 running, 0 waiting"
     assert said[1] == "1 of 4 runs are there already"
-    assert said[-1].endswith("; 4 of 4 ended, 0 running, 0 left")
+    assert said[-1].endswith("; 4 of 4 ended, 0 running, 0 waiting")
     assert len(said) == 5
     lines = [*lines_of(outcomes)]
-    assert len(lines) == 2 and lines[0].startswith("CartPole-v1 trpo: 2 of 2 runs, ret")
+    assert lines[0] == "Mean returns of fresh episodes (mode):" and len(lines) == 3
+    assert lines[1].startswith("CartPole-v1 trpo: 2 of 2 runs, return ")
     assert not [*(tmp_path / "out").glob("*.part")]
 
 
-def test_another_grids_folder_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"gamma": 0.5}, r"gamma = 0\.995, the grid says 0\.5: choose another folder"),
+        ({"batch": None}, "batch = 200, the grid says 16384"),  # CartPole's preset
+        ({"clip": 0.1}, r"clip = 0\.2, the grid says 0\.1"),  # the default
+    ],
+)
+def test_another_grids_folder_is_refused(tmp_path, change, message):
+    """By all its settings, whether a grid, a preset or `Settings` says them."""
     runs = read_grid(grid(tmp_path, BLOCK))[:1]
     run_grid(runs, tmp_path / "out", THREADS, report=str, episodes=1)
-    other = read_grid(grid(tmp_path, {**BLOCK, "settings": {**SMALL, "gamma": 0.5}}))
-    with pytest.raises(ValueError, match=r"a run with gamma = 0\.995, the grid wants"):
-        run_grid(other, tmp_path / "out", THREADS, report=str)
+    changed = {k: v for k, v in (SMALL | change).items() if v is not None}
+    other = read_grid(grid(tmp_path, {**BLOCK, "settings": changed}))
+    with pytest.raises(ValueError, match=f"{runs[0].name}.npz is a run with {message}"):
+        run_grid(other, tmp_path / "out", THREADS, report=str, episodes=1)
+
+
+def test_a_folder_with_other_episodes_or_another_run_is_refused(tmp_path):
+    run = read_grid(grid(tmp_path, BLOCK))[0]
+    (tmp_path / f"{run.name}.npz").write_bytes(perform(run, episodes=2))
+    assert finished([run], tmp_path, episodes=2)
+    with pytest.raises(ValueError, match="run with episodes = 2, the grid says 3"):
+        finished([run], tmp_path, episodes=3)
+    renamed = dataclasses.replace(run, seed=99)
+    os.rename(tmp_path / f"{run.name}.npz", tmp_path / f"{renamed.name}.npz")
+    with pytest.raises(ValueError, match="run with seed = 40, the grid says 99"):
+        finished([renamed], tmp_path, episodes=2)
+
+
+def test_a_file_older_than_a_setting_has_its_default(tmp_path):
+    run = read_grid(grid(tmp_path, BLOCK))[0]
+    file = tmp_path / f"{run.name}.npz"
+    file.write_bytes(perform(run, episodes=1))
+    history = History.load(file)
+    del history.settings["starts"]
+    history.save(file)
+    assert finished([run], tmp_path, episodes=1) == {run: file}
+    other = dataclasses.replace(run, settings=(*run.settings, ("starts", 2)))
+    with pytest.raises(ValueError, match="run with starts = 1, the grid says 2"):
+        finished([other], tmp_path, episodes=1)
+
+
+def test_the_stored_runs_of_the_robots_have_todays_presets():
+    stored = Runs.stored("robots").of(label="").settings
+    assert len(stored) == len(read_grid("robots"))
+    for found in stored:
+        env_id, algorithm = found["env_id"], found["algorithm"]
+        today = dataclasses.asdict(settled(env_id, algorithm, False, {}))
+        header = {"env_id": env_id, "algorithm": algorithm, "seed": found["seed"]}
+        assert found == header | today
 
 
 MODULE = """
@@ -227,10 +318,10 @@ def test_a_file_that_cannot_be_written_is_told_before_the_first_run(
         run_grid(long, tmp_path / "out", None)
     assert os.listdir(tmp_path / "out") == []
 
-    def full(file, content):  # later, for one run
+    def full(file, *content, **options):  # later, for one run
         if file.name == f"{runs[0].name}.npz":
             raise OSError(28, "No space left on device")
-        write(file, content)
+        write(file, *content, **options)
 
     monkeypatch.setattr(experiment, "write", full)
     outcomes = run_grid(runs, tmp_path / "new", THREADS, report=str, episodes=1)
@@ -259,6 +350,31 @@ def test_a_run_that_was_never_evaluated_is_refused(tmp_path):
 
 def command(*words):
     return [sys.executable, "-m", "trpo_lite", "experiment", *map(str, words)]
+
+
+def test_each_run_is_a_command_line_that_fills_the_grids_folder(tmp_path, capsys):
+    file, out = str(grid(tmp_path, {**BLOCK, "label": "a b"})), str(tmp_path / "out")
+    options = ["--out", out, "--episodes", "2"]
+
+    def said(*words):
+        assert commands.main(["experiment", *map(str, words)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    lines = said(file, *options, "--list")
+    assert len(lines) == 4 and not os.path.exists(out)
+    words = shlex.split(lines[1])
+    name = "CartPole-v1-trpo-a b-41"
+    assert words[:4] == ["python", "-m", "trpo_lite", "experiment"]
+    assert words[4:] == [file, *options, "--only", name]
+    assert said(*words[4:])[0].startswith(f"done    {name}; 1 of 1 ended")
+    assert os.listdir(out) == [f"{name}.npz"]
+    assert said(file, *options)[0] == "1 of 4 runs are there already"
+    assert said("cartpole", "--list")[0] == (
+        "python -m trpo_lite experiment cartpole --out cartpole "
+        "--only CartPole-v1-trpo-30"
+    )
+    with pytest.raises(ValueError, match=r"grid\.json has no run 'x'; --list sh"):
+        commands.main(["experiment", file, *options, "--only", "x"])
 
 
 def test_ctrl_c_among_quick_runs_is_one_line(tmp_path, signals):  # noqa: F811
@@ -308,9 +424,65 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(
     assert [path.name for path in out.iterdir()] == ["CartPole-v1-trpo-1.npz"]
     # the same command goes on; with that run alone it has nothing to do
     file = grid(tmp_path, quick)
-    done = subprocess.run(command(file, "--out", out), capture_output=True, text=True)
+    words = command(file, "--out", out, "--episodes", 3)
+    done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("1 of 1 runs are there")
     assert len(History.load(out / "CartPole-v1-trpo-1.npz").evaluation) == 3
+
+
+def test_the_example_of_a_grid_is_one(tmp_path, capsys):
+    """In --help, in the README and in the module's own words."""
+    with pytest.raises(SystemExit):
+        commands.main(["experiment", "--help"])
+    said = capsys.readouterr().out
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for text in (said, readme, experiment.__doc__):
+        [example] = re.findall(r"\[\{.*?\}\]", text, re.DOTALL)
+        (tmp_path / "example.json").write_text(example)
+        runs = read_grid(tmp_path / "example.json")
+        assert [run.name for run in runs] == [
+            f"Hopper-v5-{algorithm}-small-{seed}"
+            for algorithm in ("trpo", "npg")
+            for seed in (20, 21, 22)
+        ]
+    # a list of names reads as one: no ending after the last of them
+    assert "robots_step_size" in said and ".json" not in said
+
+
+def test_what_waits_is_not_what_runs(tmp_path):
+    """Of four runs two at once; a function says how many when it is asked again."""
+    runs, said = read_grid(grid(tmp_path, BLOCK)), []
+    run_grid(runs, tmp_path / "out", THREADS, 2, said.append, episodes=1)
+    assert "; 1 of 4 ended, 2 running, 1 waiting, about " in said[0]
+    assert said[0].endswith(" s left") and "; 2 of 4 ended, 2 running, 0 w" in said[1]
+    counts, said = iter([0, 1, 3]), []  # at the end nobody answers
+    slow = partial(time.sleep, 0.5)
+    pool = lambda: ThreadPoolExecutor(1, initializer=slow)  # noqa: E731
+    ask, options = (lambda: next(counts)), dict(interval=0.01, episodes=1)
+    run_grid(runs, tmp_path / "new", pool, ask, said.append, **options)
+    assert said[0] == "running; 0 of 4 ended, 1 running, 3 waiting"
+    assert said[1] == said[2] == "running; 0 of 4 ended, 3 running, 1 waiting"
+
+
+@pytest.mark.parametrize("gamma, problem", [(0.995, ""), (0.5, "gamma = 0.5, the gri")])
+def test_two_grids_at_once_leave_each_others_files(tmp_path, gamma, problem):
+    """The second starts, in another process, and ends while the first is about to."""
+    runs, out = read_grid(grid(tmp_path, BLOCK)), tmp_path / "out"
+    other = grid(tmp_path, {**BLOCK, "settings": {**SMALL, "gamma": gamma}})
+
+    def pool():
+        words = command(other, "--out", out, "--workers", 1, "--episodes", 2)
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        written.extend(path.stat().st_mtime_ns for path in sorted(out.iterdir()))
+        return ThreadPoolExecutor(1)
+
+    written = []
+    outcomes = run_grid(runs, out, pool, report=str, episodes=2)
+    assert [path.stat().st_mtime_ns for path in sorted(out.iterdir())] == written
+    assert len(written) == len(runs)
+    for outcome in outcomes:
+        assert outcome.run.name in str(outcome.file or outcome.problem)
+        assert bool(outcome.problem) == bool(problem) and problem in outcome.problem
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads Linux's /proc")
@@ -362,8 +534,10 @@ def test_dask_does_the_same_runs(tmp_path):
     options = dict(host="127.0.0.1", dashboard_address=None, processes=True)
     runs = read_grid(grid(tmp_path, BLOCK))[:3]
     cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options)
-    with cluster, dask_pool(cluster.scheduler_address) as executor:
-        run_grid(runs, tmp_path / "dask", lambda: executor, 2, str, episodes=2)
+    with cluster, dask_pool(cluster.scheduler_address) as (executor, threads):
+        assert threads() == 2
+        pool = lambda: executor  # noqa: E731
+        run_grid(runs, tmp_path / "dask", pool, threads, str, episodes=2)
     run_grid(runs, tmp_path / "here", THREADS, report=str, episodes=2)
     for run in runs:
         one, other = (
@@ -372,6 +546,37 @@ def test_dask_does_the_same_runs(tmp_path):
         )
         np.testing.assert_allclose(one.policy.theta, other.policy.theta, rtol=1e-9)
         assert np.array_equal(one.evaluation, other.evaluation)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_stops_at_once_when_nobody_waits(tmp_path, signals):  # noqa: F811
+    """After Ctrl-C in mid-training, and after a kill in the episodes at the end."""
+    distributed = pytest.importorskip("distributed")
+    options = dict(host="127.0.0.1", dashboard_address=None, processes=True)
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, **options)
+    endless, block = {"steps": 10**9, "until": 1e9}, {**BLOCK, "algorithms": ["trpo"]}
+    with cluster, distributed.Client(cluster.scheduler_address) as client:
+        for settings, episodes, signum, where in (
+            (endless, 1, signal.SIGINT, "trpo_update"),
+            (SMALL, 10**7, signal.SIGKILL, "evaluate_policy"),
+        ):
+            file = grid(tmp_path, {**block, "settings": settings})
+            words = command(file, "--out", tmp_path / "out", "--episodes", episodes)
+            words += ["--scheduler", cluster.scheduler_address]
+            with subprocess.Popen(words, start_new_session=True) as process:
+                try:
+                    wait_for(lambda: where in str(client.call_stack()))  # noqa: B023
+                finally:
+                    os.killpg(process.pid, signum)
+            wait_for(lambda: not client.call_stack())
+    assert [*(tmp_path / "out").iterdir()] == []
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_dask_that_is_missing_or_silent_is_told(monkeypatch):

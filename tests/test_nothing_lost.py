@@ -137,6 +137,26 @@ def test_two_writers_never_meet(tmp_path, monkeypatch):
     assert file.read_bytes() == b"first" and os.listdir(tmp_path) == ["a"]
 
 
+@pytest.mark.parametrize("links", [True, False])  # not every disk has them
+def test_a_new_file_takes_its_name_whole(tmp_path, monkeypatch, links):
+    def link(part, target):
+        assert os.path.getsize(part) == 5
+        raise OSError(38, "Function not implemented")
+
+    def replace(part, target):  # would leave an empty file if it were stopped here
+        raise AssertionError("the name was taken before")
+
+    if links:
+        monkeypatch.setattr(os, "replace", replace)
+    else:
+        monkeypatch.setattr(os, "link", link)
+    write(tmp_path / "a", b"first", overwrite=False)
+    with pytest.raises(FileExistsError):
+        write(tmp_path / "a", b"other", overwrite=False)
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"first"
+
+
 def test_what_is_left_of_a_killed_writer_is_ignored_by_git(tmp_path):
     name = os.path.basename(files._beside(str(tmp_path / ("ü" * 100))))
     assert name.endswith(".part") and len(name.encode()) < 255

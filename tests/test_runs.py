@@ -63,6 +63,19 @@ def test_what_stands_beside_the_curves():
     assert all(x.dtype.kind in "biufU" for x in arrays.values())
 
 
+def test_versions_are_those_that_made_the_runs():
+    """Each once, of all the runs; this machine's if a file is too old to say."""
+    made = {"numpy": "1.0", "gymnasium": "0.1"}
+    old, new = history(), dataclasses.replace(history(), versions=made)
+    newer = dataclasses.replace(history(), versions={**made, "numpy": "0.9"})
+    of = lambda *found: runs.compact([("", x) for x in found])["versions"].tolist()  # noqa: E731
+    assert of(new, new) == ["numpy 1.0", "gymnasium 0.1"]
+    assert of(new, newer) == ["numpy 0.9", "numpy 1.0", "gymnasium 0.1"]
+    here = f"numpy {np.__version__}"
+    assert here in of(old) and "numpy 1.0" not in of(old)
+    assert {here, "numpy 1.0"} <= set(of(old, new))
+
+
 def test_counts_are_of_every_update():
     counted = runs.counts(
         history(

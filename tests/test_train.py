@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -280,11 +281,31 @@ def test_round_trip_under_exactly_the_name_given(tmp_path, env_id):
         assert all(npz[name].dtype != object for name in npz.files)
     again = History.load(file)
     assert again.settings == history.settings and again.stopped == history.stopped
+    assert again.versions == history.versions
     assert set(again.columns) == set(history.columns)
     for name in history.columns:
         np.testing.assert_array_equal(again[name], history[name])
     a = evaluate_policy(env_id, history.policy, 4, seed=5)
     np.testing.assert_array_equal(a, evaluate_policy(env_id, again.policy, 4, seed=5))
+
+
+def test_a_history_says_what_made_it_and_an_old_file_does_not(tmp_path, solved):
+    for name, version in {"numpy": np, "gymnasium": gymnasium}.items():
+        assert solved.versions[name] == version.__version__
+    solved.save(tmp_path / "new.npz")
+    with np.load(tmp_path / "new.npz") as npz:
+        arrays = {name: npz[name] for name in npz.files}
+    header = json.loads(str(arrays["trpo_lite_history"]))
+    del header["versions"]
+    np.savez(
+        tmp_path / "old.npz", **{**arrays, "trpo_lite_history": json.dumps(header)}
+    )
+    old = History.load(tmp_path / "old.npz")
+    assert old.versions == {} and old.settings == solved.settings
+    wrong = json.dumps({**header, "versions": ["numpy"]})
+    np.savez(tmp_path / "wrong.npz", **{**arrays, "trpo_lite_history": wrong})
+    with pytest.raises(ValueError, match="is not a trpo_lite history, or it is broken"):
+        History.load(tmp_path / "wrong.npz")
 
 
 def foreign_files(folder, solved):
@@ -434,7 +455,7 @@ def test_presets_hold_for_any_version_and_every_one_is_valid():
             "minibatches must be at most the batch's 6 rows, got 7",
         ),
         ({"algorithm": "ppo-penalty", "steps": 5}, ValueError, "5 rows, got 8"),
-        ({"env_id": "Blackjack-v1"}, TypeError, "no policy for observations Tuple"),
+        ({"env_id": "Blackjack-v1"}, TypeError, "'Blackjack-v1': no policy for observ"),
     ],
 )
 def test_bad_input_is_refused_before_any_step(monkeypatch, settings, error, message):

@@ -1,4 +1,4 @@
-"""`python -m trpo_lite train ENV` and `python -m trpo_lite evaluate FILE`."""
+"""`python -m trpo_lite`: `train ENV`, `evaluate FILE` and `experiment GRID`."""
 
 import sys
 

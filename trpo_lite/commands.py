@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import secrets
+import shlex
 import sys
 import tempfile
 from functools import partial
@@ -17,7 +18,6 @@ from trpo_lite._terminal import Parser, one_line, say, with_place
 from trpo_lite.experiment import (
     GRIDS,
     dask_pool,
-    finished,
     lines_of,
     local_pool,
     read_grid,
@@ -29,6 +29,16 @@ from trpo_lite.settings import ALGORITHMS, Settings
 from trpo_lite.train import evaluate_policy, train
 
 PROG = "python -m trpo_lite"
+EPISODES = 100
+GRID_HELP = """\
+A grid is a JSON file with a list of blocks, each a product of its own:
+
+  [{"tasks": ["Hopper-v5"], "algorithms": ["trpo", "npg"], "seeds": [20, 21, 22],
+    "settings": {"delta": 0.05}, "label": "small"}]
+
+The settings are train's options, without dashes: cg_iterations, not --cg-iterations.
+The label becomes part of the files' names. Both may be left out.
+"""
 
 
 def parser():
@@ -82,23 +92,38 @@ def parser():
         "experiment",
         help="do a grid of runs: tasks x algorithms x seeds",
         description="Do the runs of a grid that are not done yet. Ctrl-C stops them "
-        "and keeps all that are finished; the same command goes on.",
+        "and keeps all\nthat are finished; the same command goes on.",
+        epilog=GRID_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = ", ".join(sorted(path.stem for path in GRIDS.glob("*.json")))
     command.add_argument(
-        "grid", metavar="GRID", help=f"a JSON file, as {names}.json, or that name"
+        "grid", metavar="GRID", help=f"a JSON file, or one of the package's: {names}"
     )
     command.add_argument("--out", metavar="FOLDER", help="[GRID's name]")
     command.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="runs at once [all cores]"
+        "--workers",
+        type=int,
+        help="runs at once [all cores]; with --scheduler only for what is said of the "
+        "time left [the cluster's threads]",
     )
     command.add_argument(
         "--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the runs"
     )
     command.add_argument(
-        "--episodes", type=int, default=100, help="played at the end of a run [100]"
+        "--episodes",
+        type=int,
+        default=EPISODES,
+        help=f"played at the end of a run [{EPISODES}]",
     )
-    command.add_argument("--list", action="store_true", help="show the runs only")
+    command.add_argument(
+        "--only", metavar="NAME", help="do this run alone, as --list names it"
+    )
+    command.add_argument(
+        "--list",
+        action="store_true",
+        help="do nothing, but show the command line of each run, for a job array",
+    )
     return main
 
 
@@ -189,27 +214,39 @@ def run_evaluate(file, episodes, seed, quiet):
     return 0 if told else 1
 
 
-def run_experiment(grid, out, workers, scheduler, episodes, list):
-    """Do the grid; 0, or 1 if a run failed."""
+def run_experiment(grid, out, workers, scheduler, episodes, only, list):
+    """Do the grid, or `only` one run of it; 0, or 1 if a run failed."""
+    if workers is not None:
+        workers = count("--workers", workers)
+    episodes = count("--episodes", episodes)
     runs = read_grid(grid)
+    folder = out or os.path.splitext(os.path.basename(grid))[0]
+    if only is not None:
+        runs = [run for run in runs if run.name == only]
+        if not runs:
+            raise ValueError(f"{grid} has no run {only!r}; --list shows those it has")
     if list:
         for one in runs:
-            say(one.command)
+            say(command_line(one, grid, folder, episodes))
         return 0
-    workers = count("--workers", workers)
-    episodes = count("--episodes", episodes)
-    folder = out or os.path.splitext(os.path.basename(grid))[0]
-    finished(runs, folder)  # refuse another grid's folder before anything runs
     with contextlib.ExitStack() as stack:
         if scheduler:
-            executor = stack.enter_context(dask_pool(scheduler))
-            pool = lambda: executor  # noqa: E731
+            executor, threads = stack.enter_context(dask_pool(scheduler))
+            pool, workers = (lambda: executor), workers or threads
         else:
+            workers = workers or os.cpu_count()
             pool = partial(local_pool, workers)
         outcomes = run_grid(runs, folder, pool, workers, say, episodes=episodes)
     for line in lines_of(outcomes):
         say(line)
     return 1 if any(outcome.problem for outcome in outcomes) else 0
+
+
+def command_line(run, grid, folder, episodes):
+    """What does this run of a grid alone and puts its file where the grid would."""
+    words = [*PROG.split(), "experiment", grid, "--out", folder]
+    words += ["--episodes", str(episodes)] if episodes != EPISODES else []
+    return shlex.join([*words, "--only", run.name])
 
 
 def main(arguments=None):

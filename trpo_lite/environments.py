@@ -12,7 +12,8 @@ def make_environment(env_id, environments, max_episode_steps=None):
     `simulator.Robots`, which gives the same numbers sooner. An id `module:id` imports
     the module first, which registers it. `max_episode_steps` is a limit for
     environments that have none. ValueError if there is no such environment, if it
-    cannot be made here, or if the function hands out the same one twice.
+    cannot be made here, or if the function hands out the same one twice; TypeError if
+    no policy can act in it.
     """
     if callable(env_id):
         return _from_function(env_id, environments, max_episode_steps)
@@ -25,8 +26,13 @@ def make_environment(env_id, environments, max_episode_steps=None):
         env = _from_id(env_id, environments, max_episode_steps)
     except (Exception, SystemExit) as problem:  # of a module or a constructor
         reason = " ".join(f"{type(problem).__name__}: {problem}".split())
+        if isinstance(problem, ModuleNotFoundError) and problem.name == "mujoco":
+            reason += '; get MuJoCo by: python -m pip install "gymnasium[mujoco]"'
         raise ValueError(f"env_id {env_id!r} cannot be made: {reason}") from problem
-    return vectorize(env)
+    try:
+        return vectorize(env)
+    except (TypeError, ValueError) as problem:
+        raise type(problem)(f"env_id {env_id!r}: {problem}") from None
 
 
 def _from_function(make, environments, max_episode_steps):

@@ -6,21 +6,25 @@ A grid is a JSON file with a list of blocks, each a product of its own:
       "settings": {"delta": 0.05}, "label": "small"}]
 
 `settings` (any of `trpo_lite.settings.Settings`) and `label` (which tells runs apart
-that differ in their settings alone) may be left out. Each run is one command line, one
-seed and one file in the grid's folder, written whole or not at all. A grid that was
-stopped goes on where it stood.
+that differ in their settings alone) may be left out. Each run is one seed, one file in
+the grid's folder, written whole or not at all, and one command line, for clusters that
+take those (`python -m trpo_lite experiment GRID --list`). A grid that was stopped goes
+on where it stood.
 
 All work goes through the interface `concurrent.futures.Executor`: a pool of processes,
 one run in each, or whatever else has that interface, such as Dask's.
 """
 
 import contextlib
+import dataclasses
+import functools
 import json
 import multiprocessing
 import os
 import queue
-import shlex
+import re
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
@@ -30,14 +34,15 @@ from pathlib import Path
 import numpy as np
 
 from trpo_lite import _check
-from trpo_lite.environments import make_environment
 from trpo_lite.files import check_writable, write
 from trpo_lite.history import History
-from trpo_lite.settings import ALGORITHMS, Settings
-from trpo_lite.train import evaluate_policy, train
+from trpo_lite.settings import ALGORITHMS, Settings, settled
+from trpo_lite.train import acts_discretely, evaluate_policy, train
 
 GRIDS = Path(__file__).parent / "grids"
 BLOCK = ("tasks", "algorithms", "seeds", "settings", "label")
+LABEL = "[A-Za-z0-9 ._+-]*"  # part of a file's name, on every system
+DEFAULTS = dataclasses.asdict(Settings())
 
 
 @dataclass(frozen=True)
@@ -55,19 +60,6 @@ class Run:
         """The file's name, without its ending."""
         parts = [self.env_id.replace("/", "-").replace(":", "-"), self.algorithm]
         return "-".join([*parts, *([self.label] * bool(self.label)), str(self.seed)])
-
-    @property
-    def command(self):
-        """The command line that does the same by hand."""
-        words = ["python", "-m", "trpo_lite", "train", self.env_id]
-        words += ["--algorithm", self.algorithm, "--seed", str(self.seed)]
-        for name, value in self.settings:
-            option = name.replace("_", "-")
-            if isinstance(value, bool):
-                words.append(f"--{option}" if value else f"--no-{option}")
-            else:
-                words += [f"--{option}", str(value)]
-        return shlex.join(words)
 
 
 # ------------------------------------------------------------------------ reading grids
@@ -91,11 +83,14 @@ def read_grid(file_or_name):
         blocks = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
         raise ValueError(f"{path} is not JSON: {problem}") from None
-    if not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
+    if not (isinstance(blocks, list) and blocks):
         raise ValueError(f"{path} must hold a list of blocks {{...}}, found {blocks!r}")
-    runs = [run for i, block in enumerate(blocks) for run in _runs(block, i)]
-    for env_id in dict.fromkeys(run.env_id for run in runs):
-        make_environment(env_id, 1).close()
+    runs = []
+    for i, block in enumerate(blocks):
+        try:
+            runs += _runs(block)
+        except (TypeError, ValueError) as problem:
+            raise ValueError(f"block {i}: {problem}") from None
     names = [run.name for run in runs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -103,30 +98,45 @@ def read_grid(file_or_name):
     return tuple(runs)
 
 
-def _runs(block, i):
-    """The runs of block number `i`."""
+def _runs(block):
+    """The runs of a block; TypeError or ValueError that says what is wrong with it."""
+    if not isinstance(block, dict):
+        raise ValueError(f"a block must be {{...}}, got {block!r}")
     for key in block:
-        _check.one_of(f"block {i}: key", key, BLOCK)
+        _check.one_of("key", key, BLOCK)
     for key in BLOCK[:3]:
         if not isinstance(block.get(key), list) or not block[key]:
-            raise ValueError(f"block {i}: {key} must be a list, got {block.get(key)!r}")
-    settings = block.get("settings", {})
-    try:
-        Settings(**settings)
-    except TypeError as problem:
-        raise ValueError(f"block {i}: settings: {problem}") from None
+            raise ValueError(f"{key} must be a list of some, got {block.get(key)!r}")
+    settings, label = block.get("settings", {}), block.get("label", "")
+    if not isinstance(settings, dict):
+        raise ValueError(f"settings must be {{...}}, got {settings!r}")
+    for name in settings:
+        _check.one_of("setting", name, tuple(DEFAULTS))
+    Settings(**settings)
+    if not isinstance(label, str) or not re.fullmatch(LABEL, label):
+        raise ValueError(
+            "label must be of letters A to Z and a to z, digits, spaces and . _ + -, "
+            f"got {label!r}"
+        )
     for algorithm in block["algorithms"]:
-        _check.one_of(f"block {i}: algorithm", algorithm, ALGORITHMS)
-    label = block.get("label", "")
-    if not isinstance(label, str):
-        raise ValueError(f"block {i}: label must be a string, got {label!r}")
+        _check.one_of("algorithm", algorithm, ALGORITHMS)
     for seed in block["seeds"]:
-        _check.count(f"block {i}: seed", seed, least=0)
+        _check.count("seed", seed, least=0)
     for env_id in block["tasks"]:
-        for algorithm in block["algorithms"]:
-            for seed in block["seeds"]:
-                pairs = tuple(sorted(settings.items()))
-                yield Run(env_id, algorithm, seed, pairs, label)
+        if not isinstance(env_id, str):
+            raise ValueError(f"a task must be a string, got {env_id!r}")
+        _acts_discretely(env_id)
+    pairs = tuple(sorted(settings.items()))
+    return [
+        Run(env_id, algorithm, seed, pairs, label)
+        for env_id in block["tasks"]
+        for algorithm in block["algorithms"]
+        for seed in block["seeds"]
+    ]
+
+
+#: each task is made once, however many runs it has
+_acts_discretely = functools.cache(acts_discretely)
 
 
 # ------------------------------------------------------------------------- doing a run
@@ -139,12 +149,42 @@ def perform(run, episodes=100):
     another process or machine.
     """
     history = train(
-        run.env_id, run.algorithm, seed=run.seed, progress=False, **dict(run.settings)
+        run.env_id,
+        run.algorithm,
+        seed=run.seed,
+        progress=False,
+        callback=lambda row, policy: _stop_if_given_up(),
+        **dict(run.settings),
     )
     if history.stopped == "interrupted":
         raise RuntimeError("interrupted")
-    returns = evaluate_policy(run.env_id, history.policy, episodes, seed=run.seed)
+
+    def act(observations, rng):
+        _stop_if_given_up()
+        return history.policy.mode(observations)
+
+    returns = evaluate_policy(
+        run.env_id, history.policy, episodes, seed=run.seed, act=act
+    )
     return history.with_evaluation(returns).content()
+
+
+def _stop_if_given_up():
+    """RuntimeError on a Dask worker if whoever wanted this run has left.
+
+    Dask forgets such a run, but cannot end the thread that is at it.
+    """
+    if "distributed" not in sys.modules:
+        return
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+    except ValueError:  # not on a worker
+        return
+    task = worker.state.tasks.get(worker.get_current_task())
+    if task is None or task.state == "cancelled":
+        raise RuntimeError("given up")
 
 
 def _told(run, episodes):
@@ -200,7 +240,10 @@ def _end_with_parent():
 
 @contextlib.contextmanager
 def dask_pool(address):
-    """The executor of the Dask cluster whose scheduler is at `address`."""
+    """(executor, its threads) of the Dask cluster whose scheduler is at `address`.
+
+    The threads are a function () -> count, since such a cluster may grow and shrink.
+    """
     try:
         from distributed import Client
     except ImportError:
@@ -212,33 +255,48 @@ def dask_pool(address):
     except OSError as problem:
         raise ValueError(f"no Dask scheduler answers at {address}: {problem}") from None
     with client:
-        yield client.get_executor(pure=False)
+        threads = lambda: sum(client.nthreads().values())  # noqa: E731
+        yield client.get_executor(pure=False), threads
 
 
-def finished(runs, folder):
+def finished(runs, folder, episodes=100):
     """{run: file} of those that stand in `folder`.
 
-    ValueError if a file there is a run with other settings, or one of `train` alone.
+    ValueError if a file there is another run: in any setting, also of those that come
+    from a preset, or in its episodes, which `train` alone does not play.
     """
-    found = {}
-    for run in runs:
-        file = _file(run, folder)
-        if file.exists():
-            history = History.load(file)
-            if history.evaluation is None:
-                raise ValueError(
-                    f"{file} is a run without the episodes that a grid plays at its "
-                    "end: choose another folder"
-                )
-            for name, value in run.settings:
-                stored = history.settings.get(name)
-                if stored != value:
-                    raise ValueError(
-                        f"{file} is a run with {name} = {stored!r}, the grid "
-                        f"wants {value!r}: choose another folder or another label"
-                    )
-            found[run] = file
+    files = {run: _file(run, folder) for run in runs}
+    found = {run: file for run, file in files.items() if file.exists()}
+    for run, file in found.items():
+        _refuse_another(run, file, episodes)
     return found
+
+
+def _refuse_another(run, file, episodes):
+    """ValueError unless `file` is what `perform(run, episodes)` makes."""
+    history = History.load(file)
+    if history.evaluation is None:
+        raise ValueError(
+            f"{file} is a run without the episodes that a grid plays at its "
+            "end: choose another folder"
+        )
+    # what a file is too old to have was then as it is by default
+    stored = DEFAULTS | history.settings | {"episodes": len(history.evaluation)}
+    wanted = all_settings(run) | {"episodes": episodes}
+    for name in wanted | stored:
+        if stored.get(name) != wanted.get(name):
+            raise ValueError(
+                f"{file} is a run with {name} = {stored.get(name)!r}, the grid says "
+                f"{wanted.get(name)!r}: choose another folder or another label"
+            )
+
+
+def all_settings(run):
+    """The dict of settings that `train` stores with a run, its preset's among them."""
+    discrete = _acts_discretely(run.env_id)
+    s = settled(run.env_id, run.algorithm, discrete, dict(run.settings))
+    header = {"env_id": run.env_id, "algorithm": run.algorithm, "seed": run.seed}
+    return header | dataclasses.asdict(s)
 
 
 def _file(run, folder):
@@ -254,12 +312,14 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
         first run if one of the files can't be written
     pool : function without arguments -> an executor; called again if the executor
         breaks, as a pool of processes does when one of them is killed
-    workers : how many runs the executor does at once, for the estimate of the time left
+    workers : how many runs the executor does at once, for the reports: a number, or a
+        function without arguments that is asked for it now and then
     report : called with one line of text after each run, and every `interval` seconds
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    outcomes = {run: Outcome(run, file) for run, file in finished(runs, folder).items()}
+    there = finished(runs, folder, episodes)
+    outcomes = {run: Outcome(run, file) for run, file in there.items()}
     progress = _Progress(len(runs), len(outcomes), workers, report)
     left = [run for run in runs if run not in outcomes]
     for run in left:
@@ -271,7 +331,7 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
             outcomes[outcome.run] = outcome
         missing = [run for run in batch if run not in outcomes]
         if left:
-            started = missing[: max(workers, 1) + 1]
+            started = missing[: progress.workers + 1]
             suspects += started
             left = missing[len(started) :]
         else:
@@ -299,7 +359,7 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
             try:
                 future = ended.get(timeout=interval)
             except queue.Empty:
-                progress.tell()
+                progress.still_running()
                 continue
             pending -= 1
             run = futures[future]
@@ -307,7 +367,7 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
             try:
                 content, problem = future.result()
                 if content:
-                    write(file, content)
+                    _keep(content, run, folder, episodes)
             except BrokenExecutor:
                 return
             except Exception as raised:  # of a cluster, or of the disk
@@ -323,6 +383,14 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
         executor.shutdown(wait=False)
         raise
     executor.shutdown()
+
+
+def _keep(content, run, folder, episodes):
+    """Write the run's file, unless another grid has; ValueError if that is another."""
+    try:
+        write(_file(run, folder), content, overwrite=False)
+    except FileExistsError:
+        finished([run], folder, episodes)
 
 
 @contextlib.contextmanager
@@ -355,10 +423,17 @@ class _Progress:
     """Counts, and says in a line how far the grid is."""
 
     def __init__(self, total, there, workers, report):
-        self.total, self.there, self.workers = total, there, workers
-        self.report, self.start, self.ended, self.problems = report, time.time(), 0, 0
+        self.total, self.there, self.report = total, there, report
+        self.ask = workers if callable(workers) else lambda: workers
+        self.workers, self.start = max(self.ask(), 1), time.time()
+        self.ended, self.problems = 0, 0
         if there:
             report(f"{there} of {total} runs are there already")
+
+    def still_running(self):
+        with contextlib.suppress(Exception):  # of a cluster that doesn't answer
+            self.workers = max(self.ask(), 1)
+        self.tell("running")
 
     def done(self, run, file):
         self.ended += 1
@@ -370,14 +445,15 @@ class _Progress:
         self.tell(f"FAILED  {run.name}: {problem}")
         return Outcome(run, None, problem)
 
-    def tell(self, what="running"):
+    def tell(self, what):
         left = self.total - self.there - self.ended
+        running = min(left, self.workers)
         line = f"{what}; {self.there + self.ended} of {self.total} ended"
         line += f", {self.problems} failed" if self.problems else ""
-        line += f", {min(left, self.workers)} running, {left} left"
+        line += f", {running} running, {left - running} waiting"
         if self.ended and left:
             seconds = (time.time() - self.start) / self.ended * left
-            line += f", about {_duration(seconds)}"
+            line += f", about {_duration(seconds)} left"
         self.report(line)
 
 
@@ -392,6 +468,7 @@ def _duration(seconds):
 
 def lines_of(outcomes):
     """Lines of text: each task and algorithm with its seeds' mean returns."""
+    yield "Mean returns of fresh episodes (mode):"
     groups = {}
     for outcome in outcomes:
         run = outcome.run

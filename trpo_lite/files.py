@@ -106,12 +106,26 @@ def write(file, content, overwrite=True):
             os.fsync(handle.fileno())  # some disks say only now that they are full
         if os.path.exists(target):
             os.chmod(part, stat.S_IMODE(os.stat(target).st_mode))
-        if not overwrite:
-            open(target, "xb").close()  # takes the name, if nobody has it yet
-        os.replace(part, target)
+        if overwrite or not _linked(part, target):
+            os.replace(part, target)
     finally:
         if os.path.exists(part):
             os.remove(part)
+
+
+def _linked(part, target):
+    """Give `part` the name `target`, at once and whole; FileExistsError if it is taken.
+
+    False where a disk has no links: then an empty file has taken the name.
+    """
+    try:
+        os.link(part, target)
+        return True
+    except FileExistsError:
+        raise
+    except OSError:
+        open(target, "xb").close()
+        return False
 
 
 def check_writable(file):

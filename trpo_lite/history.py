@@ -2,7 +2,8 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +14,17 @@ from trpo_lite.files import (
     policy_to_arrays,
     write,
 )
+
+#: what makes a run's numbers
+PACKAGES = ("numpy", "gymnasium", "mujoco")
+
+
+def versions():
+    """{package: version} of those of `PACKAGES` that this process has imported."""
+    found = {
+        name: getattr(sys.modules.get(name), "__version__", "") for name in PACKAGES
+    }
+    return {name: str(version) for name, version in found.items() if version}
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,7 @@ class History:
     columns: dict
     stopped: str
     evaluation: np.ndarray | None = None  #: [E] returns of fresh episodes, by the mode
+    versions: dict = field(default_factory=dict)  #: {package: version}; {} if unknown
 
     def __getitem__(self, name):
         if name not in self.columns:
@@ -47,7 +60,11 @@ class History:
 
     def content(self):
         """The bytes of its file."""
-        header = {"settings": self.settings, "stopped": self.stopped}
+        header = {
+            "settings": self.settings,
+            "stopped": self.stopped,
+            "versions": self.versions,
+        }
         arrays = {"trpo_lite_history": np.array(json.dumps(header))}
         for name, array in policy_to_arrays(self.policy).items():
             arrays[f"policy/{name}"] = array
@@ -78,7 +95,10 @@ class History:
             if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
                 raise ValueError(f"its columns have shapes {sorted(shapes)}")
             policy = policy_from_arrays(parts["policy"])
-            return cls(settings, policy, parts["column"], str(stopped), evaluation)
+            made_by = {k: str(v) for k, v in header.get("versions", {}).items()}
+            return cls(
+                settings, policy, parts["column"], str(stopped), evaluation, made_by
+            )
         except OSError:  # there is no such file, or it cannot be read
             raise
         except Exception as problem:

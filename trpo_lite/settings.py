@@ -245,3 +245,8 @@ def preset(env_id, algorithm="trpo", discrete=False):
         chosen |= {k: v for k, v in layer.items() if k not in ALGORITHMS}
         chosen |= layer.get(algorithm, {})
     return chosen
+
+
+def settled(env_id, algorithm, discrete, given):
+    """The Settings of a run: what is `given`, a dict, then the preset of `env_id`."""
+    return Settings(**{**preset(env_id, algorithm, discrete), **given})

@@ -19,11 +19,11 @@ from trpo_lite.advantage import (
 from trpo_lite.diagnostics import Diagnostics
 from trpo_lite.environments import make_environment
 from trpo_lite.features import Features, fourier_features, linear_features
-from trpo_lite.history import History
+from trpo_lite.history import History, versions
 from trpo_lite.policies import LinearGaussian
 from trpo_lite.ppo import ppo_clip_update, ppo_penalty_update
 from trpo_lite.rollout import collect, refuse_shared
-from trpo_lite.settings import ALGORITHMS, Settings, preset
+from trpo_lite.settings import ALGORITHMS, Settings, settled
 from trpo_lite.spaces import check_spaces, make_policy, n_states, policy_kind, sizes
 from trpo_lite.trpo import npg_update, policy_gradient_update, trpo_update
 
@@ -97,6 +97,7 @@ def train(
                 key: np.array([row[key] for row in log]) for key in (log or [{}])[0]
             },
             stopped=stopped,
+            versions=versions(),
         )
     if problem is not None:
         problem.history = history
@@ -105,19 +106,21 @@ def train(
 
 
 def _settled(env_id, name, algorithm, given):
-    """The run's Settings: what was `given`, then the preset of `name`.
-
-    TypeError or ValueError if one is wrong, or no policy can act in `env_id`.
-    """
+    """The run's Settings; TypeError or ValueError if one is wrong or no policy fits."""
     known = [f.name for f in dataclasses.fields(Settings)]
     for setting in given:
         if setting not in known:
             raise TypeError(f"no setting {setting!r}; there are {', '.join(known)}")
     Settings(**given)  # refuse wrong values before anything is made
+    return settled(name, algorithm, acts_discretely(env_id), given)
+
+
+def acts_discretely(env_id):
+    """Are the actions in `env_id` discrete? TypeError if no policy can act there."""
     probe = make_environment(env_id, 1)
     discrete = policy_kind(probe) is not LinearGaussian
     _close(probe)
-    return Settings(**{**preset(name, algorithm, discrete), **given})
+    return discrete
 
 
 def _starts(env_id, algorithm, s, rng):

@@ -4,6 +4,8 @@
 counted over all updates, the evaluations, and each run's settings. `Runs` reads them.
 """
 
+import contextlib
+import functools
 import json
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -11,11 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from trpo_lite.course.data import load
+from trpo_lite.history import PACKAGES
 
 POINTS = 60  # of a thinned curve
 CURVES = ("return_mean", "kl", "backtracks", "entropy", "explained_variance",
           "max_ratio", "clip_fraction")  # fmt: skip
-PACKAGES = ("numpy", "gymnasium", "mujoco")
 
 
 def compact(runs, points=POINTS):
@@ -29,11 +31,13 @@ def compact(runs, points=POINTS):
     steps : [R, P] environment steps done by the end of a bin of updates
     each of `CURVES` and of `in_units` : [R, P] mean over a bin, NaN where there is none
     each of `counts` : [R], over all updates
-    versions : of the packages that made the numbers, "name version"
+    versions : of the packages that made the numbers, "name version"; those of this
+        machine for a history that doesn't say its own
     """
-    rows = []
+    rows, made_by = [], []
     for label, history in runs:
         settings = history.settings
+        made_by.append(history.versions or _installed())
         row = {
             "env_id": settings["env_id"],
             "algorithm": settings["algorithm"],
@@ -52,7 +56,7 @@ def compact(runs, points=POINTS):
             row[name] = np.float32([_mean(column[b]) for b in bins] + blank)
         rows.append(row)
     arrays = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return arrays | {"versions": np.array(_versions())}
+    return arrays | {"versions": np.array(_distinct(made_by))}
 
 
 def _mean(x):
@@ -139,13 +143,22 @@ def counts(history):
     }
 
 
-def _versions():
-    found = []
+def _distinct(made_by):
+    """Each "name version" once, of dicts {name: version}."""
+    return [
+        f"{name} {number}"
+        for name in PACKAGES
+        for number in sorted({of[name] for of in made_by if name in of})
+    ]
+
+
+@functools.cache
+def _installed():
+    """{name: version} of those of `PACKAGES` that are installed here."""
+    found = {}
     for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
     return found
 
 
