@@ -18,6 +18,7 @@ import inspect
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -44,7 +45,7 @@ from trpo_lite.course.data import FOLDER
 from trpo_lite.course.runs import Runs, compact
 from trpo_lite.environments import make_environment
 from trpo_lite.experiment import local_pool, read_grid, run_grid
-from trpo_lite.files import policy_to_arrays, save_arrays
+from trpo_lite.files import load_arrays, policy_to_arrays, save_arrays
 from trpo_lite.history import History
 from trpo_lite.policies import LinearGaussian, LinearSoftmax
 from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
@@ -359,23 +360,30 @@ def played(file, episodes):
     """A run evaluated by its average action, and (mode's, samples') mean returns.
 
     Samples are played of TRPO's runs alone; the others' mean is NaN. The returns are
-    kept beside the run's file, and not played again.
+    kept beside the run's file, and not played again as long as that is the same.
     """
     history, kept = History.load(file), file.parent / "played" / file.name
-    if not kept.exists():
+    of = f"{episodes} episodes of {sha256(file.read_bytes()).hexdigest()}"
+    ways = load_arrays(kept) if kept.exists() else {}
+    if str(ways.get("of")) != of:
+        ways = {"of": np.array(of), **play(history, episodes)}
         kept.parent.mkdir(exist_ok=True)
-        s, ways = history.settings, {"average": by_average(history)}
-        if s["algorithm"] == "trpo":
-            ways["samples"] = history.policy.sample
-        found = {"samples": np.array([np.nan])}
-        for name, act in ways.items():
-            found[name] = evaluate_policy(
-                s["env_id"], history.policy, episodes, s["seed"], act=act
-            )
-        save_arrays(kept, found)
-    with np.load(kept) as ways:
-        means = history.evaluation.mean(), ways["samples"].mean()
-        return history.with_evaluation(ways["average"]), means
+        save_arrays(kept, ways)
+    means = history.evaluation.mean(), ways["samples"].mean()
+    return history.with_evaluation(ways["average"]), means
+
+
+def play(history, episodes):
+    """Returns [episodes] by the average action, and of TRPO's runs by samples."""
+    s, ways = history.settings, {"average": by_average(history)}
+    found = {"samples": np.array([np.nan])}
+    if s["algorithm"] == "trpo":
+        ways["samples"] = history.policy.sample
+    for name, act in ways.items():
+        found[name] = evaluate_policy(
+            s["env_id"], history.policy, episodes, s["seed"], act=act
+        )
+    return found
 
 
 def by_average(history):

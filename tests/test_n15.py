@@ -21,7 +21,7 @@ from trpo_lite.course import robots
 from trpo_lite.course.data import FOLDER, load
 from trpo_lite.course.runs import Runs
 from trpo_lite.environments import make_environment
-from trpo_lite.files import policy_from_arrays
+from trpo_lite.files import load_arrays, policy_from_arrays, save_arrays
 from trpo_lite.settings import Settings, preset
 from trpo_lite.trpo import npg_update, policy_gradient_update
 
@@ -300,6 +300,36 @@ def test_a_grid_is_done_and_made_small(tmp_path):
     assert arrays.keys() == {x for x in load("robots") if "/" not in x}
     assert arrays["algorithm"].tolist() == ["npg", "trpo"]
     assert Runs(arrays).of("CartPole-v1", "trpo", "x")["updates"].tolist() == [2]
+
+
+def test_a_run_is_played_again_once_it_is_another(tmp_path, monkeypatch):
+    def run(seed):
+        few = dict(steps=400, batch=200, environments=2, progress=False)
+        history = histories.train("CartPole-v1", "npg", seed=seed, **few)
+        returns = histories.evaluate_policy("CartPole-v1", history.policy, 2, seed)
+        return history.with_evaluation(returns)
+
+    calls, play = [], histories.play
+    count = lambda *x: calls.append(x) or play(*x)  # noqa: E731
+    monkeypatch.setattr(histories, "play", count)
+    file = tmp_path / "run.npz"
+    one, other = run(0), run(1)
+    one.save(file)
+    first, _ = histories.played(file, 2)
+    again, (by_mode, by_samples) = histories.played(file, 2)
+    assert len(calls) == 1 and np.array_equal(first.evaluation, again.evaluation)
+    assert by_mode == one.evaluation.mean() and np.isnan(by_samples)
+    other.save(file)
+    found, _ = histories.played(file, 2)
+    assert len(calls) == 2 and np.array_equal(found.evaluation, other.evaluation)
+    assert len(histories.played(file, 3)[0].evaluation) == 3 and len(calls) == 3
+    # what older versions kept does not say of which run it is
+    kept = tmp_path / "played" / "run.npz"
+    arrays = load_arrays(kept)
+    arrays.pop("of")
+    save_arrays(kept, arrays)
+    histories.played(file, 3)
+    assert len(calls) == 4
 
 
 @pytest.mark.filterwarnings("ignore:.*is out of date")
