@@ -18,9 +18,11 @@ import inspect
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 
 import trpo_lite.train as training
@@ -45,13 +47,14 @@ from trpo_lite.course.data import FOLDER
 from trpo_lite.course.runs import Runs, compact
 from trpo_lite.environments import make_environment
 from trpo_lite.experiment import local_pool, read_grid, run_grid
-from trpo_lite.files import policy_to_arrays, save_arrays
+from trpo_lite.files import load_arrays, policy_to_arrays, save_arrays
 from trpo_lite.history import History
 from trpo_lite.policies import LinearGaussian, LinearSoftmax
 from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
 from trpo_lite.rollout import Samples, collect
 from trpo_lite.settings import Settings, preset
-from trpo_lite.spaces import make_policy
+from trpo_lite.simulator import silence
+from trpo_lite.spaces import make_policy, to_environment
 from trpo_lite.train import evaluate_policy, train
 from trpo_lite.trpo import npg_update, trpo_update
 
@@ -367,23 +370,30 @@ def played(file, episodes):
     """A run evaluated by its average action, and (mode's, samples') mean returns.
 
     Samples are played of TRPO's runs alone; the others' mean is NaN. The returns are
-    kept beside the run's file, and not played again.
+    kept beside the run's file, and not played again as long as that is the same.
     """
     history, kept = History.load(file), file.parent / "played" / file.name
-    if not kept.exists():
+    of = f"{episodes} episodes of {sha256(file.read_bytes()).hexdigest()}"
+    ways = load_arrays(kept) if kept.exists() else {}
+    if str(ways.get("of")) != of:
+        ways = {"of": np.array(of), **play(history, episodes)}
         kept.parent.mkdir(exist_ok=True)
-        s, ways = history.settings, {"average": by_average(history)}
-        if s["algorithm"] == "trpo":
-            ways["samples"] = history.policy.sample
-        found = {"samples": np.array([np.nan])}
-        for name, act in ways.items():
-            found[name] = evaluate_policy(
-                s["env_id"], history.policy, episodes, s["seed"], act=act
-            )
-        save_arrays(kept, found)
-    with np.load(kept) as ways:
-        means = history.evaluation.mean(), ways["samples"].mean()
-        return history.with_evaluation(ways["average"]), means
+        save_arrays(kept, ways)
+    means = history.evaluation.mean(), ways["samples"].mean()
+    return history.with_evaluation(ways["average"]), means
+
+
+def play(history, episodes):
+    """Returns [episodes] by the average action, and of TRPO's runs by samples."""
+    s, ways = history.settings, {"average": by_average(history)}
+    found = {"samples": np.array([np.nan])}
+    if s["algorithm"] == "trpo":
+        ways["samples"] = history.policy.sample
+    for name, act in ways.items():
+        found[name] = evaluate_policy(
+            s["env_id"], history.policy, episodes, s["seed"], act=act
+        )
+    return found
 
 
 def by_average(history):
@@ -401,18 +411,63 @@ def box_of(env_id):
 
 
 def swimmer_paths(runs, seconds=40.0, every=4):
-    """Where TRPO's swimmers went: path/LABEL/SEED [T, 2], metres, each .16 s."""
-    box = box_of("Swimmer-v5")
-    return {
-        f"path/{label}/{history.settings['seed']}": np.float32(
-            film.record(
-                "Swimmer-v5", n15.on_average(history.policy, box), seconds
-            ).camera[::every]
-        )
-        for label, history in runs
-        if history.settings["env_id"] == "Swimmer-v5"
-        and history.settings["algorithm"] == "trpo"
-    }
+    """How TRPO's swimmers move: path/LABEL/SEED, and under it /above and /held.
+
+    path/LABEL/SEED : [T, 5] poses each .16 s by the average action, as in `swim`, in
+        whole mm and mrad
+    above : [2] share of sampled actions above 0 in the second half, by motor
+    held : [2, 2] metres that the centre of mass gets forward if motor i is held at -1,
+        at 1; the other acts on average
+    """
+    found, box = {}, box_of("Swimmer-v5")
+    for label, history in runs:
+        s, policy = history.settings, history.policy
+        if (s["env_id"], s["algorithm"]) != ("Swimmer-v5", "trpo"):
+            continue
+        key, act = f"path/{label}/{s['seed']}", n15.on_average(policy, box)
+        poses, _ = swim(act, seconds)
+        found[key] = np.int32(np.round(1000 * poses[::every]))
+        rng = np.random.default_rng(0)
+        _, actions = swim(lambda seen: policy.sample(seen, rng), seconds)  # noqa: B023
+        found[f"{key}/above"] = np.float32(np.mean(actions[len(actions) // 2 :] > 0, 0))
+        held = [
+            [
+                n15.forward(swim(holding(act, motor, force), seconds)[0])[1]
+                for force in (-1, 1)
+            ]
+            for motor in (0, 1)
+        ]
+        found[f"{key}/held"] = np.float32(held)
+    return found
+
+
+def holding(act, motor, force):
+    """`act` with one motor's action always `force`."""
+
+    def forced(seen):
+        actions = act(seen).copy()
+        actions[:, motor] = force
+        return actions
+
+    return forced
+
+
+def swim(act, seconds, seed=0):
+    """(poses [T + 1, 5], actions [T, 2]) of the first `seconds` of Swimmer's episode.
+
+    A pose is MuJoCo's `qpos`: two metres, three radians. Actions are those of `act`,
+    before they are clipped.
+    """
+    with silence():
+        env = gymnasium.make("Swimmer-v5", disable_env_checker=True).unwrapped
+    accepted, (seen, _) = to_environment(env), env.reset(seed=seed)
+    poses, actions = [env.data.qpos.copy()], []
+    for _ in range(round(seconds / env.dt)):
+        actions.append(act(seen[None])[0])
+        seen, *_ = env.step(accepted(actions[-1]))
+        poses.append(env.data.qpos.copy())
+    env.close()
+    return np.array(poses), np.array(actions)
 
 
 def robots(folder):

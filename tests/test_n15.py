@@ -21,7 +21,7 @@ from trpo_lite.course import robots
 from trpo_lite.course.data import FOLDER, load
 from trpo_lite.course.runs import Runs
 from trpo_lite.environments import make_environment
-from trpo_lite.files import policy_from_arrays
+from trpo_lite.files import load_arrays, policy_from_arrays, save_arrays
 from trpo_lite.settings import Settings, preset
 from trpo_lite.trpo import npg_update, policy_gradient_update
 
@@ -302,19 +302,86 @@ def test_a_grid_is_done_and_made_small(tmp_path):
     assert Runs(arrays).of("CartPole-v1", "trpo", "x")["updates"].tolist() == [2]
 
 
+def test_a_run_is_played_again_once_it_is_another(tmp_path, monkeypatch):
+    def run(seed):
+        few = dict(steps=400, batch=200, environments=2, progress=False)
+        history = histories.train("CartPole-v1", "npg", seed=seed, **few)
+        returns = histories.evaluate_policy("CartPole-v1", history.policy, 2, seed)
+        return history.with_evaluation(returns)
+
+    calls, play = [], histories.play
+    count = lambda *x: calls.append(x) or play(*x)  # noqa: E731
+    monkeypatch.setattr(histories, "play", count)
+    file = tmp_path / "run.npz"
+    one, other = run(0), run(1)
+    one.save(file)
+    first, _ = histories.played(file, 2)
+    again, (by_mode, by_samples) = histories.played(file, 2)
+    assert len(calls) == 1 and np.array_equal(first.evaluation, again.evaluation)
+    assert by_mode == one.evaluation.mean() and np.isnan(by_samples)
+    other.save(file)
+    found, _ = histories.played(file, 2)
+    assert len(calls) == 2 and np.array_equal(found.evaluation, other.evaluation)
+    assert len(histories.played(file, 3)[0].evaluation) == 3 and len(calls) == 3
+    # what older versions kept does not say of which run it is
+    kept = tmp_path / "played" / "run.npz"
+    arrays = load_arrays(kept)
+    arrays.pop("of")
+    save_arrays(kept, arrays)
+    histories.played(file, 3)
+    assert len(calls) == 4
+
+
 @pytest.mark.filterwarnings("ignore:.*is out of date")
 def test_paths_are_kept_of_trpos_swimmers():
     paths = [x for x in load("robots") if x.startswith("path/")]
     seeds = lesson.runs_of("robots").of("Swimmer-v5", "trpo")["seed"]
-    assert paths == [f"path//{seed}" for seed in seeds]
-    assert lesson.swimmer_path("", seeds[0])[0].tolist() == [0, 0]
+    ends = ("", "/above", "/held")
+    assert paths == [f"path//{seed}{end}" for seed in seeds for end in ends]
+    assert lesson.swimmer("", seeds[0])[0][0, :2].tolist() == [0, 0]
     run = histories.train("Swimmer-v5", seed=0, steps=400, batch=400, progress=False)
     other = histories.train("Swimmer-v5", "npg", steps=400, batch=400, progress=False)
     found = histories.swimmer_paths([("bad", run), ("bad", other)], seconds=4.0)
-    assert [*found] == ["path/bad/0"]
+    assert [*found] == [f"path/bad/0{end}" for end in ends]
     act = lesson.on_average(run.policy, histories.box_of("Swimmer-v5"))
-    whole = film.record("Swimmer-v5", act, 4.0).camera
-    np.testing.assert_allclose(found["path/bad/0"], whole[::4], rtol=1e-6)
+    whole = film.record("Swimmer-v5", act, 4.0)
+    ahead = lesson.joints_of(found["path/bad/0"] / 1000) - whole.camera[::4, None]
+    links = np.stack([ahead[:, 1:], ahead[:, :-1]], axis=2)
+    np.testing.assert_allclose(links, whole.ends[::4], atol=3e-3)
+    poses, actions = histories.swim(act, 4.0)
+    assert (poses.shape, actions.shape) == ((101, 5), (100, 2))
+    ends = 1000 * poses[-1], found["path/bad/0"][-1]
+    np.testing.assert_allclose(*ends, rtol=0, atol=0.51)
+    assert 0.2 < found["path/bad/0/above"].min() < found["path/bad/0/above"].max() < 0.8
+    forced = histories.swim(histories.holding(act, 1, -1), 4.0)
+    assert (forced[1][:, 1] == -1).all() and np.ptp(forced[1][:, 0]) > 0
+    assert forced[0][-1, 4] < -1.7  # which bends the rear joint to the right
+    held = found["path/bad/0/held"][1, 0]
+    assert held == pytest.approx(lesson.forward(forced[0])[1], abs=1e-6)
+
+
+def test_a_swimmers_centre_of_mass_is_mujocos():
+    env = gymnasium.make("Swimmer-v5").unwrapped
+    for seed in range(3):
+        pose = np.random.default_rng(seed).uniform(-1.7, 1.7, 5)
+        env.set_state(pose, np.zeros(5))
+        centre = env.data.subtree_com[1, :2]
+        np.testing.assert_allclose(lesson.centre_of(pose[None])[0], centre, atol=1e-9)
+    env.close()
+
+
+def test_a_swimmer_is_paid_for_one_point_of_it():
+    env = gymnasium.make("Swimmer-v5").unwrapped
+    (_, _), rng = env.reset(seed=0), np.random.default_rng(0)
+    start, total = env.data.qpos[0], 0.0
+    for _ in range(50):
+        action = rng.uniform(-1, 1, 2)
+        total += env.step(action)[1] + 1e-4 * np.sum(np.float32(action) ** 2)
+    assert total == pytest.approx(25 * (env.data.qpos[0] - start))
+    front, joint = lesson.joints_of(env.data.qpos[None])[0, :2]
+    point = joint + 0.5 * (joint - front)
+    np.testing.assert_allclose(point, env.data.qpos[:2], atol=1e-12)
+    env.close()
 
 
 def test_linear_against_waves_in_small():
@@ -849,20 +916,95 @@ def test_broken_on_purpose(runs):
     assert raw.scores.max() > sound.scores.max()
 
 
-def test_the_two_traps_and_the_stroke():
-    def way(label, seed):  # (metres in the last 20 s, furthest from the start)
-        path = lesson.swimmer_path(label, seed)
-        steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
-        return steps[len(steps) // 2 :].sum(), np.linalg.norm(path, axis=1).max()
+TURNED = (*((lesson.GAMMA, seed) for seed in range(20, 25)), (lesson.ONE_START, 24))
+FLAPPING = (lesson.ONE_START, 22)
+SWIM_ON = ((lesson.ONE_START, 20), (lesson.ONE_START, 21))
+HALF = 125  # poses in 20 s
 
-    lunges = [(lesson.GAMMA, seed) for seed in range(20, 25)]
-    for late, far in (way(*x) for x in [*lunges, (lesson.ONE_START, 24)]):
-        assert late < 0.25 and 1 < far < 2
-    late, far = way(lesson.ONE_START, 22)
-    assert round(late) == 21 and round(far, 1) == 2.7
-    assert min(lesson.swimmer_path("", seed)[-1, 0] for seed in range(20, 30)) > 14
+
+def test_the_picture_of_the_traps_holds_their_ways():
+    times = (0, 0.5, 40), (31.1, 37.3), (0, 10, 20, 30, 40)
+    labels = (lesson.GAMMA, 23), FLAPPING, ("", 22)
+    swimmers = {str(x): (*x, when) for x, when in zip(labels, times)}
+    figure = lesson.draw_paths(swimmers)
+    for axes, (label, seed, when) in zip(figure.axes, swimmers.values(), strict=True):
+        poses, _, _ = lesson.swimmer(label, seed)
+        paid, mass, *links = axes.lines
+        first, last = (round(x / lesson.PAUSE) for x in (when[0], when[-1]))
+        np.testing.assert_array_equal(paid.get_xydata(), poses[first : last + 1, :2])
+        np.testing.assert_array_equal(mass.get_xydata(), lesson.centre_of(poses))
+        assert [x.get_text() for x in axes.texts] == [f"{x:g} s" for x in when]
+        seen, (low, high) = axes.dataLim.get_points(), axes.viewLim.get_points()
+        assert (low <= seen[0]).all() and (seen[1] <= high).all()
+        darkest = links[2 * len(when) - 2].get_xydata()
+        np.testing.assert_array_equal(darkest, lesson.joints_of(poses[[last]])[0])
+    words = lesson.paths_words(swimmers)
+    assert f"{FLAPPING}: the paid point 1.1 m, the centre of mass 1.8 m" in words
+
+
+def test_the_about_turn():
+    turned, ahead = [], []
+    for label, seed in TURNED:
+        poses, _, _ = lesson.swimmer(label, seed)
+        centre = lesson.centre_of(poses)
+        moved = np.linalg.norm(np.diff(centre[-HALF - 1 :], axis=0), axis=1).sum()
+        assert 0.05 < moved < 0.2
+        turned.append(abs(np.degrees(poses[-1, 2] - poses[0, 2])))
+        paid, mass = lesson.forward(poses)
+        ahead.append(paid - mass)
+    assert (round(min(turned)), round(max(turned))) == (151, 215)
+    assert np.sum(np.round(ahead, 1) >= 0.9) == 5 and max(ahead) < 1.1
+    assert min(ahead) == pytest.approx(0.41, abs=0.02)
+
+
+def test_the_swimmer_with_one_joint():
+    poses, above, _ = lesson.swimmer(*FLAPPING)
+    front, rear = poses[-HALF - 1 :, 3:].T
+    assert rear.min() > 1.74 and above[1] == 1
+    assert front.min() < -1.74 and front.max() > 1.74
+    up = np.flatnonzero((front[:-1] < 0) & (front[1:] >= 0))
+    assert lesson.PAUSE * np.diff(up).mean() == pytest.approx(3.8, abs=0.05)
+    assert lesson.forward(poses[-HALF - 1 :])[1] == pytest.approx(0.8, abs=0.05)
+    sweep = np.ptp(poses[-25:, 0])
+    assert round(sweep, 1) == 1.8 and round(25 * sweep) == 45
     once = lesson.runs_of("robots_break").of("Swimmer-v5", "trpo", lesson.ONE_START)
-    assert not once["over"].any() and not once["not_up"].any()
+    assert 12 < once["evaluation"][once["seed"].tolist().index(22)].std() < 45 / 2
+
+
+def test_sound_swimmers_push_to_both_sides_and_need_both_motors(runs):
+    late = []
+    for label, seed in (*(("", s) for s in range(20, 30)), *SWIM_ON):
+        poses, above, held = lesson.swimmer(label, seed)
+        late.append(lesson.forward(poses[-HALF - 1 :])[1])
+        assert np.abs(above - 0.5).max() < 0.02
+        if not label:
+            assert round(lesson.forward(poses)[1], 1) in (14.3, 14.4)
+            assert held.max() < 0.5
+    assert (round(min(late), 1), round(max(late), 1)) == (7.2, 7.3)
+    poses, above, _ = lesson.swimmer(lesson.ONE_START, 23)
+    centre = lesson.centre_of(poses)
+    assert 8 < lesson.forward(poses)[1] < 8.5 and np.ptp(centre[:, 1]) < 0.5
+    assert np.abs(above - 0.5).max() < 0.06
+
+
+def test_why_the_search_stays_in_the_traps(runs):
+    falls, shares = [], []
+    for label, seed in (*TURNED, FLAPPING):
+        _, above, _ = lesson.swimmer(label, seed)
+        assert np.abs(above - 0.5).max() > 0.42
+        run = lesson.runs_of("robots_break").of("Swimmer-v5", "trpo", label, [seed])
+        falls.append(run["falls"][0] / run["pairs"][0])
+        shares.append(np.median(run["kl_share"]))
+        assert not run["over"].any() and not run["not_up"].any()
+    four = runs.of("Swimmer-v5", "trpo")
+    ours = four["falls"] / four["pairs"], np.median(four["kl_share"], 1)
+    percent = [(round(100 * min(x)), round(100 * max(x))) for x in (falls, ours[0])]
+    assert percent == [(45, 53), (27, 38)]
+    percent = [(round(100 * min(x)), round(100 * max(x))) for x in (shares, ours[1])]
+    assert percent == [(79, 91), (70, 80)]
+
+
+def test_the_stroke():
     ends = lesson.film_of("Swimmer-v5", "end")[0].ends
     angle = np.unwrap(
         np.arctan2(*np.moveaxis(ends[:, :, 1] - ends[:, :, 0], -1, 0)[::-1]), axis=0

@@ -563,55 +563,101 @@ def lots_words(store):
 lots = Picture(draw_lots, lots_words)
 
 
-def swimmer_path(label, seed):
-    """[T, 2] where a stored TRPO run's swimmer goes in an episode, metres."""
-    store = load("robots_break" if label else "robots")
-    path = store[f"path/{label}/{seed}"].astype(float)
-    return path - path[0]
+def swimmer(label, seed):
+    """(poses [T, 5], above [2], held [2, 2]) of a stored TRPO run's swimmer.
 
-
-def draw_paths(groups):
-    """Where swimmers go, from above, a panel a group of runs -> Figure.
-
-    groups : {title: (label, runs)}.
+    poses : each .16 s of an episode by the average action, metres and radians from
+        where it starts
+    above : share of sampled actions above 0 in the second half, by motor
+    held : metres that the centre of mass gets forward if motor i is held at -1, at 1
     """
-    everywhere = np.concatenate(
-        [
-            swimmer_path(label, seed)
-            for label, runs in groups.values()
-            for seed in runs["seed"]
-        ]
-    )
-    low, high = everywhere.min(0) - 1, everywhere.max(0) + 1
-    figure, cells = plots.figure(1, len(groups), (9.0, 3.6), sharey=True)
-    for axes, (title, (label, runs)) in zip(cells, groups.items()):
-        for seed in runs["seed"]:
-            x, y = swimmer_path(label, seed).T
-            arrives = x[-1] >= 10
-            color, width = (style.BLUE, 1.6) if arrives else (style.RED, 2.0)
-            axes.plot(x, y, "-" if arrives else "--", color=color, linewidth=width)
-            axes.plot(x[-1], y[-1], "o" if arrives else "X", color=color)
-        axes.plot(0, 0, "o", color=style.INK, markersize=5)
+    store, key = load("robots_break" if label else "robots"), f"path/{label}/{seed}"
+    poses = store[key] / 1000
+    poses[:, :2] -= poses[0, :2]
+    return poses, store[f"{key}/above"], store[f"{key}/held"].astype(float)
+
+
+PAUSE = 0.16  # seconds between two stored poses
+
+
+def joints_of(poses):
+    """[T, 4, 2] where the front end, the two joints and the tail are, metres.
+
+    Links are 1 m long. A pose is (x, y, heading, two joint angles); its x and y are
+    half a metre behind the first joint, in line with the front link.
+    """
+    angles = np.cumsum(poses[:, 2:].T, axis=0)
+    front, middle, rear = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    first = poses[:, :2] + 0.5 * front
+    second = first - middle
+    return np.stack([first + front, first, second, second - rear], axis=1)
+
+
+def centre_of(poses):
+    """[T, 2] the centre of mass: three links weigh the same."""
+    joints = joints_of(poses)
+    return (joints[:, :-1] + joints[:, 1:]).mean(1) / 2
+
+
+def forward(poses):
+    """Metres forward: (of the paid point, of the centre of mass)."""
+    x = np.stack([poses[:, 0], centre_of(poses)[:, 0]])
+    return tuple(x[:, -1] - x[:, 0])
+
+
+def draw_paths(swimmers):
+    """Two swimmers from above, and a third one below in a strip -> Figure.
+
+    swimmers : {title: (label, seed, seconds at which it is drawn)}. The paid point's
+    way is drawn from the first of these to the last.
+    """
+    figure, cells = plots.figure(2, 2, (9.0, 6.1), height_ratios=(3.6, 1))
+    for axes in cells[1]:
+        axes.remove()
+    strip = figure.add_subplot(cells[1, 0].get_gridspec()[1, :])
+    for axes, (title, swam) in zip((*cells[0], strip), swimmers.items()):
+        _draw_swimmer(axes, *swam)
         axes.set_title(title, fontsize=12)
-        axes.set(xlabel="forward [m]", aspect="equal")
-        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    cells[0].set_ylabel("to the side [m]")
-    cells[0].plot([], [], "o-", color=style.BLUE, label="10 m or more")
-    cells[0].plot([], [], "X--", color=style.RED, label="less")
-    figure.legend(loc="outside upper center", ncols=2)
+    for axes in cells[0]:  # as much of the water in both
+        x, y = np.mean(axes.dataLim.get_points(), axis=0)
+        axes.set(xlim=(x - 1.9, x + 1.9), ylim=(y - 1.45, y + 1.45))
+    strip.set(xlim=(-1.8, 16.8), ylim=(-1.1, 1.2), xlabel="forward [m]")
+    cells[0, 0].set_ylabel("to the side [m]")
+    for line, color, name in (
+        ("-", style.BLUE, "centre of mass"),
+        (":", style.RED, "the point that is paid"),
+        ("o-", style.INK, "three links and their front end"),
+    ):
+        strip.plot([], [], line, color=color, label=name)
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
-def paths_words(groups):
+def _draw_swimmer(axes, label, seed, seconds):
+    """Its ways and some of its poses, the last one darkest."""
+    poses, _, _ = swimmer(label, seed)
+    frames = np.round(np.array(seconds) / PAUSE).astype(int)
+    axes.plot(*poses[frames[0] : frames[-1] + 1, :2].T, ":", color=style.RED)
+    axes.plot(*centre_of(poses).T, "-", color=style.BLUE, linewidth=3)
+    shades = np.linspace(0.35, 1, len(seconds))
+    for joints, when, alpha in zip(joints_of(poses[frames]), seconds, shades):
+        ink = {"color": style.INK, "alpha": alpha, "solid_joinstyle": "round"}
+        axes.plot(*joints.T, "-", linewidth=3, **ink)
+        axes.plot(*joints[0], "o", markersize=9, **ink)
+        axes.annotate(f"{when:g} s", joints[0], (7, -12), textcoords="offset points")
+    axes.set_aspect("equal")
+
+
+def paths_words(swimmers):
     """What `draw_paths` shows, in words."""
     said = []
-    for title, (label, runs) in groups.items():
-        ends = [swimmer_path(label, seed)[-1, 0] for seed in runs["seed"]]
-        said.append(f"{title}: {', '.join(number(x, '.0f') for x in sorted(ends))} m")
+    for title, (label, seed, _) in swimmers.items():
+        paid, mass = (number(x, ".1f") for x in forward(swimmer(label, seed)[0]))
+        said.append(f"{title}: the paid point {paid} m, the centre of mass {mass} m")
     return (
-        "Paths of swimmers seen from above, one panel a group of runs; those that get "
-        "less than 10 m ahead are dashed and end in a cross. Forward after 40 s, by "
-        f"run: {'; '.join(said)}."
+        "Swimmers of three links seen from above at some moments, with the ways of "
+        f"their centre of mass and of the point that is paid. Forward in 40 s: "
+        f"{'; '.join(said)}."
     )
 
 
