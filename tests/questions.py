@@ -641,6 +641,12 @@ ANSWERS = {
             "clip-seen",
             "single updates reached 40 to 118 on InvDouble",
         ),
+        "lots": (
+            "lots-seen",
+            "On all six robots that have a first",
+            "lots-seen",
+            "with 57 and 60 %",
+        ),
         "apart": ("apart-seen", "The typical gap is 2 % of the gain on HalfCheetah"),
         "gait": ("gait-strip-words", "Half-way it runs already"),
         "gait-words": ("gait-words", "Walker2d falls half-way"),

@@ -453,8 +453,9 @@ def test_the_best_of_the_lots_runs_again(monkeypatch, tmp_path):
 
 
 def test_stored_files_are_small():
-    for name in ("robots", "robots_break", "robots_films", "robots_floors"):
-        assert (FOLDER / f"{name}.npz").stat().st_size < 700_000
+    """Of all that the page loads, one megabyte."""
+    sizes = [x.stat().st_size for x in FOLDER.glob("robots*.npz")]
+    assert len(sizes) == 8 and max(sizes) < 500_000 and sum(sizes) < 1_000_000
 
 
 @pytest.mark.filterwarnings("ignore:.*is out of date")
@@ -687,6 +688,42 @@ def test_what_equal_algorithms_would_show(runs):
     assert apart == {"Swimmer-v5", "InvertedDoublePendulum-v5"}
     swimmer = medians_of(runs, "Swimmer-v5")
     assert round(100 * (1 - swimmer["ppo-clip"] / swimmer["trpo"])) == 1
+
+
+def test_what_settings_drawn_by_lot_show(runs):
+    names, tables = {"np": np, "lesson": lesson, "runs": runs, "load": load}, []
+    names["table"] = lambda header, rows, form: tables.append(rows)
+    for part in ("wins-run", "better-run", "lots-run", "lots-better", "lots-work"):
+        exec(cells(part)[0], names)
+    lot, (_, _, medians, _, shares) = names["lot"], tables
+    assert lot["task"].tolist() == [*lesson.SEVEN]
+    assert lot["algorithm"].tolist() == [*lesson.ALGORITHMS]
+    firsts = [row[-2] for row in medians]
+    assert firsts == [
+        *("PPO-clip", "PPO-penalty", "TRPO", "PPO-clip", "TRPO", "tie", "TRPO")
+    ]
+    same = [x == y for x, y in zip(firsts, names["wins"], strict=True)]
+    assert same == [False, False, False, False, False, True, False]
+    swimmer = sorted(medians[3][1:6])
+    assert 0 < swimmer[-1] - swimmer[-2] < 0.1
+    last = [np.argmin(row[1:6]) == 4 for row in medians]
+    assert np.flatnonzero(last).tolist() == [0, 1, 2, 4, 6]
+    ten, chance = np.arange(10.0), []
+    for chosen in combinations(range(10), 5):
+        one = ten[list(chosen)]
+        chance.append(names["better"](one, np.delete(ten, chosen)))
+    beyond = np.maximum(chance, 1 - np.array(chance))
+    for one, other in zip(lot["fresh"][:, 0], lot["fresh"][:, 2], strict=True):
+        c = names["better"](one, other)
+        assert np.mean(beyond >= max(c, 1 - c)) > 0.05
+    top, fresh = lot["score"].max(-1), np.median(lot["fresh"], -1)
+    assert np.sum(fresh < top) == 25 and np.sum(fresh > top) == 5
+    mean, decade = (np.round(100 * np.array(row[1:])) for row in shares[-3:-1])
+    assert mean.tolist() == [57, 60, 41, 43, 24]
+    assert min(decade[:2]) > max(decade[2:]) + 10
+    assert names["bad"].sum((0, 2)).tolist() == [1, 1, 12, 7, 22]
+    assert names["bad"].shape == (7, 5, 10) and lot["fresh"].size == 175
+    assert lot["hours"] == pytest.approx(3.6, abs=0.05)
 
 
 def test_where_ppo_clip_collapses(runs):

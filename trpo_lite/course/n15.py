@@ -547,11 +547,11 @@ def draw_lots(store):
 
 def lots_words(store):
     """What `draw_lots` shows, in words."""
-    names = [*ALGORITHMS.values()]
-    said = [
-        f"{SHORT[env_id]} {names[int(np.argmax(np.median(fresh, 1)))]}"
-        for env_id, fresh in zip(store["task"].tolist(), store["fresh"])
-    ]
+    said = []
+    for env_id, fresh in zip(store["task"].tolist(), store["fresh"]):
+        medians = dict(zip(ALGORITHMS.values(), np.median(fresh, 1)))
+        first = [name for name, x in medians.items() if x == max(medians.values())]
+        said.append(f"{SHORT[env_id]} {first[0] if len(first) == 1 else 'a tie'}")
     return (
         "Seven panels, one a robot, five columns in each, one an algorithm: the scores "
         "of ten settings drawn by lot, the best of them marked, and beside these the "
