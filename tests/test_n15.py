@@ -698,7 +698,7 @@ def test_what_settings_drawn_by_lot_show(runs):
     lot, (_, _, medians, _, shares) = names["lot"], tables
     assert lot["task"].tolist() == [*lesson.SEVEN]
     assert lot["algorithm"].tolist() == [*lesson.ALGORITHMS]
-    firsts = [row[-2] for row in medians]
+    firsts = [row[-1] for row in medians]
     assert firsts == [
         *("PPO-clip", "PPO-penalty", "TRPO", "PPO-clip", "TRPO", "tie", "TRPO")
     ]
