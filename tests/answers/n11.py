@@ -59,7 +59,7 @@ def refined__factor(evaluate, theta, step, delta, backtrack, tries, halvings):
     share, length, left = 1.0, 0.0, tries - 1
     while True:
         L, kl = evaluate(theta + share * step)
-        if not (L <= 0 or kl > delta):
+        if L > 0 and kl <= delta:
             break
         if left == 0:
             return theta

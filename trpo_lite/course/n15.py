@@ -1256,7 +1256,7 @@ median_interval = Exercise(
 )
 
 pictures = (
-    *(curves, seeds, limits, best, strip, lots, against, longer, paths, linear),
+    *(curves, seeds, limits, best, strip, against, longer, lots, paths, linear),
     cost,
 )
 widgets = (which, gait, horizon)
