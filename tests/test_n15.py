@@ -713,15 +713,36 @@ def test_what_settings_drawn_by_lot_show(runs):
         one = ten[list(chosen)]
         chance.append(names["better"](one, np.delete(ten, chosen)))
     beyond = np.maximum(chance, 1 - np.array(chance))
-    for one, other in zip(lot["fresh"][:, 0], lot["fresh"][:, 2], strict=True):
-        c = names["better"](one, other)
-        assert np.mean(beyond >= max(c, 1 - c)) > 0.05
+    for kept in (names["scores"], names["drawn"]):
+        for env_id in lesson.SEVEN:
+            scores = [kept[env_id, x] for x in lesson.ALGORITHMS]
+            second, first = np.argsort([np.median(x) for x in scores])[-2:]
+            c = names["better"](scores[first], scores[second])
+            assert np.mean(beyond >= max(c, 1 - c)) > 0.05
+    ahead = [row[3] for row in tables[3]]
+    assert np.round(ahead, 2).tolist() == [0.6, 0.41]
     top, fresh = lot["score"].max(-1), np.median(lot["fresh"], -1)
     assert np.sum(fresh < top) == 25 and np.sum(fresh > top) == 5
+    assert (fresh == top).all(1).tolist() == [x == "tie" for x in firsts]
     mean, decade = (np.round(100 * np.array(row[1:])) for row in shares[-3:-1])
     assert mean.tolist() == [57, 60, 41, 43, 24]
     assert min(decade[:2]) > max(decade[2:]) + 10
     assert names["bad"].sum((0, 2)).tolist() == [1, 1, 12, 7, 22]
+    best = np.argmax(names["decades"], 0)
+    by_size = np.take_along_axis(names["bad"], lot["size"].argsort(-1), -1)
+    falls = [by_size[:, i, k : k + 5].sum() for i, k in enumerate(best)]
+    assert falls == [0, 0, 2, 1, 9]
+
+    def sign_test(i, j):
+        one, other = names["works"][:, i], names["works"][:, j]
+        wins = np.sum(one & ~other), np.sum(other & ~one)
+        return stats.binomtest(int(wins[0]), int(sum(wins))).pvalue
+
+    assert max(sign_test(1, 2), sign_test(1, 3)) < 0.05
+    assert 0.05 < min(sign_test(0, 2), sign_test(0, 3)) < 0.06
+    steps = dict(zip(lesson.SEVEN, lot["steps"], strict=True))
+    fewer = [x for x in steps if steps[x] < runs.of(x, "trpo").settings[0]["steps"]]
+    assert len(fewer) == 5
     assert names["bad"].shape == (7, 5, 10) and lot["fresh"].size == 175
     assert lot["hours"] == pytest.approx(3.6, abs=0.05)
 
@@ -1039,6 +1060,19 @@ def test_why_the_search_stays_in_the_traps(runs):
     assert percent == [(45, 53), (27, 38)]
     percent = [(round(100 * min(x)), round(100 * max(x))) for x in (shares, ours[1])]
     assert percent == [(79, 91), (70, 80)]
+
+
+def test_who_is_caught_and_how_often(runs):
+    broken = lesson.runs_of("robots_break")
+    wrong = broken.of("Swimmer-v5", "trpo", lesson.GAMMA)
+    assert {x["starts"] for x in wrong.settings} == {4} and len(wrong) == 5
+    first = wrong["evaluation"][wrong["seed"].tolist().index(20)]
+    assert np.sum(first >= 39.5) == 24 and np.sum(first < 20) == 76
+    once = broken.of("Swimmer-v5", "trpo", lesson.ONE_START, [23])
+    assert once["falls"][0] / once["pairs"][0] == pytest.approx(0.5, abs=0.01)
+    chance = stats.fisher_exact([[2, 3], [0, 10]])[1]
+    assert chance == pytest.approx(0.095, abs=0.001)
+    assert round(lesson.forward(lesson.swimmer(*FLAPPING)[0])[1], 1) == 1.8
 
 
 def test_the_stroke():
