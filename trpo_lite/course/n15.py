@@ -534,7 +534,7 @@ def draw_lots(store):
     keys, corner = f"{keys}▬  their median", cells[7].transAxes
     cells[7].text(-0.1, 0.5, keys, va="center", linespacing=1.8, transform=corner)
     cells[7].set_axis_off()
-    cells[7].set_title("")
+    cells[7].set(title="", xlabel="")
     labels = [f"{i} {name}" for i, name in enumerate(ALGORITHMS.values(), 1)]
     lines = [
         cells[7].plot([], [], "o", color=style.line(i)["color"], label=label)[0]
