@@ -132,6 +132,21 @@ def test_the_lake_is_gymnasiums():
     assert d[:3, 0].sum() > 0.8 * it.visitation[~lesson.ENDS].sum()
 
 
+def test_the_uniform_policy_falls_soon():
+    """Some seven of a hundred visits on the ice, nearly all others in a hole."""
+    lake = TabularMDP.from_gymnasium("FrozenLake", gamma=0.99)
+    d = evaluate(lake, np.full((16, 4), 0.25)).visitation
+    walking, goal = d[~lesson.ENDS].sum(), d[15]
+    assert d.sum() == pytest.approx(100) and walking == pytest.approx(7.28, abs=0.01)
+    assert goal < 2 and d[lesson.ENDS].sum() - goal > 90
+
+
+def test_only_slow_driving_gets_off_the_ice():
+    world = road_and_ice()  # states road, ice; actions slow, fast
+    assert world.P[1, 0, 0] == 1 and world.P[1, 1, 1] == 1 and world.R[1, 1] < 0
+    assert world.P[0, 1, 1] > 0.5 and world.R[0, 1] > world.R[0, 0]
+
+
 def test_the_lake_s_J_by_gymnasium_s_own_steps():
     """The page samples from the table; this doesn't."""
     import gymnasium

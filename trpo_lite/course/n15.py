@@ -203,6 +203,13 @@ def draw_curves(runs):
     return figure
 
 
+def first_of(medians):
+    """The name of {name: median} whose median is above all others, or "a tie"."""
+    best = max(medians.values())
+    first = [name for name, x in medians.items() if x == best]
+    return first[0] if len(first) == 1 else "a tie"
+
+
 def curves_words(runs):
     """What `draw_curves` shows, in words."""
     ends = []
@@ -211,8 +218,7 @@ def curves_words(runs):
             label: np.nanmedian(runs.of(env_id, a, seeds=COMMON).scores)
             for a, label in ALGORITHMS.items()
         }
-        first = [label for label, x in last.items() if x == max(last.values())]
-        ends.append(f"{SHORT[env_id]} {first[0] if len(first) == 1 else 'a tie'}")
+        ends.append(f"{SHORT[env_id]} {first_of(last)}")
     return (
         "Eight panels, one a robot: median return over steps as lines for five "
         "algorithms, the middle half of the seeds as bands, a grey line for what "
@@ -550,8 +556,7 @@ def lots_words(store):
     said = []
     for env_id, fresh in zip(store["task"].tolist(), store["fresh"]):
         medians = dict(zip(ALGORITHMS.values(), np.median(fresh, 1)))
-        first = [name for name, x in medians.items() if x == max(medians.values())]
-        said.append(f"{SHORT[env_id]} {first[0] if len(first) == 1 else 'a tie'}")
+        said.append(f"{SHORT[env_id]} {first_of(medians)}")
     return (
         "Seven panels, one a robot, five columns in each, one an algorithm: the scores "
         "of ten settings drawn by lot, the best of them marked, and beside these the "
