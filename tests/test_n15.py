@@ -664,17 +664,21 @@ def test_who_is_ahead(runs):
     assert changed == {"Hopper-v5": "trpo", "InvertedDoublePendulum-v5": "trpo"}
 
 
-def test_what_equal_algorithms_would_show(runs):
-    """The chances of all ways in which ten equal seeds fall to two teams of five."""
-    names = {"np": np, "lesson": lesson, "runs": runs, "table": lambda *args: None}
-    for cell in (*cells("wins-run"), *cells("better-run")):
-        exec(cell, names)
-    ten, better = np.arange(10.0), names["better"]
-    chance = []
+def of_equals(better):
+    """[252] how far ahead one of two teams is, in all ways to share ten equal seeds."""
+    ten, chance = np.arange(10.0), []
     for chosen in combinations(range(10), 5):
         one = ten[list(chosen)]
         chance.append(better(one, np.delete(ten, chosen)))
-    beyond = np.maximum(chance, 1 - np.array(chance))
+    return np.maximum(chance, 1 - np.array(chance))
+
+
+def test_what_equal_algorithms_would_show(runs):
+    names = {"np": np, "lesson": lesson, "runs": runs, "table": lambda *args: None}
+    for cell in (*cells("wins-run"), *cells("better-run")):
+        exec(cell, names)
+    better = names["better"]
+    beyond = of_equals(better)
     assert np.mean(beyond > 0.679) == pytest.approx(0.42, abs=0.005)
     assert np.mean(beyond > 0.839) == pytest.approx(0.1, abs=0.005)
     assert np.mean(beyond == 1) == pytest.approx(1 / 126)
@@ -708,11 +712,7 @@ def test_what_settings_drawn_by_lot_show(runs):
     assert 0 < swimmer[-1] - swimmer[-2] < 0.1
     last = [np.argmin(row[1:6]) == 4 for row in medians]
     assert np.flatnonzero(last).tolist() == [0, 1, 2, 4, 6]
-    ten, chance = np.arange(10.0), []
-    for chosen in combinations(range(10), 5):
-        one = ten[list(chosen)]
-        chance.append(names["better"](one, np.delete(ten, chosen)))
-    beyond = np.maximum(chance, 1 - np.array(chance))
+    beyond = of_equals(names["better"])
     for kept in (names["scores"], names["drawn"]):
         for env_id in lesson.SEVEN:
             scores = [kept[env_id, x] for x in lesson.ALGORITHMS]
