@@ -3,14 +3,15 @@
 import base64
 import io
 import re
+import sys
 from html import unescape
 from pathlib import Path
 
 import pytest
 from fontTools.ttLib import TTFont
 
-from trpo_lite.course import page
-from trpo_lite.course.publish import mathematics
+from trpo_lite.course import bank, handout, page, publish
+from trpo_lite.course.publish import deck, mathematics, site
 
 PAGES = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 TAGS = re.compile(r"<[^>]*>")
@@ -61,6 +62,46 @@ def test_markdown():
 def test_a_formula_that_is_none_is_named():
     with pytest.raises(ValueError, match=r"no formula: '\\\\nosuch"):
         mathematics.html(r"Take $\nosuch{x}$.")
+
+
+@pytest.fixture
+def without(request, monkeypatch):
+    """One of the two packages is not there, and nothing is kept from before."""
+    for kept in (mathematics._converter, mathematics.stylesheet):
+        kept.cache_clear()
+    monkeypatch.setitem(sys.modules, request.param, None)
+    return request.param
+
+
+@pytest.mark.parametrize("without", ["math_core", "ziamath"], indirect=True)
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (publish, []),
+        (deck, []),
+        (deck, ["04"]),
+        (handout, [str(PAGES[3]), "-o"]),
+        (bank, ["-o"]),
+    ],
+    ids=["publish", "deck", "deck 04", "handout", "bank"],
+)
+def test_what_is_missing_is_named_before_anything_is_drawn(
+    without, command, words, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(site, "draw_all", None)
+    monkeypatch.setattr(deck, "section", None)
+    into = [str(tmp_path), *words] if command is deck else [*words, str(tmp_path)]
+    with pytest.raises(ValueError, match=f"^formulas need {without};") as told:
+        command.main(into)
+    assert str(told.value).endswith(': python -m pip install -e ".[publish]"')
+    assert not any(tmp_path.iterdir())
+
+
+def test_both_are_named(monkeypatch):
+    for name in ("math_core", "ziamath"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ValueError, match="need math_core and ziamath;"):
+        mathematics.check_installed()
 
 
 def italic(letter):

@@ -30,8 +30,19 @@ SIGNS = (
 )
 
 
+def check_installed():
+    """ValueError with what to install, unless the extra `publish` is there."""
+    missing = [name for name in ("math_core", "ziamath") if not find_spec(name)]
+    if missing:
+        raise ValueError(
+            f"formulas need {' and '.join(missing)}; in the course's folder: "
+            'python -m pip install -e ".[publish]"'
+        )
+
+
 @lru_cache
 def _converter():
+    check_installed()
     from math_core import LatexToMathML
 
     return LatexToMathML()
@@ -42,8 +53,8 @@ def formula(tex, block=False):
 
     Raises ValueError with the formula if it is not understood.
     """
+    convert = _converter().convert_with_local_state
     try:
-        convert = _converter().convert_with_local_state
         return convert(tex, displaystyle=block)
     except Exception as problem:
         raise ValueError(f"no formula: {tex!r}: {problem}") from None
@@ -87,6 +98,7 @@ menclose[notation~="box"] {{ border: 1px solid; padding: .4em .5em; }}
 
 def _font():
     """STIX Two Math with the `SIGNS` alone, as WOFF in base64."""
+    check_installed()
     from fontTools import subset
 
     options = subset.Options(flavor="woff", layout_features=["ssty"], hinting=False)

@@ -26,7 +26,9 @@ def write_site(folder, most=frames.MOST, workers=1, course=COURSE):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    check_writable(folder / "index.html")  # not only after minutes of drawing
+    # not only after minutes of drawing
+    mathematics.check_installed()
+    check_writable(folder / "index.html")
     paths = sorted(course.glob("*.ipynb"))
     players = draw_all(paths, most, workers)
     pages = [Page.of(path, players[path.stem]) for path in paths]
