@@ -19,6 +19,7 @@ from trpo_lite.course import n12, n17
 from trpo_lite.course import n18 as lesson
 from trpo_lite.course.capstone import solution, starter
 from trpo_lite.course.capstone.pieces import pieces, slip
+from trpo_lite.course.capstone.run import LIMITS
 from trpo_lite.course.capstone.tasks import TASKS
 from trpo_lite.course.capstone.world import World
 from trpo_lite.course.data import load
@@ -57,9 +58,10 @@ def test_what_the_file_needs_stands_on_the_page(text):
         "`~/trpo/.venv/bin/python`",
         "make the file in `my_course/`",
         "(`--hint cg --hint cg` for a stronger one)",
-        "half a minute of processor time",
+        "costs you twenty seconds of processor time",
     ):
         assert said in text, said
+    assert LIMITS["piece"] == 20
     env = World(([[3, 3], [3, 3]], [[0, 0], [0, 0]]), 0, False)
     s, _ = env.reset()
     assert [len(x) for x in env.step(np.ones(2, int))[:4]] == [2] * 4
@@ -274,6 +276,9 @@ def first_update(seed):
     next_v = V.predict(batch.next_observations, batch.time + 1)
     found = {"own": gae(batch, v, next_v, 0.99, 0.97)}
     found["none"] = gae(batch, zero, zero, 0.99, 0.97)
+    # the page: sums of the coming rewards, weighted with (gamma lambda)^l
+    weighted = gae(batch, zero, zero, 0.99 * 0.97, 1.0)
+    np.testing.assert_allclose(found["none"], weighted)
     return env, rng, policy, batch, state, found
 
 
