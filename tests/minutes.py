@@ -34,7 +34,7 @@ def with_minutes(text, loads):
 
 
 def main(root=ROOT):
-    pages = {path: read(path) for path in sorted(root.glob("notebooks/[0-9]*.ipynb"))}
+    pages = {path: read(path) for path in sorted(root.glob("notebooks/*.ipynb"))}
     loads = {path.name: measure(page) for path, page in pages.items()}
     for path, page in pages.items():
         title = page["cells"][0]

@@ -82,6 +82,8 @@ def test_how_a_title_and_a_map_say_it():
         "55 + 24",
         "55 + 24 + 10",
     )
+    alone = Load(main_road, 0, Part())
+    assert (str(alone), alone.row()) == ("55 minutes", "55")
 
 
 def test_the_formula_is_stated_as_it_is():

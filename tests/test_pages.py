@@ -215,8 +215,6 @@ def title_says_lecture_time_and_needs(page):
     number = re.escape(page.number)
     if not re.match(rf"# (?:Appendix )?{number} · \S", first):
         yield f"the first cell starts {first[:30]!r}, not '# {page.number} · Title'"
-    if page.appendix:
-        return
     load = measure(read(page.path))
     found = re.search(
         r"^\*\*Lecture:\*\* .+ · \*\*Time:\*\* (.+) · \*\*You need:\*\* .+$",
@@ -662,14 +660,13 @@ def page_has_its_row_and_its_tests(page):
     readme = (root / "README.md").read_text(encoding="utf-8")
     if row not in readme:
         yield f"README.md has no row {row!r}"
-    if not page.appendix:
-        start = source(Page(page.order[0], ()).section("The map")[0])
-        minutes = f" {measure(read(page.path)).row()} |"
-        for name, text in (("README.md", readme), ("00", start)):
-            if page.number == name:  # it isn't on its own map
-                continue
-            if not (row := row_of(text, page.path.name)) or row[2] != minutes:
-                yield f"{name}: no row with{minutes} run python -m tests.minutes"
+    start = source(Page(page.order[0], ()).section("The map")[0])
+    minutes = f" {measure(read(page.path)).row()} |"
+    for name, text in (("README.md", readme), ("00", start)):
+        if page.number == name:  # it isn't on its own map
+            continue
+        if not (row := row_of(text, page.path.name)) or row[2] != minutes:
+            yield f"{name}: no row with{minutes} run python -m tests.minutes"
     if not page.appendix and not (root / f"tests/test_n{page.number}.py").exists():
         yield f"no tests/test_n{page.number}.py"
 

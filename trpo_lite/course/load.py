@@ -53,13 +53,15 @@ class Load:
 
     def __str__(self):
         """As a page's title says it, after `**Time:** `."""
+        exercises = f", exercises {self.exercises}" if self.exercises else ""
         deeper = f", deeper {self.deeper.minutes}" if self.deeper.minutes else ""
-        return f"{self.main.minutes} minutes, exercises {self.exercises}{deeper}"
+        return f"{self.main.minutes} minutes{exercises}{deeper}"
 
     def row(self):
         """As a map says it."""
+        exercises = f" + {self.exercises}" if self.exercises else ""
         deeper = f" + {self.deeper.minutes}" if self.deeper.minutes else ""
-        return f"{self.main.minutes} + {self.exercises}{deeper}"
+        return f"{self.main.minutes}{exercises}{deeper}"
 
 
 def measure(page):
