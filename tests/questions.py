@@ -418,7 +418,7 @@ ANSWERS = {
             "cost-run",
             "CG grows like n to the power 0.9",
             "cost-run",
-            "the inverse 3 years",
+            "the inverse 44 days",
         ),
     },
     "11_line_search": {
