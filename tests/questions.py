@@ -465,7 +465,7 @@ ANSWERS = {
             "matters-seen",
             "More data does not help",
             "matters-seen",
-            "eighty times about halves it",
+            "eighty times lowers it",
             "matters-seen",
             "at $\\delta = 1$ the mean gain is better in all three rows",
         ),
