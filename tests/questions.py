@@ -490,7 +490,7 @@ ANSWERS = {
             "lake-seen",
             "After a single update the likeliest actions are already optimal",
         ),
-        "cartpole": ("cartpole-seen", "five to seven updates"),
+        "cartpole": ("cartpole-seen", "four to seven updates"),
         "dashboard": (
             "dashboard-seen",
             "from .66 δ on, also when there is nothing to learn",
