@@ -418,7 +418,7 @@ ANSWERS = {
             "cost-run",
             "CG grows like n to the power 0.9",
             "cost-run",
-            "the inverse 3 years",
+            "the inverse 44 days",
         ),
     },
     "11_line_search": {
@@ -465,7 +465,7 @@ ANSWERS = {
             "matters-seen",
             "More data does not help",
             "matters-seen",
-            "eighty times about halves it",
+            "eighty times lowers it",
             "matters-seen",
             "at $\\delta = 1$ the mean gain is better in all three rows",
         ),
@@ -490,7 +490,7 @@ ANSWERS = {
             "lake-seen",
             "After a single update the likeliest actions are already optimal",
         ),
-        "cartpole": ("cartpole-seen", "five to seven updates"),
+        "cartpole": ("cartpole-seen", "four to seven updates"),
         "dashboard": (
             "dashboard-seen",
             "from .66 δ on, also when there is nothing to learn",

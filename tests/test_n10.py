@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from trpo_lite import lqr
+from trpo_lite.bound import kl
 from trpo_lite.conjugate_gradient import conjugate_gradient
 from trpo_lite.course import n10 as lesson
 from trpo_lite.course.data import load
+from trpo_lite.exact import mean_kl_step
 from trpo_lite.mdp import evaluate
 from trpo_lite.natural_gradient import natural_step
 from trpo_lite.policies import LinearGaussian, TabularSoftmax
@@ -135,6 +137,28 @@ def test_a_random_start_makes_a_step_many_times_too_long():
     assert np.median(shares[8]) == pytest.approx(0.93, abs=0.01)
 
 
+@pytest.mark.parametrize("damping", [0.0, 0.1])
+def test_fifteen_iterations_forget_the_start_and_a_stop_before_them_does_not(damping):
+    product, g, _ = lake()
+    small, shares, used = g / 10_000, {"all": [], "stopped": []}, []
+
+    def damped(v):
+        return product(v) + damping * v
+
+    for seed in range(200):
+        x0 = 1e-4 * np.random.default_rng(seed).standard_normal(64)
+        path = [lesson.solve_from.reference(damped, small, x0, k) for k in range(16)]
+        residuals = [small - damped(x) for x in path]
+        stop = next((k for k, r in enumerate(residuals) if r @ r < 1e-10), 15)
+        used.append(stop)
+        for name, x in (("all", path[15]), ("stopped", path[stop])):
+            if small @ x > 0:
+                shares[name].append(x @ damped(x) / (small @ x))
+    assert len(shares["all"]) == 200 and max(used) <= 3
+    np.testing.assert_allclose(shares["all"], 1, atol=0.005)
+    assert np.median(shares["stopped"]) > 50
+
+
 def test_conjugate_directions_are_perpendicular_once_the_bowl_is_round():
     F, g = np.array([[2.0, 0.3], [0.3, 0.2]]), np.array([1.0, -0.7])
     S = lesson.stretch(F)
@@ -211,6 +235,9 @@ def test_where_the_plain_and_the_natural_step_spend_their_kl():
         spent = d * at_cells.kl(new) / 0.001
         shares.append([spent[cells].sum() for cells in ([0, 1, 2, 4, 8], [10, 13, 14])])
     np.testing.assert_allclose(shares, [[0.90, 0.06], [0.06, 0.83]], atol=0.005)
+    # page 05's step of average KL .05: that counts the cells without holes and goal
+    pi = mean_kl_step(old, 0.05 * d[np.ptp(old.advantage, axis=1) > 1e-12].sum()).pi
+    assert set(np.argsort(kl(old.pi, pi))[-3:]) == {10, 13, 14}
 
 
 def test_damping_never_raises_the_promise_of_the_mass():
@@ -354,6 +381,9 @@ def test_stored_costs_say_what_the_page_says():
     assert free[-1] == 10**6 and cg[-1] < 5
     growth = np.diff(np.log(cost["inverse"][-3:])) / np.diff(np.log(n[-3:]))
     assert (growth > 2).all()
+    power, _ = np.polyfit(np.log(n[-4:]), np.log(cost["inverse"][-4:]), 1)
+    far = cost["inverse"][-1] * (1e6 / n[-1]) ** np.array([power, 3]) / 86400
+    assert far == pytest.approx([44, 972], abs=1)  # days; 972 are 2.7 years
     for name in ("inverse", "solve"):
         power, _ = np.polyfit(np.log(n[n > 100]), np.log(cost[name][n > 100]), 1)
         assert 2 < power < 3

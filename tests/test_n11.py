@@ -256,16 +256,47 @@ def test_where_the_search_raises_the_mean_gain():
 
 
 def test_a_larger_sample_and_the_sign_of_l():
-    def down(delta, rows, count):
-        rng = np.random.default_rng(5)
-        return np.mean([
-            x.evaluate(THETA + lesson.full_step(x, delta))[0] <= 0
-            for x in lesson.draw_samples(lesson.POLICY, count, rows, rng)
-        ])  # fmt: skip
+    rng, down = np.random.default_rng(5), []
+    for rows in (25, 250, 2000):
+        samples = lesson.draw_samples(lesson.POLICY, 2000, rows, rng)
+        L = [
+            [x.evaluate(THETA + lesson.full_step(x, delta))[0] for x in samples]
+            for delta in (0.01, 0.1, 1.0)
+        ]
+        down.append(np.mean(np.array(L) <= 0, axis=1))
+    small, middle, large = np.transpose(down)
+    assert small[1] > 0 and max(small) < 0.01
+    assert middle == pytest.approx([0.026, 0.03, 0.008], abs=0.008)
+    assert large == pytest.approx([0.185, 0.193, 0.126], abs=0.02)
+    assert large[2] < 0.8 * min(large[:2]) and middle[2] < 0.6 * min(middle[:2])
 
-    shares = down(1.0, 25, 1000), down(1.0, 250, 1000), down(1.0, 2000, 300)
-    assert shares == pytest.approx((0.2, 0.217, 0.113), abs=0.002)
-    assert 0 < down(0.01, 250, 1000) < 0.01
+
+def test_sb3_contribs_rule_spends_little_on_noise():
+    """Page 10's random start at g = 0, damped with .1, stopped at r.r < 1e-10."""
+    lake = mdp.TabularMDP.from_gymnasium("FrozenLake", 0.95)
+    uniform, found = TabularSoftmax.zeros(16, 4), []
+    first = mdp.evaluate(lake, uniform.probabilities()).performance
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        runs = mdp.sample_trajectories(lake, uniform.probabilities(), 10, 25, rng)
+        if runs.rewards.any():
+            continue
+        old = uniform.at(runs.states[:, :-1].ravel())
+
+        def damped(v, old=old):
+            return old.fisher_product(v) + 0.1 * v
+
+        start = 1e-4 * np.random.default_rng(seed + 1).standard_normal(64)
+        r = -damped(start)  # g = 0
+        stop = 1e-5 / np.linalg.norm(r)
+        x = start + conjugate_gradient(damped, r, 15, stop).x
+        step = np.sqrt(2 * 0.01 / (x @ damped(x))) * x
+        pi = uniform.with_theta(step).probabilities()
+        J = mdp.evaluate(lake, pi).performance / first
+        found.append((old.kl(old.with_theta(step)).mean() / 0.01, J))
+    np.testing.assert_allclose(found[0], [0.15, 0.97], atol=0.005)  # the page's seeds
+    kl, J = np.transpose(found)
+    assert len(found) > 20 and max(kl) < 0.4 and max(abs(J - 1)) < 0.1
 
 
 def test_a_random_step_on_the_lake_wins_about_as_often_as_it_loses():

@@ -68,6 +68,8 @@ def test_the_sentence_oscillates_or_freezes():
     run = lesson.road_run(lesson.as_on_the_slide, 0.3, 30)
     assert np.allclose(run[:5, 1], [0.662, 0.121, 0.907, 0.023, 0.981], atol=6e-4)
     assert (np.diff(run[2:, 2]) > 0).all()  # ever further
+    assert (run[:2, 3] > 0.9).all() and (run[2::2, 3] < -1.8).all()
+    assert (run[3::2, 3] > 0).all()
     assert 0 < run[-1, 3] < 0.01 and run[-2, 3] < -3.3
     frozen = lesson.road_run(lesson.as_on_the_slide, 3.0, 30)
     assert frozen[-1, 3] == pytest.approx(1.257, abs=1e-3)
@@ -271,6 +273,9 @@ def test_stored_costs_say_what_the_page_says():
     assert np.min(cost["trpo"] / cost["gradient"]) > 1.5
     assert np.max(cost["trpo"] / cost["gradient"]) < 8
     assert (cost["ppo"] > 2 * cost["trpo"]).all()
+    passes = (cost["ppo"] / cost["gradient"]).round()
+    assert (passes.min(), passes.max()) == (17, 36)
+    assert (cost["minibatch"] > 0.25 * cost["gradient"]).all()
     at = cost["n_free"] == 1024
     assert 100 < cost["dense"][-1] / cost["gradient"][at][0] < 1000
 

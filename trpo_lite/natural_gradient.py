@@ -10,7 +10,10 @@ from trpo_lite.conjugate_gradient import CGResult, conjugate_gradient
 
 @dataclass(frozen=True)
 class NaturalStep:
-    """The maximiser of g.step subject to step.(F + damping).step / 2 <= delta."""
+    """A climb along g with step.(F + damping).step / 2 = delta.
+
+    The longest there is, once CG has converged; a shorter one before.
+    """
 
     step: np.ndarray  #: sqrt(2 delta / g.x) x, [n]
     direction: np.ndarray  #: x, the solution of (F + damping) x = g, [n]
@@ -36,7 +39,7 @@ def natural_step(
     g : [n], the gradient of the surrogate; g = 0 gives the step 0
     fisher_product : function v [n] -> F v [n]
     delta : KL limit in nats, > 0
-    damping : added to the diagonal of F, >= 0; the step's KL is then below delta
+    damping : added to the diagonal of F, >= 0; step.F step / 2 is then below delta
     iterations, tolerance : of `solve`, which has conjugate_gradient's signature
 
     With x from conjugate gradients started at 0, g.x = x.(F + damping) x at every

@@ -253,7 +253,7 @@ def draw_cost(cost):
     axes.plot(free, cost["cg"], "-o", color=style.BLUE)
     far = np.array([n[-1], 1e6])
     axes.plot(far, cost["inverse"][-1] * (far / n[-1]) ** 3, ":", color=style.RED)
-    axes.text(3e4, 3e5, "inverse, if the\nn³ goes on", color=style.RED, ha="right")
+    axes.text(3e4, 3e5, "inverse, if it\nturns into n³", color=style.RED, ha="right")
     axes.text(420, 0.06, "inverse", color=style.RED, ha="right")
     axes.text(2500, 0.1, "solve", color=style.VIOLET, ha="left")
     blue = style.ink(style.BLUE)
@@ -268,8 +268,8 @@ def draw_cost(cost):
 costs = Picture(
     draw_cost,
     "Processor time over parameters, both on log axes. Inverse and solve rise steeply "
-    "and end near 2000 parameters; a dotted line continues the inverse to years. CG "
-    "rises gently and takes about a second at a million parameters.",
+    "and end near 2000 parameters; a dotted line continues the inverse, with n^3, to "
+    "years. CG rises gently and takes about a second at a million parameters.",
 )
 
 # --- widgets

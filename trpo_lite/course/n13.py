@@ -131,7 +131,7 @@ def draw_cost(cost):
     )
     for key, label, look, color in looks:
         axes.plot(free, cost[key], look, color=color, markersize=5.5, label=label)
-    axes.text(1.5e4, 1e1, "H inverted; dotted:\nif it goes on as $n^3$", color=RED)
+    axes.text(1.5e4, 1e1, "H inverted; dotted:\nif it turns into $n^3$", color=RED)
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.03), fontsize=11)
     axes.set(xlabel="parameters n", ylabel="processor time (s)")
     return figure

@@ -387,8 +387,8 @@ def _issues():
                 Notes(
                     1,
                     "≥ or > makes no difference.",
-                    "With g = 0 and a solver that starts at random numbers, the step "
-                    "is a lottery ticket, and ≥ lets it pass.",
+                    "With g = 0, a solver that starts at random numbers and no "
+                    "damping, the step is a lottery ticket, and ≥ lets it pass.",
                     "How do we find a step that fulfils both?",
                 ),
             ),
