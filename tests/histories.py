@@ -35,6 +35,7 @@ from tests.legged_histories import (
     legged_break,
     legged_films,
     legged_logs,
+    legged_margin,
     legged_models,
     legged_repeats,
     legged_sweep,
@@ -777,6 +778,7 @@ MEASUREMENTS = {
         legged_break,
         legged_sweep,
         legged_films,
+        legged_margin,
     )
 }
 

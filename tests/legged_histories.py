@@ -225,6 +225,28 @@ def legged_sweep(folder):
     return {"kind": kinds, "seed": seeds, "load": load, "wait": wait, **small}
 
 
+def legged_margin(folder, episodes=8):
+    """What policies trained over a margin earn in the measured model alone (page 16).
+
+    The runs are those of `legged` and `legged_break` beside `folder`. R policies of
+    the kinds both-10 and both-30, each in the `both` of the robot it was made for.
+    Returns kind, robot, seed, earned [R], the last a mean of E = `episodes`.
+    """
+    rows = []
+    for grid in ("legged", "legged_break"):
+        for history in finished(grid, folder.with_name(grid)):
+            kind, number = recipe.TASKS[history.settings["env_id"]]
+            if kind in ("both-10", "both-30"):
+                env_id = f"{recipe.__name__}:both-robot{number}/HalfCheetah-v5"
+                made = make_environment(env_id, episodes)
+                rewards, _ = recipe.deployed(history.policy.mode, made)
+                made.close()
+                seed, mean = history.settings["seed"], np.float32(rewards.sum(0).mean())
+                rows.append((kind, number, seed, mean))
+    names = ("kind", "robot", "seed", "earned")
+    return {k: np.array(v) for k, v in zip(names, zip(*rows))}
+
+
 def legged_films(folder, robot=1, seconds=5.0):
     """Policies of the first seed on one robot (page 16).
 

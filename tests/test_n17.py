@@ -123,6 +123,25 @@ def test_two_sick_runs_look_better_and_one_looks_healthy():
     assert np.all(lesson.returns(11)[1:] < healthy[1:])
 
 
+def test_logged_and_measured_in_the_ward():
+    _, said, true, _ = lesson.run_of(lesson.WARD["F"])
+    assert 0.65 < said.min() / DELTA < said.max() / DELTA < 0.8
+    assert 1.05 < true.min() / DELTA < true.max() / DELTA < 1.25
+    _, said, true, _ = lesson.run_of(lesson.WARD["H"])
+    assert (said < 0).all() and (np.diff(true) < 0).all()
+    assert true[:2].min() > 100 * DELTA and DELTA < true[-1] < 1.35 * DELTA
+
+
+def test_a_right_kl_is_negative_by_rounding_alone():
+    rng, batch = np.random.default_rng(0), lesson.exact_batch(THETA)
+    near = [
+        lesson.mean_kl(batch.moment, THETA, THETA + 10.0**-k * rng.normal(size=3))
+        for k in range(1, 11)
+        for _ in range(50)
+    ]
+    assert -1e-15 < min(near) < 0 < max(near)
+
+
 def test_a_stale_policy_ends_in_a_negative_direction():
     path = lesson.run_of(updates=8)[0]
     lowest = []

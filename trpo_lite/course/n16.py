@@ -401,7 +401,7 @@ def draw_worked_on(policy, mass, late):
     kind = next(kind for kind in SWEPT if WORDS[kind] == policy)
     returns, knobs = swept()
     figure, cells = plots.figure(1, 2, (8.6, 4.4), sharey=True)
-    marks = (0.8, 1.22), (-2, 2)  # two standard deviations of a torso by +- 10 %
+    marks = (0.82, 1.22), (-2, 2)  # two standard deviations of a torso by +- 10 %
     for which, (axes, at) in enumerate(zip(cells, (mass, late))):
         axes.axvspan(*marks[which], color=style.ORANGE, alpha=0.25, linewidth=0)
         for name, (_, look) in zip(SWEPT, LOOKS):

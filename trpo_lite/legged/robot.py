@@ -2,7 +2,8 @@
 
 Its true numbers are drawn in a process of its own, whose module refuses to be imported.
 What comes back are what sensors give, with their noise, and the reward, which a
-stopwatch gives. `reveal` breaks the seal: the true numbers, and no step after that.
+stopwatch gives. `reveal` breaks the seal: the true numbers, and no step of the object
+that told them.
 """
 
 import contextlib
@@ -67,7 +68,7 @@ class SealedRobots(VectorEnv):
         return self._ask("step", actions)
 
     def reveal(self):
-        """A dict of true numbers for each robot; nobody can act on them any more."""
+        """A dict of true numbers for each robot; no step of this object after that."""
         numbers = self._ask("numbers")
         self._revealed = True
         return numbers
