@@ -20,7 +20,7 @@ ANSWERS = {
         "values": ("values-seen", "It is positive"),
         "advantages": ("advantages-seen", "better than average on the road and worse"),
         "visits": ("visits-seen", "about a twentieth of what the road brings"),
-        "samples": ("samples-seen", "Ten thousand drives give $J$ to about one per cent"),
+        "samples": ("samples-seen", "Ten thousand drives give $J$ to about one per"),
         "shared-error": ("shared-error-seen", "Values and visits agree, and both are"),
         "curve": ("curve-numbers-run", "0.80    0.44  1.12"),
         "curve-seen": ("curve-numbers-seen", "the further the driver looks ahead, the"),

@@ -139,7 +139,7 @@ def evaluate(lqr, gain, std):
 
 
 def performance(lqr, gain, std):
-    """J(pi) = -(tr(P E[s0 s0^T]) + p), or -inf for an unstable gain (the module's head)."""
+    """J(pi) = -(tr(P E[s0 s0^T]) + p), or -inf for an unstable gain (see the head)."""
     return evaluate(lqr, gain, std).performance
 
 
