@@ -120,6 +120,16 @@ def test_what_the_sliders_show():
     p, eta, L = lesson.road_curves(0.9, 0.9, points=1001)
     assert (L[0], eta[0]) == pytest.approx((13.4, 1.7), abs=0.05)
     assert (np.diff(L) < 0).all() and eta[p < 0.899].min() > 0
+    # at .5 the visits decide, at .9 they don't
+    world, slow_to_fast = road_and_ice(0.9), np.array([-1, 1])
+    rare = evaluate(world, shared_policy(0.1)).visitation
+    half, fast = (evaluate(world, shared_policy(x)) for x in (0.5, 0.9))
+    assert 0.1 * half.visitation[1] == pytest.approx(0.42, abs=0.005)
+    rise = half.advantage @ slow_to_fast
+    assert half.visitation @ rise < -1 and rare @ rise > 1
+    assert (fast.advantage @ slow_to_fast < -0.1).all()
+    p, eta, _ = lesson.road_curves(0.5, 0.9, points=1001)
+    assert np.interp(0.49, p, eta) > 0
     x = np.arange(0, 1.001, 0.02)
     world, start = lqr.scalar_lqr(), lesson.LQR_START
     eta = np.array([lqr.improvement(world, start, lesson.lqr_policy(y)) for y in x])
@@ -138,14 +148,24 @@ def test_without_support_the_mean_ratio_tells():
     assert slow == 0.5 and slow * old.advantage[0, 0] == 0
 
 
-def test_a_mean_ratio_is_off_by_chance_in_about_one_data_set_of_twenty():
-    """Both actions are in each set of 1000 draws, and 1 lies outside all the same."""
-    fast = np.random.default_rng(0).binomial(1000, 0.1, 20_000) / 1000
+@pytest.mark.parametrize("N, share", [(1000, 0.05), (200, 0.073), (50, 0.122)])
+def test_a_mean_ratio_is_off_by_chance_in_about_one_data_set_of_twenty(N, share):
+    """Both actions are in each set of many draws, and 1 lies outside all the same."""
+    fast = np.random.default_rng(0).binomial(N, 0.1, 20_000) / N
     ratio = 3 * fast + 7 / 9 * (1 - fast)
-    spread = np.sqrt(fast * (1 - fast) * 1000 / 999) * (3 - 7 / 9)
-    outside = np.abs(ratio - 1) > 1.96 * spread / 1000**0.5
-    assert (fast > 0).all() and outside.mean() == pytest.approx(0.05, abs=0.01)
-    assert (outside & (ratio > 1)).any() and (outside & (ratio < 1)).any()
+    spread = np.sqrt(fast * (1 - fast) * N / (N - 1)) * (3 - 7 / 9)
+    outside = np.abs(ratio - 1) > 1.96 * spread / N**0.5
+    assert outside.mean() == pytest.approx(share, abs=0.01)
+    if N == 1000:
+        assert (fast > 0).all()
+        assert (outside & (ratio > 1)).any() and (outside & (ratio < 1)).any()
+
+
+def test_the_fast_tenth_carries_p_of_the_weight():
+    fast = np.random.default_rng(0).random(200_000) < 0.1
+    for p in (0.2, 0.5, 0.9):
+        weight = np.where(fast, p / 0.1, (1 - p) / 0.9)
+        assert weight[fast].sum() / weight.sum() == pytest.approx(p, abs=0.01)
 
 
 def test_a_mean_ratio_near_1_may_hide_a_catastrophe():

@@ -137,6 +137,17 @@ def test_too_small_a_penalty_breaks_the_promise_and_the_right_one_keeps_it():
     assert [kept(d) for d in (1, 10, 30, 100, 300)] == [True] * 3 + [False] * 2
 
 
+def test_shares_of_the_visits_in_place_of_d_shorten_the_steps():
+    """As page 01 says: (1 - gamma) L less the whole penalty."""
+    for gamma, steps in ((0.5, (0.1289, 0.1129)), (0.9, (0.1024, 0.1002))):
+        old = evaluate(road_and_ice(gamma), shared_policy(0.1))
+        C = bound.penalty_constant(old, gamma)
+        slope = float(old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]))
+        found = [lesson.top(0.1, part * slope, C) for part in (1, 1 - gamma)]
+        assert found == pytest.approx(steps, abs=1e-4)
+        assert J(gamma, 0.1) < J(gamma, found[1]) < J(gamma, found[0])
+
+
 def test_the_law_of_small_steps_is_the_top_of_its_parabola():
     for gamma in (0.5, 0.9, 0.99):
         epsilon = 1.7

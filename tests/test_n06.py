@@ -381,6 +381,10 @@ def test_how_often_the_plain_gradient_points_downhill():
     assert 0.03 < negative_cosines(0.97, stay=0.9) < 0.05
     assert 0.055 < negative_cosines(0.97, stay=0.9, steps=2000) < 0.085
     assert negative_cosines(0.997, stay=0.9) < 0.003
+    # 200 steps hide a world that hardly moves: rarer again, though nothing is forgotten
+    often = [negative_cosines(0.9, stay=stay) for stay in (0.9, 0.99, 0.999, 0.9999)]
+    assert often[0] > 0.12 and often[-1] < 0.005
+    assert all(a > 1.5 * b for a, b in pairwise(often))
     # ... much longer: two steps don't hide a start that is forgotten in one
     assert 0.1 < negative_cosines(0.5, jump=1.0) < 0.16
     # forgetting the start makes it rarer, not rare

@@ -347,10 +347,12 @@ def test_the_verdicts_hold_for_other_seeds_too():
 
 
 def test_seeds_of_the_chain_below_half_the_optimum():
+    """What keeps natural's above it is the damping."""
     ways = (
         ((policy_gradient_update, {"learning_rate": 10}), (3, 0)),
         ((along_g, {"delta": 0.01}), (4, 1)),
         ((npg_update, {"delta": 0.01, "damping": 1e-3}), (0, 0)),
+        ((npg_update, {"delta": 0.01, "damping": 1e-4}), (4, 1)),
     )
     for (update, options), expected in ways:
         below = [
@@ -358,6 +360,39 @@ def test_seeds_of_the_chain_below_half_the_optimum():
             for seeds in (range(12), OTHERS)  # the page's, and others
         ]
         assert tuple(below) == expected
+
+
+@pytest.mark.parametrize("name", ["chain", "grid"])
+def test_natural_s_early_lead_does_not_need_the_damping(name):
+    world = lesson.worlds()[name]
+    for seeds in (range(12), OTHERS):
+        tenth = [
+            np.median(runs_of(world, update, 50, 10, seeds, **options)[:, -1])
+            for update, options in (
+                (npg_update, {"delta": 0.01, "damping": 1e-4}),
+                (along_g, {"delta": 0.01}),
+            )
+        ]
+        assert tenth[0] > tenth[1]
+
+
+def test_the_same_size_by_the_damped_h_is_more_kl_along_g_on_the_grid():
+    world, used = lesson.worlds()["grid"], []
+    for update in (npg_update, along_g):
+        sizes = []
+        for seed in range(12):
+            rng = np.random.default_rng(seed)
+            policy = TabularSoftmax.zeros(world.n_states, world.n_actions)
+            for _ in range(40):
+                rows, A = lesson.sample(world, policy.probabilities(), 50, rng)
+                new, _ = update(policy, rows, A, delta=0.01, damping=1e-3)
+                step = new.theta - policy.theta
+                at = policy.at(rows.observations)
+                sizes.append(step @ at.fisher_product(step) / 2)
+                policy = new
+        used.append(np.mean(sizes))
+    assert used[1] / used[0] == pytest.approx(1.15, abs=0.03)
+    assert used[1] < 0.01
 
 
 @pytest.mark.parametrize("name", ["chain", "grid"])

@@ -18,7 +18,8 @@ n = m = 1, where gain and std may be plain numbers. The policy's parameters are 
 theta = (gain.ravel(), std), or (gain.ravel(), log std) with `parameter="log_std"`.
 
 A gain is stable when sqrt(gamma) times the closed loop's spectral radius is below 1.
-Otherwise the performance is -inf and what has no finite value raises ValueError.
+Otherwise the performance is given as -inf (which it is wherever the growing states
+occur and cost something), and what has no finite value raises ValueError.
 """
 
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def evaluate(lqr, gain, std):
 
 
 def performance(lqr, gain, std):
-    """J(pi) = -(tr(P E[s0 s0^T]) + p), or -inf for an unstable gain."""
+    """J(pi) = -(tr(P E[s0 s0^T]) + p), or -inf for an unstable gain (see the head)."""
     return evaluate(lqr, gain, std).performance
 
 

@@ -321,7 +321,7 @@ def _npg():
             picture(
                 pages.picture("09", "learning"),
                 r"Of vanilla's step sizes each is good in one world only; one $\delta$ "
-                "does for both.",
+                "does for both (damping .001).",
                 Notes(
                     1,
                     "Because the direction is better.",
