@@ -86,7 +86,7 @@ def published(algorithm, source, env_id):
 
 @cache
 def runs_of(name):
-    """Stored runs: robots, robots_break, robots_long or robots_linear."""
+    """Stored runs: robots, or robots_ and one of break, long, search, linear."""
     return Runs.stored(name)
 
 
