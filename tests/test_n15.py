@@ -634,9 +634,12 @@ def test_the_tuning_is_counted_rightly(runs):
     assert "seed 1050" in third and "| ppo-clip | **0.003** | 2746.2 | 7650.3" in third
     assert min(runs["seed"]) == 20 and max(runs["seed"]) == 29
     assert runs["hours"].sum() == pytest.approx(4.7, abs=0.05) and len(runs) == 220
-    smaller = map(lesson.runs_of, ("robots_break", "robots_long", "robots_linear"))
+    smaller = map(
+        lesson.runs_of,
+        ("robots_break", "robots_long", "robots_search", "robots_linear"),
+    )
     hours = sum(grid["hours"].sum() for grid in smaller)
-    assert hours == pytest.approx(2.2, abs=0.05)
+    assert hours == pytest.approx(2.7, abs=0.05)
 
 
 def tuned(robot):
@@ -1097,6 +1100,44 @@ def test_what_three_times_the_steps_bring(runs):
     further = then - ends
     assert further[2] > 1000 and further[3] < -600
     assert np.abs(further[[0, 1, 4]]).max() < 500
+
+
+def test_what_the_settings_of_a_search_bring(runs):
+    """Its own ten seeds stand in a table, by the average action and by the mode."""
+    file = Path(lesson.__file__).parents[1] / "grids" / "robots_tuning.md"
+    _, fourth = file.read_text(encoding="utf-8").split("## Fourth round")
+    rows = [x.split(" | ") for x in fourth.splitlines() if x.startswith("| 10")]
+    assert len(rows) == 57
+    assert {int(row[0][2:]) for row in rows} == {*range(1070, 1080)}
+    chosen = "gamma 0.99, lam 0.99, log_std -1.0, decay 0.5, delta 0.063"
+    own = [row for row in rows if row[1] == chosen]
+    assert [int(row[0][2:]) for row in own] == [*range(1070, 1080)]
+    average, mode = np.array([row[2:4] for row in own], float).T
+    last = [int(row[5].split()[-2]) for row in own]
+
+    search, ten = lesson.runs_of("robots_search"), runs.of("Walker2d-v5", "trpo")
+    assert search["seed"].tolist() == ten["seed"].tolist() == [*range(20, 30)]
+    for one, other in zip(search.settings, ten.settings):
+        assert {
+            x: (one[x], other[x]) for x in one if one[x] != other[x]
+        } == {
+            "gamma": (0.99, 0.995), "lam": (0.99, 0.97), "log_std": (-1.0, 0.0),
+            "delta": (0.063, 0.1), "decay": (0.5, 0.9),
+        }  # fmt: skip
+    medians = [np.median(x) for x in (average, search.scores, ten.scores)]
+    assert np.round(medians).tolist() == [3243, 1817, 2570]
+    assert [round(np.median(x)) for x in (mode, search["by_mode"])] == [2696, 2783]
+    chance = stats.mannwhitneyu(average, search.scores, method="exact").pvalue
+    assert chance == pytest.approx(0.023, abs=0.001)
+    assert stats.mannwhitneyu(search.scores, ten.scores).pvalue > 0.3
+    ends = [
+        np.median([
+            np.nanmean(R[steps > 900_000])
+            for R, steps in zip(x["return_mean"], x["steps"])
+        ])
+        for x in (search, ten)
+    ]  # fmt: skip
+    assert [round(x) for x in (np.median(last), *ends)] == [1716, 1691, 1859]
 
 
 def test_how_long_the_own_run_takes(runs):
