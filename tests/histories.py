@@ -489,6 +489,11 @@ def robots_long(folder):
     return grid("robots_long", folder)
 
 
+def robots_search(folder):
+    """TRPO's Walker2d with the settings that a later search found (page 15)."""
+    return grid("robots_search", folder)
+
+
 def robots_drawn(folder, episodes=20):
     """Settings drawn by lot, as many for each algorithm, and the best again (page 15).
 
@@ -763,6 +768,7 @@ MEASUREMENTS = {
         robots,
         robots_break,
         robots_long,
+        robots_search,
         robots_drawn,
         robots_floors,
         robots_films,

@@ -86,7 +86,7 @@ def published(algorithm, source, env_id):
 
 @cache
 def runs_of(name):
-    """Stored runs: robots, robots_break, robots_long or robots_linear."""
+    """Stored runs: robots, or robots_ and one of break, long, search, linear."""
     return Runs.stored(name)
 
 
@@ -348,7 +348,7 @@ limits = Picture(draw_limits, limits_words)
 
 
 def draw_best(rows, scores):
-    """Expected best, median and interquartile mean of n seeds, over n -> Figure.
+    """Expected best and median of n seeds, over n, and the ten seeds -> Figure.
 
     rows : (n, coverage, expected best, expected median) each.
     """
@@ -1142,7 +1142,7 @@ read_log = Exercise(
         "any rise counts here; it must be more than twice its standard error": (
             log_with(rise=lambda late, early, error: late > early)
         ),
-        "one standard error is not enough: noise reaches it in one of six logs": (
+        "one standard error is not enough: noise reaches it in one of five logs": (
             log_with(rise=lambda late, early, error: late - early > error)
         ),
         "a fall of the return counts as learning: look at its sign": (
@@ -1249,8 +1249,9 @@ median_interval = Exercise(
         "(-inf, inf)": pairs_with(none=False),
     },
     hints=(
-        "Each seed lies below the true median with probability 1/2, whatever the "
-        "distribution. So the number of seeds below it is binomial.",
+        "Each seed lies below the true median with probability 1/2 (at most, if scores "
+        "can tie), whatever the distribution. So the number of seeds below it is "
+        "binomial.",
         "The pair of the k-th smallest and the k-th largest misses the median if fewer "
         "than k seeds are below it, or fewer than k above: each with probability "
         "sum(comb(n, j) for j in range(k)) / 2**n.",
