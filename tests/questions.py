@@ -87,7 +87,7 @@ ANSWERS = {
             "fall-answer",
             "no $p$ above the old one lowers $J$",
             "fall-answer",
-            'Both hear "slower", which is right',
+            'Both hear "slower", and a little slower is right',
         ),
         "lqr-path": ("lqr-seen", "$M'$ is less than half of $M$"),
         "lqr-explore": ("lqr-answer", "$\\eta$ is largest at $x = 0.26$"),
@@ -667,6 +667,8 @@ ANSWERS = {
         "longer": (
             "longer-seen",
             "has a median of 3174",
+            "longer-seen",
+            "by the average action 1817",
             "longer-seen",
             "Seed 22, which had failed with 986, earns 3210",
         ),

@@ -128,8 +128,9 @@ def test_what_the_sliders_show():
     rise = half.advantage @ slow_to_fast
     assert half.visitation @ rise < -1 and rare @ rise > 1
     assert (fast.advantage @ slow_to_fast < -0.1).all()
-    p, eta, _ = lesson.road_curves(0.5, 0.9, points=1001)
-    assert np.interp(0.49, p, eta) > 0
+    p, eta, L = lesson.road_curves(0.5, 0.9, points=1001)
+    assert np.interp(0.49, p, eta) > 0 and np.argmax(L) == 0
+    assert (L[0], eta[0]) == pytest.approx((1.5, -1.8), abs=0.05)
     x = np.arange(0, 1.001, 0.02)
     world, start = lqr.scalar_lqr(), lesson.LQR_START
     eta = np.array([lqr.improvement(world, start, lesson.lqr_policy(y)) for y in x])

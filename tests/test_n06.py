@@ -385,6 +385,7 @@ def test_how_often_the_plain_gradient_points_downhill():
     often = [negative_cosines(0.9, stay=stay) for stay in (0.9, 0.99, 0.999, 0.9999)]
     assert often[0] > 0.12 and often[-1] < 0.005
     assert all(a > 1.5 * b for a, b in pairwise(often))
+    assert negative_cosines(0.9, stay=0.999, worlds=800, steps=20_000) > 0.25
     # ... much longer: two steps don't hide a start that is forgotten in one
     assert 0.1 < negative_cosines(0.5, jump=1.0) < 0.16
     # forgetting the start makes it rarer, not rare

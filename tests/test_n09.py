@@ -347,12 +347,14 @@ def test_the_verdicts_hold_for_other_seeds_too():
 
 
 def test_seeds_of_the_chain_below_half_the_optimum():
-    """What keeps natural's above it is the damping."""
+    """Direction and damping together keep natural's above it."""
     ways = (
         ((policy_gradient_update, {"learning_rate": 10}), (3, 0)),
         ((along_g, {"delta": 0.01}), (4, 1)),
         ((npg_update, {"delta": 0.01, "damping": 1e-3}), (0, 0)),
         ((npg_update, {"delta": 0.01, "damping": 1e-4}), (4, 1)),
+        ((along_g, {"delta": 0.01, "damping": 1e-4}), (4, 1)),
+        ((along_g, {"delta": 0.01, "damping": 1e-2}), (4, 1)),
     )
     for (update, options), expected in ways:
         below = [

@@ -349,7 +349,7 @@ def test_the_pages_run_takes_a_detour_and_most_do_not():
     R = load("trpo_guard")["return_mean"][0]  # no guard: TRPO as it is
     needed = lesson.first_then_lowest(R)[0] + 1
     assert needed[0] == 13 and R[0, 3] > 200 > 100 > R[0, 4]
-    assert np.mean((needed >= 5) & (needed <= 8)) == 0.8
+    assert 0.65 <= np.mean((needed >= 5) & (needed <= 8)) <= 0.85
     assert np.sum(needed >= 13) == 2
 
 

@@ -275,7 +275,8 @@ def test_stored_costs_say_what_the_page_says():
     assert (cost["ppo"] > 2 * cost["trpo"]).all()
     passes = (cost["ppo"] / cost["gradient"]).round()
     assert (passes.min(), passes.max()) == (17, 36)
-    assert (cost["minibatch"] > 0.25 * cost["gradient"]).all()
+    forty = (40 * cost["minibatch"] / cost["gradient"]).round()
+    assert (forty.min(), forty.max()) == (11, 24)
     at = cost["n_free"] == 1024
     assert 100 < cost["dense"][-1] / cost["gradient"][at][0] < 1000
 

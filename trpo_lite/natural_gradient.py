@@ -10,9 +10,9 @@ from trpo_lite.conjugate_gradient import CGResult, conjugate_gradient
 
 @dataclass(frozen=True)
 class NaturalStep:
-    """A climb along g with step.(F + damping).step / 2 = delta.
+    """A step with step.(F + damping).step / 2 = delta; 0 if g = 0.
 
-    The longest there is, once CG has converged; a shorter one before.
+    g.step is the largest possible once CG has converged, and less before.
     """
 
     step: np.ndarray  #: sqrt(2 delta / g.x) x, [n]

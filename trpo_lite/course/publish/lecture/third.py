@@ -321,12 +321,14 @@ def _npg():
             picture(
                 pages.picture("09", "learning"),
                 r"Of vanilla's step sizes each is good in one world only; one $\delta$ "
-                "does for both (damping .001).",
+                "does for both.",
                 Notes(
                     1,
                     "Because the direction is better.",
-                    "Half of it: along g with the same δ is learnt too, later and less "
-                    "surely on the chain. Much is the work of the size.",
+                    "Half of it: along g with the same δ is learnt too, later and "
+                    "less surely on the chain. Much is the work of the size. And "
+                    "natural's H is damped by .001; with .0001 four of its twelve "
+                    "seeds on the chain end below half.",
                     "With δ = .1 it climbs faster and ends lower. Why?",
                 ),
             ),
