@@ -2,6 +2,7 @@
 
 import base64
 import json
+from itertools import product
 from pathlib import Path
 
 import gymnasium
@@ -85,17 +86,17 @@ def test_a_cart_on_the_right_is_mostly_pushed_further():
         policy = train("CartPole-v1", seed=seed, until=475, progress=False).policy
         positive += n00.right_weights(policy)[0] > 0
         means = []
-        for factor in (1, -1, 0):
+        for env, factor in product(("CartPole-v1", long_cartpole), (1, -1, 0)):
             theta = policy.weights.copy()
             theta[0] *= factor
             other = policy.with_theta(theta.ravel())
-            means.append(evaluate_policy(long_cartpole, other, episodes=20).mean())
-        before, turned, without = means
+            means.append(evaluate_policy(env, other, episodes=20).mean())
         if n00.right_weights(policy)[0] > 0:
-            falls += before - turned, before - without
-    falls /= 2000 * positive
+            assert means[1] <= means[0] + 1
+            falls += means[3] - means[4], means[3] - means[5]
+    falls /= 2000 * positive  # 2000 was what they had
     assert positive >= 2
-    assert falls == pytest.approx([0.7, 0.1], abs=0.1)  # 2000 was what they had
+    assert 0.5 < falls[0] < 0.9 and 0.02 < falls[1] < 0.2
 
 
 def test_pole_angles_start_near_zero_and_end_past_the_limit_without_a_policy():

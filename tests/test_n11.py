@@ -271,53 +271,56 @@ def test_a_larger_sample_and_the_sign_of_l():
     assert large[2] < 0.8 * min(large[:2]) and middle[2] < 0.6 * min(middle[:2])
 
 
-def test_sb3_contribs_rule_spends_little_on_noise():
-    """Page 10's random start at g = 0, damped with .1, stopped at r.r < 1e-10."""
+def random_starts(seeds):
+    """Of `zero-run` with other random numbers: (old, start, J after / J before).
+
+    Only samples without a reward, so g = 0; the last is a function of the step.
+    """
     lake = mdp.TabularMDP.from_gymnasium("FrozenLake", 0.95)
-    uniform, found = TabularSoftmax.zeros(16, 4), []
+    uniform = TabularSoftmax.zeros(16, 4)
     first = mdp.evaluate(lake, uniform.probabilities()).performance
-    for seed in range(40):
+
+    def ratio(step):
+        pi = uniform.with_theta(step).probabilities()
+        return mdp.evaluate(lake, pi).performance / first
+
+    for seed in seeds:
         rng = np.random.default_rng(seed)
         runs = mdp.sample_trajectories(lake, uniform.probabilities(), 10, 25, rng)
-        if runs.rewards.any():
-            continue
-        old = uniform.at(runs.states[:, :-1].ravel())
+        if not runs.rewards.any():
+            start = 1e-4 * np.random.default_rng(seed + 1).standard_normal(64)
+            yield uniform.at(runs.states[:, :-1].ravel()), start, ratio
+
+
+def test_sb3_contribs_rule_spends_little_on_noise():
+    """Page 10's random start at g = 0, damped with .1, stopped at r.r < 1e-10."""
+    found = []
+    for old, start, ratio in random_starts(range(40)):
 
         def damped(v, old=old):
             return old.fisher_product(v) + 0.1 * v
 
-        start = 1e-4 * np.random.default_rng(seed + 1).standard_normal(64)
         r = -damped(start)  # g = 0
         stop = 1e-5 / np.linalg.norm(r)
         x = start + conjugate_gradient(damped, r, 15, stop).x
         step = np.sqrt(2 * 0.01 / (x @ damped(x))) * x
-        pi = uniform.with_theta(step).probabilities()
-        J = mdp.evaluate(lake, pi).performance / first
-        found.append((old.kl(old.with_theta(step)).mean() / 0.01, J))
+        found.append((old.kl(old.with_theta(step)).mean() / 0.01, ratio(step)))
     np.testing.assert_allclose(found[0], [0.15, 0.97], atol=0.005)  # the page's seeds
     kl, J = np.transpose(found)
     assert len(found) > 20 and max(kl) < 0.4 and max(abs(J - 1)) < 0.1
 
 
 def test_a_random_step_on_the_lake_wins_about_as_often_as_it_loses():
-    """The step of `zero-run` with other random numbers."""
-    lake = mdp.TabularMDP.from_gymnasium("FrozenLake", 0.95)
-    uniform, ratios = TabularSoftmax.zeros(16, 4), []
-    first = mdp.evaluate(lake, uniform.probabilities()).performance
-    for seed in range(300):
-        rng = np.random.default_rng(seed)
-        runs = mdp.sample_trajectories(lake, uniform.probabilities(), 10, 25, rng)
-        old = uniform.at(runs.states[:, :-1].ravel())
-        start = 1e-4 * np.random.default_rng(seed + 1).standard_normal(64)
+    ratios = []
+    for old, start, ratio in random_starts(range(300)):
         error = -old.fisher_product(start)  # g = 0
         x = start + conjugate_gradient(old.fisher_product, error, 5).x
         size = x @ old.fisher_product(x)
         if size <= 0:  # rounding: x is a direction that changes nothing
             continue
         step = np.sqrt(2 * 0.01 / size) * x
-        if not runs.rewards.any() and old.kl(old.with_theta(step)).mean() <= 0.01:
-            pi = uniform.with_theta(step).probabilities()
-            ratios.append(mdp.evaluate(lake, pi).performance / first)
+        if old.kl(old.with_theta(step)).mean() <= 0.01:
+            ratios.append(ratio(step))
     assert np.mean(np.array(ratios) > 1) == pytest.approx(0.5, abs=0.08)
 
 

@@ -15,6 +15,7 @@ from trpo_lite.course import n12 as lesson
 from trpo_lite.course.data import load
 from trpo_lite.environments import make_environment
 from trpo_lite.features import linear_features
+from trpo_lite.line_search import line_search
 from trpo_lite.policies import (
     LinearGaussian,
     LinearSoftmax,
@@ -89,6 +90,26 @@ def test_after_500():
     assert ratio.max() <= 1.0001
     for solved in (after["return_mean"] >= 490, after["return_mean"] < 400):
         assert np.median(ratio[solved]) > 0.7
+
+
+def test_the_exact_run_goes_on_improving():
+    world, theta = lesson.mass()
+    J = []
+    for _ in range(80):
+        old = theta[:2].reshape(1, 2), np.exp(theta[2:])
+        J.append(lqr.performance(world, *old))
+        slopes = lqr.gradient(world, *old, parameter="log_std")
+        g = np.concatenate([x.ravel() for x in slopes])
+        H = lqr.fisher(world, *old, parameter="log_std")
+        x = np.linalg.solve(H, g)
+        full = np.sqrt(2 * 0.05 / (g @ x)) * x
+
+        def evaluate(new, old=old):
+            new = new[:2].reshape(1, 2), np.exp(new[2:])
+            return lqr.surrogate(world, old, new), lqr.mean_kl(world, old, new)
+
+        theta = line_search(evaluate, theta, full, 0.05).theta
+    assert (np.diff(J) > 0).all()
 
 
 def test_half_of_the_sampled_gap_is_sigmas():
@@ -349,7 +370,7 @@ def test_the_pages_run_takes_a_detour_and_most_do_not():
     R = load("trpo_guard")["return_mean"][0]  # no guard: TRPO as it is
     needed = lesson.first_then_lowest(R)[0] + 1
     assert needed[0] == 13 and R[0, 3] > 200 > 100 > R[0, 4]
-    assert 0.65 <= np.mean((needed >= 5) & (needed <= 8)) <= 0.85
+    assert np.mean((needed >= 5) & (needed <= 8)) == 0.8
     assert np.sum(needed >= 13) == 2
 
 

@@ -169,6 +169,8 @@ def test_the_masks_are_the_slopes_of_their_objectives():
     for name, term in objectives.items():
         expected = np.where(lesson.KEEP[name](r, A), A, 0)
         np.testing.assert_allclose(slope(term)[use], expected[use], atol=1e-6)
+    below = np.minimum(r * A, inside(r)) < r * A - 1e-12
+    np.testing.assert_array_equal(below[use], clip_active(r, A, 0.2)[use])
 
 
 def test_the_cloud_shades_what_has_no_gradient():
