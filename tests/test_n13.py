@@ -107,6 +107,8 @@ def test_the_stored_runs_say_what_the_page_says():
     assert stored["beta_first"].tolist() == [0.01, 1.0, 100.0]
     price = stored["beta"][:3]
     apart = np.median(price.max(0) / price.min(0), 0)
+    assert stored["beta_first"][2] == 10_000 * stored["beta_first"][0]
+    assert apart[0] == pytest.approx(2500)
     assert (apart[:7] > 10).all()
     assert ((apart[9:] > 2) & (apart[9:] < 6)).all()
     assert 80 < (price.max(0) / price.min(0))[:, 9:].max() < 84  # in a single seed

@@ -649,7 +649,13 @@ def _draw_swimmer(axes, label, seed, seconds):
         ink = {"color": style.INK, "alpha": alpha, "solid_joinstyle": "round"}
         axes.plot(*joints.T, "-", linewidth=3, **ink)
         axes.plot(*joints[0], "o", markersize=9, **ink)
-        axes.annotate(f"{when:g} s", joints[0], (7, -12), textcoords="offset points")
+        axes.annotate(
+            f"{when:g} s",
+            joints[0],
+            (7, -13),
+            textcoords="offset points",
+            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
+        )
     axes.set_aspect("equal")
 
 
