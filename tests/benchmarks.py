@@ -26,7 +26,7 @@ import mujoco
 import numpy as np
 
 import trpo_lite
-from tests.histories import by_average
+from tests.average_action import by_average
 from trpo_lite import train as training
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.course import n15
@@ -144,7 +144,7 @@ def robot(env_id, seeds, step_target, time_target):
         with Clock() as clock:
             history = train(env_id, seed=seed, progress=False)
         returns = evaluate_policy(
-            env_id, history.policy, seed=seed, act=by_average(history)
+            env_id, history.policy, seed=seed, act=by_average(history.policy, env_id)
         )
         scores.append(returns.mean())
         steps.append(history["steps"][-1])

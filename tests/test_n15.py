@@ -14,6 +14,7 @@ from scipy import stats
 
 import trpo_lite.train as training
 from tests import drawn_settings, histories
+from tests.average_action import box_of
 from trpo_lite import film, style
 from trpo_lite.advantage import normalize
 from trpo_lite.course import n15 as lesson
@@ -327,7 +328,7 @@ def stored_policy(env_id, when):
 @pytest.mark.parametrize("env_id", ["InvertedPendulum-v5", "Swimmer-v5", "Reacher-v5"])
 def test_a_film_can_be_taken_again_from_its_policy(env_id):
     shown, _, _ = lesson.film_of(env_id, "end")
-    act = lesson.on_average(stored_policy(env_id, "end"), histories.box_of(env_id))
+    act = lesson.on_average(stored_policy(env_id, "end"), box_of(env_id))
     again = film.record(env_id, act, 0.4)
     few = len(again) - again.fell
     np.testing.assert_allclose(again.ends[:few], shown.ends[:few], atol=0.002)
@@ -662,7 +663,10 @@ def products_tried(robot, seed, steps):
     """{CG's products: mean}, of a seed's runs that differ in nothing else."""
     rest = dict(environments=8, gamma=0.995, lam=0.97, batch=4000, delta=0.1, decay=0.5)
     rest |= dict(log_std=-0.5, features="fourier", fourier_count=200, steps=steps)
-    rest["bandwidth"] = {"Walker2d": 6, "Hopper": 5}[robot]
+    rest["bandwidth"] = {"Walker2d": 6, "Hopper": 5, "HalfCheetah": 8}[robot]
+    if robot == "HalfCheetah":
+        rest |= dict(environments=4, fourier_count=400)
+        del rest["decay"]
     same = frozenset((k, str(v)) for k, v in rest.items())
     runs = tuned(robot).items()
     return {cg: round(x) for (k, s, cg), x in runs if (k, s) == (seed, same)}
@@ -670,9 +674,17 @@ def products_tried(robot, seed, steps):
 
 def test_which_products_of_cg_were_tried():
     assert Settings().fourier_count == 200 and Settings().cg_iterations == 10
+    pairs = {
+        (x, seed)
+        for x in lesson.SHORT.values()
+        for seed, same, cg in tuned(x)
+        if cg == 3 and (seed, same, 10) in tuned(x)
+    }
+    assert pairs == {("Walker2d", 1001), ("HalfCheetah", 1002)}
     walker = products_tried("Walker2d", 1001, 400_000)
     assert walker == {25: 430, 10: 1110, 5: 1485, 3: 2729, 2: 3238}
     assert products_tried("Walker2d", 1002, 1_000_000) == {10: 2841, 5: 1122}
+    assert products_tried("HalfCheetah", 1002, 320_000) == {10: 3047, 3: 1421}
     hoppers = [products_tried("Hopper", x, 500_000) for x in (1002, 1005)]
     assert hoppers == [{5: 2436, 3: 900, 2: 2576}, {5: 2743, 3: 2150}]
 

@@ -219,7 +219,11 @@ def draw_run(runs, seed=0, delta=DELTA):
     runs : the stored `penalty_runs`.
     """
     figure, panels = plots.figure(1, 3, (8.8, 3.5))
-    columns = (("beta", "price β after the update"), ("kl", "KL (nats)"), ("return_mean", "return"))
+    columns = (
+        ("beta", "price β after the update"),
+        ("kl", "KL (nats)"),
+        ("return_mean", "return"),
+    )
     names = [f"first β = {beta:g}" for beta in runs["beta_first"]] + ["TRPO"]
     looks = ((BLUE, "-"), (RED, "--"), (VIOLET, "-."), (INK, ":"))
     x = np.arange(1, runs["kl"].shape[-1] + 1)

@@ -520,6 +520,43 @@ def longer_words(runs, others):
 longer = Picture(draw_longer, longer_words)
 
 
+def draw_tried(store):
+    """Ten policies of each run tried, the last and the best played again -> Figure."""
+    labels = store["label"].tolist()
+    figure, cells = plots.figure(1, len(labels), (9.4, 3.8), sharey=True)
+    x = np.arange(len(store["seed"]))
+    for i, (axes, label) in enumerate(zip(cells, labels)):
+        look = dict(color=style.INK, markersize=4, fillstyle="none", alpha=0.5)
+        tries = axes.plot(x, store["trial"][i], "o", **look)
+        last = axes.plot(x, store["last"][i].mean(-1), "_", color=style.RED,
+                         markersize=12, markeredgewidth=2.5)  # fmt: skip
+        best = axes.plot(x, store["best"][i].mean(-1), "D", color=style.BLUE)
+        axes.set_title(label, fontsize=12)
+        axes.set_xticks(x[::3], store["seed"][::3])
+        axes.set(xlabel="seed")
+    cells[0].set(ylabel="mean return", ylim=(0, None))
+    words = "ten policies, five episodes each", "the last one again", "the best again"
+    handles = tries[0], last[0], best[0]
+    figure.legend(handles, words, loc="outside upper center", ncols=3)
+    return figure
+
+
+def tried_words(store):
+    """What `draw_tried` shows, in words."""
+    said = []
+    for i, label in enumerate(store["label"]):
+        last, best = (np.median(store[x][i].mean(-1)) for x in ("last", "best"))
+        apart = np.median(np.ptp(store["trial"][i], -1))
+        said.append(
+            f"{label}: the ten policies of a run are {apart:.0f} apart (the median "
+            f"run), the median of the last ones is {last:.0f}, of the best {best:.0f}"
+        )
+    return f"Three panels, a column of policies for each seed. {'; '.join(said)}."
+
+
+tried = Picture(draw_tried, tried_words)
+
+
 def draw_lots(store):
     """Scores of settings drawn by lot, and of the best of them with fresh seeds."""
     figure, cells = _task_panels((9.4, 5.6))
@@ -1268,7 +1305,8 @@ median_interval = Exercise(
 )
 
 pictures = (
-    *(curves, seeds, limits, best, strip, against, longer, lots, paths, linear),
+    *(curves, seeds, limits, best, strip, against, longer, tried, lots, paths),
+    linear,
     cost,
 )
 widgets = (which, gait, horizon)
