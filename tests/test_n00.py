@@ -2,7 +2,6 @@
 
 import base64
 import json
-from itertools import product
 from pathlib import Path
 
 import gymnasium
@@ -79,22 +78,27 @@ def long_cartpole():
     return gymnasium.make("CartPole-v1", max_episode_steps=2000)
 
 
+def with_bar(policy, factor):
+    """The policy whose weights of the cart's position are multiplied by `factor`."""
+    weights = policy.weights.copy()
+    weights[0] *= factor
+    return policy.with_theta(weights.ravel())
+
+
 def test_a_cart_on_the_right_is_mostly_pushed_further():
     """Training is chaotic: what is asked holds with room for another machine."""
-    means = []
+    short, long = [], []
     for seed in range(20):
         policy = train("CartPole-v1", seed=seed, until=475, progress=False).policy
         if n00.right_weights(policy)[0] > 0:
-            for env, factor in product(("CartPole-v1", long_cartpole), (1, -1, 0)):
-                theta = policy.weights.copy()
-                theta[0] *= factor
-                other = policy.with_theta(theta.ravel())
-                means.append(evaluate_policy(env, other, episodes=8).mean())
-    short, long = np.reshape(means, (-1, 2, 3)).swapaxes(0, 1)
+            bars = [with_bar(policy, factor) for factor in (1, -1)]
+            for kept, env, episodes in ((short, "CartPole-v1", 100),
+                                        (long, long_cartpole, 20)):  # fmt: skip
+                kept.append([evaluate_policy(env, x, episodes).mean() for x in bars])
+    short, long = np.array(short), np.array(long)
     assert 12 <= len(short) <= 18 and (short[:, 0] == 500).sum() >= len(short) - 3
-    assert (short[:, 1] < short[:, 0]).mean() > 0.6
-    turned, without = np.median(1 - long[:, 1:] / long[:, :1], axis=0)
-    assert 0.06 < without < 0.2 < 0.25 < turned < 0.5
+    assert (short[:, 1] < short[:, 0]).sum() >= 10
+    assert 0.2 < np.median(1 - long[:, 1] / long[:, 0]) < 0.6
 
 
 def test_pole_angles_start_near_zero_and_end_past_the_limit_without_a_policy():

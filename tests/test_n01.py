@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from trpo_lite import lqr
+from trpo_lite.bound import penalty_constant
 from trpo_lite.course import n01 as lesson
+from trpo_lite.exact import mm_step
 from trpo_lite.mdp import (
     TabularMDP,
     evaluate,
@@ -280,3 +282,14 @@ def test_costs_die_out_although_the_states_grow():
     assert exercise.accepts(ends_at(1))
     for limit in (0.9, 0.95, 0.97):
         assert not exercise.accepts(ends_at(limit)), limit
+
+
+def test_what_an_unscaled_penalty_does_to_a_scaled_L():
+    """Page 04's step is a tenth as long, and J rises all the same."""
+    world = road_and_ice(0.9)
+    old = evaluate(world, shared_policy(0.1))
+    C = penalty_constant(old, 0.9)
+    right, wrong = (mm_step(old, 0.9, penalty) for penalty in (C, C / (1 - 0.9)))
+    lengths = [np.abs(x.pi - old.pi).max() for x in (right, wrong)]
+    assert lengths[1] / lengths[0] == pytest.approx(0.1, abs=0.01)
+    assert evaluate(world, wrong.pi).performance > old.performance

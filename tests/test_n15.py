@@ -13,8 +13,8 @@ import pytest
 from scipy import stats
 
 import trpo_lite.train as training
-from tests import drawn_settings, histories
-from tests.average_action import box_of
+from tests import drawn_settings, histories, tried_policies
+from tests.average_action import box_of, by_average
 from trpo_lite import film, style
 from trpo_lite.advantage import normalize
 from trpo_lite.course import n15 as lesson
@@ -24,6 +24,7 @@ from trpo_lite.course.runs import Runs
 from trpo_lite.environments import make_environment
 from trpo_lite.files import load_arrays, policy_from_arrays, save_arrays
 from trpo_lite.settings import Settings, preset
+from trpo_lite.train import evaluate_policy, train
 from trpo_lite.trpo import npg_update, policy_gradient_update
 
 PAGE = Path(__file__).resolve().parent.parent / "notebooks" / "15_results.ipynb"
@@ -1117,7 +1118,8 @@ def test_what_three_times_the_steps_bring(runs):
 def test_what_the_settings_of_a_search_bring(runs):
     """Its own ten seeds stand in a table, by the average action and by the mode."""
     file = Path(lesson.__file__).parents[1] / "grids" / "robots_tuning.md"
-    _, fourth = file.read_text(encoding="utf-8").split("## Fourth round")
+    text = file.read_text(encoding="utf-8")
+    fourth = text.split("## Fourth round")[1].split("## Fifth round")[0]
     rows = [x.split(" | ") for x in fourth.splitlines() if x.startswith("| 10")]
     assert len(rows) == 57
     assert {int(row[0][2:]) for row in rows} == {*range(1070, 1080)}
@@ -1148,7 +1150,7 @@ def test_what_the_settings_of_a_search_bring(runs):
     others = [i for i, ours in enumerate(order) if not ours]
     assert sum(order[: others[-1]]) == 4 and sum(order[others[-1] :]) == 6
     assert [row[0] for row in rows[-6:]] == [f"| {x}" for x in range(1074, 1080)]
-    assert round(np.median(average[4:])) == 3261
+    assert [round(np.median(x)) for x in (average[:4], average[4:])] == [2960, 3261]
     chance = stats.mannwhitneyu(average[4:], search.scores, method="exact").pvalue
     assert chance == pytest.approx(1 / 8, abs=0.01)
     assert round(np.median([*average, *search.scores])) == 2446
@@ -1162,6 +1164,60 @@ def test_what_the_settings_of_a_search_bring(runs):
         for x in (search, ten)
     ]  # fmt: skip
     assert [round(x) for x in (np.median(last), ends[0])] == [1716, 1691]
+
+
+def test_the_round_that_chose_what_to_keep():
+    """Its prose is its table's."""
+    text = TUNING.read_text(encoding="utf-8").split("## Fifth round")[1]
+    rows = [x.strip("| ").split(" | ") for x in text.splitlines() if x[:4] == "| 10"]
+    said = {
+        "the preset's": [2282, 2537, 2562],
+        "the search's": [2989, 2784, 2956],
+        "the search's, decay 0": [2043, 2744, 3458],
+    }
+    for settings, medians in said.items():
+        own = [row for row in rows if row[1] == settings]
+        assert [int(row[0]) for row in own] == [*range(1080, 1090)]
+        found = np.median([[float(row[i]) for i in (2, 4, 6)] for row in own], 0)
+        assert np.floor(found + 0.5).tolist() == medians
+        assert ", ".join(map(str, medians[1:])) in text or str(medians[1]) in text
+    assert all(len(row[5].split()) == 10 for row in rows) and len(rows) == 32
+
+
+def test_a_small_run_whose_policies_are_tried(tmp_path, monkeypatch):
+    few = dict(steps=12_000, apart=1, episodes=2)
+    found = tried_policies.one_run(tmp_path, "no decay", 3, **few)
+    assert [len(found[x]) for x in ("trial", "last", "best")] == [3, 2, 2]
+    settings = {**tried_policies.SETTINGS["no decay"], "steps": 12_000}
+    policies = []
+    train(
+        "Walker2d-v5", seed=3, progress=False, **settings,
+        callback=lambda row, policy: policies.append(policy),
+    )  # fmt: skip
+    for policy, trial in zip(policies, found["trial"], strict=True):
+        act = by_average(policy, "Walker2d-v5")
+        played = evaluate_policy("Walker2d-v5", policy, 5, 10_003, act=act)
+        assert played.mean() == pytest.approx(trial, rel=1e-9)
+    for name, i in (("last", -1), ("best", int(np.argmax(found["trial"])))):
+        act = by_average(policies[i], "Walker2d-v5")
+        again = evaluate_policy("Walker2d-v5", policies[i], 2, 3, act=act)
+        np.testing.assert_allclose(again, found[name], rtol=1e-9)
+    monkeypatch.setattr(tried_policies, "train", None)
+    once_more = tried_policies.one_run(tmp_path, "no decay", 3, **few)
+    np.testing.assert_array_equal(once_more["best"], found["best"])
+
+
+def test_the_trials_fit_into_a_million_steps():
+    """Five episodes side by side of 1000 steps at most, seen in pieces of 50."""
+    t = tried_policies
+    trials = t.TRIED * t.EPISODES * (1000 + 50)
+    assert trials == 52_500 and t.STEPS + trials <= 1_000_000
+    assert gymnasium.spec("Walker2d-v5").max_episode_steps == 1000
+    stored = load("robots_tried")
+    for label, settings in zip(stored["label"], map(json.loads, stored["settings"])):
+        assert settings["steps"] == t.STEPS and settings["batch"] == 4000
+        for name, value in t.SETTINGS[label].items():
+            assert settings[name] == value
 
 
 def test_how_long_the_own_run_takes(runs):
