@@ -672,6 +672,12 @@ ANSWERS = {
             "longer-seen",
             "Seed 22, which had failed with 986, earns 3210",
         ),
+        "kept": (
+            "kept-seen",
+            "are 1700 to 2000 apart",
+            "kept-seen",
+            "and best with no decay",
+        ),
         "cost": (
             "cost-seen",
             "The simulator takes half of the time on HalfCheetah",

@@ -526,7 +526,7 @@ def test_the_best_of_the_lots_runs_again(monkeypatch, tmp_path):
 def test_stored_files_are_small():
     """Of all that the page loads, one megabyte."""
     sizes = [x.stat().st_size for x in FOLDER.glob("robots*.npz")]
-    assert len(sizes) == 9 and max(sizes) < 500_000 and sum(sizes) < 1_000_000
+    assert len(sizes) == 10 and max(sizes) < 500_000 and sum(sizes) < 1_000_000
 
 
 @pytest.mark.filterwarnings("ignore:.*is out of date")
@@ -1218,6 +1218,42 @@ def test_the_trials_fit_into_a_million_steps():
         assert settings["steps"] == t.STEPS and settings["batch"] == 4000
         for name, value in t.SETTINGS[label].items():
             assert settings[name] == value
+
+
+def test_what_the_best_of_ten_tried_brings(runs):
+    store, ten = load("robots_tried"), runs.of("Walker2d-v5", "trpo")
+    assert store["label"].tolist() == ["preset", "search", "no decay"]
+    assert store["seed"].tolist() == ten["seed"].tolist()
+    last, best = (store[x].mean(-1) for x in ("last", "best"))
+    trial = store["trial"]
+    apart = np.median(np.ptp(trial, -1), 1)
+    assert (apart > 1700).all() and (apart < 2000).all()
+    medians = [np.median(x, 1).round().tolist() for x in (last, best)]
+    assert medians == [[2380, 2724, 2802], [2695, 3028, 3366]]
+    assert (best[2] > 3000).sum() == 8 and best[2].min().round() == 2735
+    assert ten.scores.min().round() == 986
+    assert lesson_better(best[2], ten.scores) == pytest.approx(0.88)
+    chance = stats.mannwhitneyu(best[2], ten.scores).pvalue
+    assert chance == pytest.approx(1 / 200, abs=0.001)
+    chance = stats.mannwhitneyu(best[2], best[1]).pvalue
+    assert chance == pytest.approx(0.09, abs=0.003)
+    won = trial.max(-1)
+    assert np.median(won[2]).round() == 3520
+    assert (np.median(won, 1) > np.median(best, 1)).all()
+    for i in range(3):  # chosen by its trial, and better in fresh episodes as well
+        assert stats.wilcoxon(best[i], last[i], alternative="greater").pvalue < 0.02
+    once, again = map(json.loads, (store["settings"][1], search_settings()))
+    differ = {x for x in once if once[x] != again[x]}
+    assert differ == {"steps"}
+
+
+def lesson_better(one, other):
+    return (1 + np.sign(one[:, None] - other).mean()) / 2
+
+
+def search_settings():
+    found = dict(lesson.runs_of("robots_search").settings[0])
+    return json.dumps({k: v for k, v in found.items() if k not in histories.IDENTITY})
 
 
 def test_how_long_the_own_run_takes(runs):

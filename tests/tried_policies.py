@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict
 from functools import partial
 
+import mujoco  # noqa: F401 (`versions` tells of what is imported)
 import numpy as np
 
 from tests.average_action import by_average
