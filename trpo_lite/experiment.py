@@ -148,10 +148,10 @@ def _runs(block):
     for env_id in block["tasks"]:
         if not isinstance(env_id, str):
             raise ValueError(f"a task must be a string, got {env_id!r}")
+        discrete = _acts_discretely(env_id)
         for algorithm in block["algorithms"]:
-            s = settled(env_id, algorithm, _acts_discretely(env_id), settings)
             if algorithm.startswith("ppo"):
-                _refuse_small_batch(s)
+                _refuse_small_batch(settled(env_id, algorithm, discrete, settings))
     pairs = tuple(sorted(settings.items()))
     return [
         Run(env_id, algorithm, seed, pairs, label)
@@ -286,7 +286,7 @@ def dask_pool(address):
     The threads are a function () -> count, since such a cluster may grow and shrink.
     """
     if not address.strip():
-        raise ValueError(f"--scheduler must be a Dask scheduler's, got {address!r}")
+        raise ValueError(f"--scheduler must be an address, got {address!r}")
     try:
         from distributed import Client
     except ImportError:
@@ -467,8 +467,9 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
     with _claimed(left, folder, episodes, report):
         progress = _Progress(len(runs), len(there), workers, report)
         if left:
-            for line in _other_versions(there.values()):
-                report(f"some of them were made with {line}")
+            others = _other_versions(there.values())
+            if others:
+                report(f"some of them were made with {', '.join(others)}")
             progress.tell("begun")
         attempt = functools.partial(
             _attempt,
@@ -541,17 +542,24 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
     except BrokenExecutor:
         return
     except BaseException:  # Ctrl-C: nobody waits for what is still running
-        with _held():
-            for future, run in futures.items():
-                if future.done() and not _file(run, folder).exists():
-                    with contextlib.suppress(Exception):
-                        _kept(future, run, folder, episodes)
-        _end_children(others)  # first: a pool that is shut down falls over its ends
-        for future in futures:
-            future.cancel()
-        executor.shutdown(wait=False)
+        try:
+            _keep_finished(futures, folder, episodes)
+        finally:
+            _end_children(others)  # first: a pool that is shut down falls over its ends
+            for future in futures:
+                future.cancel()
+            executor.shutdown(wait=False)
         raise
     executor.shutdown()
+
+
+def _keep_finished(futures, folder, episodes):
+    """Write what is finished of {future: run} and has no file yet, where that works."""
+    with _held():
+        for future, run in futures.items():
+            if future.done() and not _file(run, folder).exists():
+                with contextlib.suppress(Exception):
+                    _kept(future, run, folder, episodes)
 
 
 def _kept(future, run, folder, episodes):
