@@ -468,10 +468,11 @@ def test_ctrl_c_while_a_file_is_written_waits_for_its_end(
         raise KeyboardInterrupt
 
     def pressed(*content, **options):
+        calls.append(content)
         signal.raise_signal(getattr(signal, name))
-        written.append(write(*content, **options))
+        write(*content, **options)
 
-    written, runs = [], read_grid(grid(tmp_path, BLOCK))
+    calls, runs = [], read_grid(grid(tmp_path, BLOCK))
     monkeypatch.setattr(experiment, "write", pressed)
     before = signal.signal(getattr(signal, name), end)
     try:
@@ -480,7 +481,7 @@ def test_ctrl_c_while_a_file_is_written_waits_for_its_end(
         assert signal.getsignal(getattr(signal, name)) is end
     finally:
         signal.signal(getattr(signal, name), before)
-    assert len(written) == 1
+    assert len(calls) == 1  # it was not begun again
     assert [*finished(runs, tmp_path / "out", 1)] == [runs[0]]
     assert len([*(tmp_path / "out").iterdir()]) == 1
 
