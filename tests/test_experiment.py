@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from trpo_lite.course.runs import Runs
 from trpo_lite.experiment import (
     GRIDS,
     Run,
+    Stopped,
     dask_pool,
     finished,
     lines_of,
@@ -43,6 +44,29 @@ BLOCK = {
     "settings": SMALL,
 }
 THREADS = partial(ThreadPoolExecutor, 1)
+
+
+class AtOnce(Executor):
+    """All runs have ended when the first of them is heard of."""
+
+    def submit(self, function, *arguments):
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+class GivesUp(AtOnce):
+    """Like a cluster that is gone after the first run."""
+
+    ended = False
+
+    def submit(self, function, *arguments):
+        if not self.ended:
+            self.ended = True
+            return super().submit(function, *arguments)
+        future = Future()
+        future.cancel()
+        return future
 
 
 def grid(folder, *blocks):
@@ -107,6 +131,13 @@ def test_the_robots_grid_is_eight_tasks_and_five_algorithms():
         ({"label": "a\\b"}, "block 0: label must be of letters"),
         ({"label": "a\n"}, "block 0: label must be of letters"),
         ({"sedes": [1]}, "block 0: key must be one of tasks, algorithms"),
+        (
+            {
+                "algorithms": ["pg", "ppo-clip"],
+                "settings": SMALL | {"minibatches": 201},
+            },
+            "block 0: minibatches must be at most the batch's 200 rows, got 201",
+        ),
     ],
 )
 def test_a_wrong_grid_is_refused_before_anything_runs(tmp_path, change, message):
@@ -132,12 +163,51 @@ def test_what_is_no_grid(tmp_path):
         read_grid("nowhere")
     file = tmp_path / "grid.json"
     file.write_text("{")
-    with pytest.raises(ValueError, match="is not JSON"):
+    with pytest.raises(ValueError, match="cannot be read as JSON"):
+        read_grid(file)
+    file.write_text('[{"tasks": [], "settings": {"delta": 0.1, "delta": 0.2}}]')
+    with pytest.raises(ValueError, match="JSON: the key 'delta' stands 2 times in one"):
         read_grid(file)
     for text in ('{"tasks": []}', "[]", "null"):
         file.write_text(text)
         with pytest.raises(ValueError, match="must hold a list of blocks"):
             read_grid(file)
+
+
+@pytest.mark.parametrize("steps, environments", [(600, 7), (130, 7), (600, 500)])
+def test_minibatches_are_refused_where_training_refuses_them(
+    tmp_path, steps, environments
+):
+    small = SMALL | {"steps": steps, "environments": environments, "epochs": 1}
+    block = {**BLOCK, "algorithms": ["ppo-penalty"], "seeds": [1]}
+    rows = min(steps, 200) // min(environments, steps, 200) * min(environments, 200)
+
+    def both(minibatches):
+        changed = {**block, "settings": small | {"minibatches": minibatches}}
+        yield lambda: read_grid(grid(tmp_path, changed))
+        run = Run("CartPole-v1", "ppo-penalty", 1, tuple(changed["settings"].items()))
+        yield lambda: perform(run, episodes=1)
+
+    for accepts in both(rows):
+        assert accepts()
+    for refuses in both(rows + 1):
+        with pytest.raises(
+            ValueError, match=f"minibatches .* {rows} rows, got {rows + 1}"
+        ):
+            refuses()
+
+
+def test_a_grid_may_be_signed_as_some_editors_do(tmp_path):
+    file = grid(tmp_path, BLOCK)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert len(read_grid(file)) == 4
+
+
+def test_a_long_grid_is_read_at_once(tmp_path):
+    file = grid(tmp_path, {**BLOCK, "seeds": [*range(20_000)]})
+    start = time.process_time()
+    assert len(read_grid(file)) == 40_000
+    assert time.process_time() - start < 5
 
 
 def test_without_mujoco_it_says_what_to_install():
@@ -184,10 +254,14 @@ def test_a_grid_is_done_once_and_gone_on_with(tmp_path):
     assert [outcome.run for outcome in outcomes] == list(runs)
     assert outcomes[0].file.stat().st_mtime_ns == first
     assert [*finished(runs, tmp_path / "out", 2)] == list(runs)
-    assert said[0] == f"done    {runs[0].name}; 1 of 1 ended, 0 running, 0 waiting"
-    assert said[1] == "1 of 4 runs are there already"
+    assert said[0] == "begun; 0 of 1 ended, 1 running, 0 waiting"
+    assert said[1] == f"done    {runs[0].name}; 1 of 1 ended, 0 running, 0 waiting"
+    assert said[2] == "1 of 4 runs are there already"
+    assert said[3] == "begun; 1 of 4 ended, 1 running, 2 waiting"
     assert said[-1].endswith("; 4 of 4 ended, 0 running, 0 waiting")
-    assert len(said) == 5
+    assert len(said) == 7
+    run_grid(runs, tmp_path / "out", **options)
+    assert said[7:] == ["4 of 4 runs are there already"]
     lines = [*lines_of(outcomes)]
     assert lines[0] == "Mean returns of fresh episodes (mode):" and len(lines) == 3
     assert lines[1].startswith("CartPole-v1 trpo: 2 of 2 runs, return ")
@@ -222,6 +296,31 @@ def test_a_folder_with_other_episodes_or_another_run_is_refused(tmp_path):
     os.rename(tmp_path / f"{run.name}.npz", tmp_path / f"{renamed.name}.npz")
     with pytest.raises(ValueError, match="run with seed = 40, the grid says 99"):
         finished([renamed], tmp_path, episodes=2)
+
+
+def test_runs_of_other_versions_are_told(tmp_path):
+    runs, said = read_grid(grid(tmp_path, BLOCK)), []
+    for run, number in zip(runs, ("0.9", np.__version__)):
+        (tmp_path / f"{run.name}.npz").write_bytes(perform(run, episodes=1))
+        history = History.load(tmp_path / f"{run.name}.npz")
+        changed = {"numpy": number, "mujoco": history.versions.get("mujoco", "0.1")}
+        dataclasses.replace(history, versions=changed).save(
+            tmp_path / f"{run.name}.npz"
+        )
+    run_grid(runs[:3], tmp_path, THREADS, report=said.append, episodes=1)
+    assert said[0] == "2 of 3 runs are there already"
+    # MuJoCo's do not count where it isn't in use
+    assert said[1] == f"some of them were made with numpy 0.9 (here {np.__version__})"
+    assert said[2].startswith("begun")
+
+
+def test_a_broken_file_is_told_with_what_to_do(tmp_path):
+    run = read_grid(grid(tmp_path, BLOCK))[0]
+    (tmp_path / f"{run.name}.npz").write_bytes(b"")
+    with pytest.raises(
+        ValueError, match=r"broken \(.*: delete it, and its run is done"
+    ):
+        run_grid([run], tmp_path, None)
 
 
 def test_a_file_older_than_a_setting_has_its_default(tmp_path):
@@ -269,7 +368,7 @@ class Ends(CartPoleEnv):
 
 class Odd(Exception):
     def __init__(self, two, arguments):
-        super().__init__("no pickle holds this")
+        super().__init__("no pickle holds this" + 999 * ".")
 
 class Odds(CartPoleEnv):
     def step(self, action):
@@ -300,7 +399,8 @@ def test_a_run_that_fails_or_dies_is_a_row_and_the_others_go_on(tmp_path, bad_ro
     assert problems[:2] == ["RuntimeError: the robot broke"] * 2
     assert problems[2:4] == ["its process ended before it had a result"] * 2
     assert problems[4:6] == ["SystemExit: 0"] * 2
-    assert problems[6:8] == ["Odd: no pickle holds this"] * 2
+    assert problems[6:8] == [f"Odd: no pickle holds this{275 * '.'}"] * 2
+    assert len(problems[6]) == 300
     assert problems[8:] == ["", ""]
     lines = [*lines_of(outcomes)]
     assert "bad_robots:Raises-v0 trpo: 0 of 2 runs" in lines
@@ -309,29 +409,81 @@ def test_a_run_that_fails_or_dies_is_a_row_and_the_others_go_on(tmp_path, bad_ro
     assert "8 failed" in said[-1]
 
 
-def test_a_file_that_cannot_be_written_is_told_before_the_first_run(
-    tmp_path, monkeypatch
-):
+def test_a_file_that_cannot_be_written_is_told_before_the_first_run(tmp_path):
     runs = read_grid(grid(tmp_path, BLOCK))[:2]
     long = [dataclasses.replace(runs[0], label="a" * 300)]
     with pytest.raises(OSError, match="too long"):
         run_grid(long, tmp_path / "out", None)
     assert os.listdir(tmp_path / "out") == []
 
-    def full(file, *content, **options):  # later, for one run
-        if file.name == f"{runs[0].name}.npz":
+
+def test_a_full_disk_ends_the_grid_and_keeps_what_is_there(tmp_path, monkeypatch):
+    """Once: the runs after it would be computed for nothing."""
+    runs, said = read_grid(grid(tmp_path, BLOCK)), []
+
+    def full(file, *content, **options):
+        if file.name != f"{runs[0].name}.npz":
             raise OSError(28, "No space left on device")
         write(file, *content, **options)
 
     monkeypatch.setattr(experiment, "write", full)
-    outcomes = run_grid(runs, tmp_path / "new", THREADS, report=str, episodes=1)
-    assert [o.problem for o in outcomes] == [
-        "OSError: [Errno 28] No space left on device",
-        "",
-    ]
-    assert [file.name for file in (tmp_path / "new").iterdir()] == [
-        f"{runs[1].name}.npz"
-    ]
+    told = rf"cannot write .*{runs[1].name}.npz: No space left on device; what is fin"
+    with pytest.raises(Stopped, match=told):
+        run_grid(runs, tmp_path / "out", THREADS, report=said.append, episodes=1)
+    assert [x.name for x in (tmp_path / "out").iterdir()] == [f"{runs[0].name}.npz"]
+    assert len(said) == 2 and not any("FAILED" in line for line in said)
+
+
+def test_a_cluster_that_gives_the_runs_up_ends_the_grid(tmp_path):
+    runs, said = read_grid(grid(tmp_path, BLOCK)), []
+    with pytest.raises(Stopped, match=r"cluster is gone, .* the same command goes on"):
+        run_grid(runs, tmp_path / "out", GivesUp, report=said.append, episodes=1)
+    assert [x.name for x in (tmp_path / "out").iterdir()] == [f"{runs[0].name}.npz"]
+    assert len(said) == 2 and not any("FAILED" in line for line in said)
+
+
+def test_ctrl_c_keeps_what_has_ended_but_was_not_told_yet(tmp_path):
+    runs = read_grid(grid(tmp_path, BLOCK))
+
+    def report(line):
+        if line.startswith("done"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_grid(runs, tmp_path / "out", AtOnce, report=report, episodes=1)
+    assert [*finished(runs, tmp_path / "out", 1)] == list(runs)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ctrl_c_while_a_file_is_written_waits_for_its_end(
+    tmp_path,
+    monkeypatch,
+    name,
+    signals,  # noqa: F811
+):
+    if not hasattr(signal, name):
+        pytest.skip("not on this system")
+
+    def end(signum, frame):
+        raise KeyboardInterrupt
+
+    def pressed(*content, **options):
+        calls.append(content)
+        signal.raise_signal(getattr(signal, name))
+        write(*content, **options)
+
+    calls, runs = [], read_grid(grid(tmp_path, BLOCK))
+    monkeypatch.setattr(experiment, "write", pressed)
+    before = signal.signal(getattr(signal, name), end)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_grid(runs[:1], tmp_path / "out", AtOnce, report=str, episodes=1)
+        assert signal.getsignal(getattr(signal, name)) is end
+    finally:
+        signal.signal(getattr(signal, name), before)
+    assert len(calls) == 1  # it was not begun again
+    assert [*finished(runs, tmp_path / "out", 1)] == [runs[0]]
+    assert len([*(tmp_path / "out").iterdir()]) == 1
 
 
 def test_no_run_needs_room_for_temporary_files(monkeypatch):
@@ -354,7 +506,7 @@ def command(*words):
 
 def test_each_run_is_a_command_line_that_fills_the_grids_folder(tmp_path, capsys):
     file, out = str(grid(tmp_path, {**BLOCK, "label": "a b"})), str(tmp_path / "out")
-    options = ["--out", out, "--episodes", "2"]
+    options = [f"--out={out}", "--episodes", "2"]
 
     def said(*words):
         assert commands.main(["experiment", *map(str, words)]) == 0
@@ -366,13 +518,15 @@ def test_each_run_is_a_command_line_that_fills_the_grids_folder(tmp_path, capsys
     name = "CartPole-v1-trpo-a b-41"
     assert words[:4] == ["python", "-m", "trpo_lite", "experiment"]
     assert words[4:] == [file, *options, "--only", name]
-    assert said(*words[4:])[0].startswith(f"done    {name}; 1 of 1 ended")
+    assert said(*words[4:])[1].startswith(f"done    {name}; 1 of 1 ended")
     assert os.listdir(out) == [f"{name}.npz"]
     assert said(file, *options)[0] == "1 of 4 runs are there already"
     assert said("cartpole", "--list")[0] == (
-        "python -m trpo_lite experiment cartpole --out cartpole "
+        "python -m trpo_lite experiment cartpole --out=cartpole "
         "--only CartPole-v1-trpo-30"
     )
+    line = said("cartpole", "--out=-dash", "--list")[0]
+    assert said(*shlex.split(line)[4:], "--list") == [line]
     with pytest.raises(ValueError, match=r"grid\.json has no run 'x'; --list sh"):
         commands.main(["experiment", file, *options, "--only", "x"])
 
@@ -389,7 +543,9 @@ def test_ctrl_c_among_quick_runs_is_one_line(tmp_path, signals):  # noqa: F811
             text=True,
             start_new_session=True,
         ) as process:
-            process.stdout.readline()  # from now on runs start and end all the time
+            for _ in ("begun", "done"):
+                process.stdout.readline()
+            # from now on runs start and end all the time
             os.killpg(process.pid, signal.SIGINT)
             try:
                 said = process.communicate(timeout=60)[1]
@@ -410,6 +566,7 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
+        assert process.stdout.readline().startswith("begun; 0 of 4 ended, 2 running")
         first = process.stdout.readline()
         assert first.startswith("done    CartPole-v1-trpo-1; 1 of 4")
         os.killpg(process.pid, signal.SIGINT)
@@ -453,20 +610,69 @@ def test_what_waits_is_not_what_runs(tmp_path):
     """Of four runs two at once; a function says how many when it is asked again."""
     runs, said = read_grid(grid(tmp_path, BLOCK)), []
     run_grid(runs, tmp_path / "out", THREADS, 2, said.append, episodes=1)
-    assert "; 1 of 4 ended, 2 running, 1 waiting, about " in said[0]
-    assert said[0].endswith(" s left") and "; 2 of 4 ended, 2 running, 0 w" in said[1]
+    assert said[0] == "begun; 0 of 4 ended, 2 running, 2 waiting"
+    assert "; 1 of 4 ended, 2 running, 1 waiting, about " in said[1]
+    assert said[1].endswith(" s left") and "; 2 of 4 ended, 2 running, 0 w" in said[2]
     counts, said = iter([0, 1, 3]), []  # at the end nobody answers
     slow = partial(time.sleep, 0.5)
     pool = lambda: ThreadPoolExecutor(1, initializer=slow)  # noqa: E731
     ask, options = (lambda: next(counts)), dict(interval=0.01, episodes=1)
     run_grid(runs, tmp_path / "new", pool, ask, said.append, **options)
-    assert said[0] == "running; 0 of 4 ended, 1 running, 3 waiting"
-    assert said[1] == said[2] == "running; 0 of 4 ended, 3 running, 1 waiting"
+    assert said[0] == "begun; 0 of 4 ended, 0 running (no worker yet), 4 waiting"
+    assert said[1] == "running; 0 of 4 ended, 1 running, 3 waiting"
+    assert said[2] == said[3] == "running; 0 of 4 ended, 3 running, 1 waiting"
+
+
+OTHER = {**BLOCK, "settings": {**SMALL, "gamma": 0.5}}
+
+
+def test_of_two_grids_at_once_with_other_settings_the_second_is_refused(tmp_path):
+    """Before anything runs; the first, and what others do in the folder, goes on."""
+    runs, out = read_grid(grid(tmp_path, BLOCK)), tmp_path / "out"
+    labelled = {**OTHER, "label": "small gamma", "seeds": [1]}
+
+    def pool():
+        words = command(grid(tmp_path, OTHER), "--out", out, "--episodes", 2)
+        second = subprocess.run(words, capture_output=True, text=True)
+        assert second.returncode == 2 and second.stdout == ""
+        assert second.stderr == (
+            f"python -m trpo_lite: another grid makes {out / runs[0].name}.npz with "
+            "gamma = 0.995, the grid says 0.5: choose another folder or another "
+            "label, or stop that grid\n"
+        )
+        for others in (read_grid(grid(tmp_path, labelled)), runs[:1]):
+            run_grid(others, out, AtOnce, report=said.append, episodes=2)
+        return ThreadPoolExecutor(1)
+
+    said = []
+    outcomes = run_grid(runs, out, pool, report=str, episodes=2)
+    assert not any(outcome.problem for outcome in outcomes)
+    assert len([*out.glob("*.npz")]) == len([*out.iterdir()]) == 6
+    # told where it does the same twice, and only there
+    assert said[3] == "another grid does 1 of these runs at the same time"
+    assert sum("another" in line for line in said) == 1
+
+
+def test_a_killed_grid_hinders_no_other(tmp_path):
+    endless = {"steps": 10**9, "until": 1e9}
+    file, out = grid(tmp_path, {**BLOCK, "settings": endless}), tmp_path / "out"
+    words = command(file, "--out", out, "--workers", 1)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("begun")
+        process.kill()
+    runs = read_grid(grid(tmp_path, BLOCK))[:1]
+    [outcome] = run_grid(runs, out, THREADS, report=str, episodes=1)
+    assert [*out.iterdir()] == [outcome.file]
 
 
 @pytest.mark.parametrize("gamma, problem", [(0.995, ""), (0.5, "gamma = 0.5, the gri")])
-def test_two_grids_at_once_leave_each_others_files(tmp_path, gamma, problem):
-    """The second starts, in another process, and ends while the first is about to."""
+def test_two_grids_at_once_leave_each_others_files(
+    tmp_path, monkeypatch, gamma, problem
+):
+    """Also where files can't be locked, so that the second isn't refused.
+
+    It starts, in another process, and ends while the first is about to.
+    """
     runs, out = read_grid(grid(tmp_path, BLOCK)), tmp_path / "out"
     other = grid(tmp_path, {**BLOCK, "settings": {**SMALL, "gamma": gamma}})
 
@@ -477,6 +683,7 @@ def test_two_grids_at_once_leave_each_others_files(tmp_path, gamma, problem):
         return ThreadPoolExecutor(1)
 
     written = []
+    monkeypatch.setattr(experiment, "fcntl", None)
     outcomes = run_grid(runs, out, pool, report=str, episodes=2)
     assert [path.stat().st_mtime_ns for path in sorted(out.iterdir())] == written
     assert len(written) == len(runs)
@@ -515,12 +722,17 @@ def processes_of(session):
 
 
 def test_wrong_options_are_told_in_one_line(tmp_path):
+    (tmp_path / "named").write_bytes(grid(tmp_path, BLOCK).read_bytes())
     for words, message in (
         ([grid(tmp_path, BLOCK), "--workers", 0], "--workers must be an integer >= 1"),
         ([grid(tmp_path, BLOCK), "--episodes", 0], "--episodes must be an integer >="),
         (["nowhere"], "grid 'nowhere' is neither a file nor one of cartpole"),
+        (["cartpole", "--scheduler", ""], "--scheduler must be an address, got ''"),
+        (["named"], "named is a file: give --out FOLDER"),
     ):
-        done = subprocess.run(command(*words), capture_output=True, text=True)
+        done = subprocess.run(
+            command(*words), capture_output=True, text=True, cwd=tmp_path
+        )
         assert done.returncode == 2 and message in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
@@ -569,7 +781,49 @@ def test_a_cluster_stops_at_once_when_nobody_waits(tmp_path, signals):  # noqa: 
                 finally:
                     os.killpg(process.pid, signum)
             wait_for(lambda: not client.call_stack())
-    assert [*(tmp_path / "out").iterdir()] == []
+    assert [*(tmp_path / "out").glob("*.npz")] == []
+
+
+CLUSTER = """
+import time
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    options = dict(host="127.0.0.1", dashboard_address=None, threads_per_worker=1)
+    print(LocalCluster(n_workers=1, **options).scheduler_address, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_cluster_that_dies_is_told_in_one_line(tmp_path):
+    pytest.importorskip("distributed")
+    endless = {**BLOCK, "seeds": [2, 3], "settings": {"steps": 10**9, "until": 1e9}}
+    file = grid(tmp_path, {**BLOCK, "algorithms": ["trpo"], "seeds": [1]}, endless)
+    (tmp_path / "cluster.py").write_text(CLUSTER)
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "cluster.py"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as cluster:
+        words = command(file, "--out", tmp_path / "out", "--episodes", 1)
+        words += ["--scheduler", cluster.stdout.readline().strip()]
+        streams = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with subprocess.Popen(words, **streams) as process:
+            try:
+                said = [process.stdout.readline() for _ in range(2)]
+                os.killpg(cluster.pid, signal.SIGKILL)
+                rest, problem = process.communicate(timeout=60)
+            finally:
+                process.kill()
+    assert said[1].startswith("done    CartPole-v1-trpo-1; 1 of 5 ended, 1 running")
+    assert process.returncode == 2 and rest == ""
+    assert problem == (
+        "python -m trpo_lite: the cluster is gone, or gave the runs up: what is "
+        "finished stays, and the same command goes on\n"
+    )
+    assert [x.name for x in (tmp_path / "out").iterdir()] == ["CartPole-v1-trpo-1.npz"]
 
 
 def wait_for(condition, seconds=60):

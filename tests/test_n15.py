@@ -1,7 +1,10 @@
 """What page 15 claims and its cells do not assert."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 from math import comb
@@ -588,11 +591,17 @@ def test_missing_says_what_to_install(monkeypatch):
     assert 'pip install "gymnasium[mujoco]"' in lesson.missing()
 
 
+def test_missing_says_why_mujoco_cannot_be_imported(monkeypatch, tmp_path):
+    (tmp_path / "mujoco.py").write_text("raise OSError('libGL.so.1: not there')")
+    code = "from trpo_lite.course.robots import missing; print(missing())"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "installed but can't be imported:\n    OSError: libGL" in done.stdout
+
+
 @pytest.mark.filterwarnings("ignore:.*is out of date")
 def test_without_mujoco_nothing_but_the_last_run_is_missing(monkeypatch):
     """Every cell runs where MuJoCo can't be imported."""
-    import sys
-
     for name in [x for x in sys.modules if x.split(".")[0] == "mujoco"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "mujoco", None)

@@ -221,6 +221,8 @@ def run_experiment(grid, out, workers, scheduler, episodes, only, list):
     episodes = count("--episodes", episodes)
     runs = read_grid(grid)
     folder = out or os.path.splitext(os.path.basename(grid))[0]
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ValueError(f"{folder} is a file: give --out FOLDER")
     if only is not None:
         runs = [run for run in runs if run.name == only]
         if not runs:
@@ -230,7 +232,7 @@ def run_experiment(grid, out, workers, scheduler, episodes, only, list):
             say(command_line(one, grid, folder, episodes))
         return 0
     with contextlib.ExitStack() as stack:
-        if scheduler:
+        if scheduler is not None:
             executor, threads = stack.enter_context(dask_pool(scheduler))
             pool, workers = (lambda: executor), workers or threads
         else:
@@ -244,7 +246,7 @@ def run_experiment(grid, out, workers, scheduler, episodes, only, list):
 
 def command_line(run, grid, folder, episodes):
     """What does this run of a grid alone and puts its file where the grid would."""
-    words = [*PROG.split(), "experiment", grid, "--out", folder]
+    words = [*PROG.split(), "experiment", grid, f"--out={folder}"]
     words += ["--episodes", str(episodes)] if episodes != EPISODES else []
     return shlex.join([*words, "--only", run.name])
 

@@ -13,12 +13,17 @@ on where it stood.
 
 All work goes through the interface `concurrent.futures.Executor`: a pool of processes,
 one run in each, or whatever else has that interface, such as Dask's.
+
+Two grids may share a folder. If one says other settings for a run that the other is
+about to do, it is refused; if both say the same, both do that run and the first file
+stays.
 """
 
 import contextlib
 import dataclasses
 import functools
 import json
+import logging
 import multiprocessing
 import os
 import queue
@@ -27,15 +32,21 @@ import signal
 import sys
 import threading
 import time
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections import Counter
+from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+
 from trpo_lite import _check
 from trpo_lite.files import check_writable, write
-from trpo_lite.history import History
+from trpo_lite.history import History, versions
 from trpo_lite.settings import ALGORITHMS, Settings, settled
 from trpo_lite.train import acts_discretely, evaluate_policy, train
 
@@ -43,6 +54,7 @@ GRIDS = Path(__file__).parent / "grids"
 BLOCK = ("tasks", "algorithms", "seeds", "settings", "label")
 LABEL = "[A-Za-z0-9 ._+-]*"  # part of a file's name, on every system
 DEFAULTS = dataclasses.asdict(Settings())
+LONGEST = 300  # letters of a reason, which an exception may give on many pages
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,8 @@ def read_grid(file_or_name):
     """The runs of a grid, a file's or one of the package's by its name.
 
     ValueError that says what is wrong, before anything runs: an unknown task,
-    algorithm, setting or key, a seed that is none, a run that stands there twice.
+    algorithm, setting or key, a seed that is none, a key or a run that stands there
+    twice.
     """
     path = Path(file_or_name)
     named = GRIDS / f"{file_or_name}.json"
@@ -80,9 +93,10 @@ def read_grid(file_or_name):
         )
     path = path if path.is_file() else named
     try:
-        blocks = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")  # some editors sign their files
+        blocks = json.loads(text, object_pairs_hook=_each_key_once)
     except ValueError as problem:
-        raise ValueError(f"{path} is not JSON: {problem}") from None
+        raise ValueError(f"{path} cannot be read as JSON: {problem}") from None
     if not (isinstance(blocks, list) and blocks):
         raise ValueError(f"{path} must hold a list of blocks {{...}}, found {blocks!r}")
     runs = []
@@ -91,11 +105,20 @@ def read_grid(file_or_name):
             runs += _runs(block)
         except (TypeError, ValueError) as problem:
             raise ValueError(f"block {i}: {problem}") from None
-    names = [run.name for run in runs]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    counts = Counter(run.name for run in runs)
+    twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
         raise ValueError(f"{path} has runs that stand there twice: {', '.join(twice)}")
     return tuple(runs)
+
+
+def _each_key_once(pairs):
+    """The dict of `pairs`; ValueError where JSON would silently take the last."""
+    counts = Counter(key for key, _ in pairs)
+    for key, count in counts.items():
+        if count > 1:
+            raise ValueError(f"the key {key!r} stands {count} times in one {{...}}")
+    return dict(pairs)
 
 
 def _runs(block):
@@ -125,7 +148,10 @@ def _runs(block):
     for env_id in block["tasks"]:
         if not isinstance(env_id, str):
             raise ValueError(f"a task must be a string, got {env_id!r}")
-        _acts_discretely(env_id)
+        discrete = _acts_discretely(env_id)
+        for algorithm in block["algorithms"]:
+            if algorithm.startswith("ppo"):
+                _refuse_small_batch(settled(env_id, algorithm, discrete, settings))
     pairs = tuple(sorted(settings.items()))
     return [
         Run(env_id, algorithm, seed, pairs, label)
@@ -133,6 +159,16 @@ def _runs(block):
         for algorithm in block["algorithms"]
         for seed in block["seeds"]
     ]
+
+
+def _refuse_small_batch(s):
+    """ValueError, as `train` raises it, if there are more minibatches than rows."""
+    n = min(s.environments, s.batch, s.steps)
+    rows = min(s.batch, s.steps) // n * n
+    if s.minibatches > rows:
+        raise ValueError(
+            f"minibatches must be at most the batch's {rows} rows, got {s.minibatches}"
+        )
 
 
 #: each task is made once, however many runs it has
@@ -200,7 +236,8 @@ def _told(run, episodes):
 
 
 def _words(problem):
-    return " ".join(f"{type(problem).__name__}: {problem}".split())
+    words = " ".join(f"{type(problem).__name__}: {problem}".split())
+    return words if len(words) <= LONGEST else words[: LONGEST - 3] + "..."
 
 
 # ------------------------------------------------------------------------- doing a grid
@@ -213,6 +250,10 @@ class Outcome:
     run: Run
     file: Path | None
     problem: str = ""
+
+
+class Stopped(OSError):
+    """No further run of the grid could be done or kept; what is there stays."""
 
 
 def local_pool(workers):
@@ -244,6 +285,8 @@ def dask_pool(address):
 
     The threads are a function () -> count, since such a cluster may grow and shrink.
     """
+    if not address.strip():
+        raise ValueError(f"--scheduler must be an address, got {address!r}")
     try:
         from distributed import Client
     except ImportError:
@@ -254,6 +297,8 @@ def dask_pool(address):
         client = Client(address, timeout=5)
     except OSError as problem:
         raise ValueError(f"no Dask scheduler answers at {address}: {problem}") from None
+    # of a scheduler that has ended it prints tracebacks; we say that in a line
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with client:
         threads = lambda: sum(client.nthreads().values())  # noqa: E731
         yield client.get_executor(pure=False), threads
@@ -274,7 +319,10 @@ def finished(runs, folder, episodes=100):
 
 def _refuse_another(run, file, episodes):
     """ValueError unless `file` is what `perform(run, episodes)` makes."""
-    history = History.load(file)
+    try:
+        history = History.load(file)
+    except ValueError as problem:
+        raise ValueError(f"{problem}: delete it, and its run is done again") from None
     if history.evaluation is None:
         raise ValueError(
             f"{file} is a run without the episodes that a grid plays at its "
@@ -282,25 +330,113 @@ def _refuse_another(run, file, episodes):
         )
     # what a file is too old to have was then as it is by default
     stored = DEFAULTS | history.settings | {"episodes": len(history.evaluation)}
-    wanted = all_settings(run) | {"episodes": episodes}
-    for name in wanted | stored:
-        if stored.get(name) != wanted.get(name):
-            raise ValueError(
-                f"{file} is a run with {name} = {stored.get(name)!r}, the grid says "
-                f"{wanted.get(name)!r}: choose another folder or another label"
-            )
+    other = _difference(stored, all_settings(run, episodes))
+    if other:
+        raise ValueError(
+            f"{file} is a run with {other}: choose another folder or another label"
+        )
 
 
-def all_settings(run):
-    """The dict of settings that `train` stores with a run, its preset's among them."""
+def _difference(found, wanted):
+    """The first setting in which two dicts differ, in words; "" if there is none."""
+    for name in wanted | found:
+        if found.get(name) != wanted.get(name):
+            return f"{name} = {found.get(name)!r}, the grid says {wanted.get(name)!r}"
+    return ""
+
+
+def all_settings(run, episodes):
+    """The dict of settings that `train` stores with a run, its preset's among them.
+
+    And the episodes that are played at its end.
+    """
     discrete = _acts_discretely(run.env_id)
     s = settled(run.env_id, run.algorithm, discrete, dict(run.settings))
     header = {"env_id": run.env_id, "algorithm": run.algorithm, "seed": run.seed}
-    return header | dataclasses.asdict(s)
+    return header | dataclasses.asdict(s) | {"episodes": episodes}
+
+
+def _other_versions(files):
+    """Words "name number (here number)" of packages that made `files`, if not ours."""
+    here, made_by = versions(), [History.load(file).versions for file in files]
+    return sorted(
+        {
+            f"{name} {number} (here {here[name]})"
+            for of in made_by
+            for name, number in of.items()
+            if here.get(name, number) != number
+        }
+    )
 
 
 def _file(run, folder):
     return Path(folder) / f"{run.name}.npz"
+
+
+@contextlib.contextmanager
+def _claimed(runs, folder, episodes, report):
+    """Within, no other grid begins that says other settings for one of `runs`.
+
+    ValueError if another that is still at work does so already; of two that begin in
+    the same instant both may get that.
+
+    A file `*.claim` has the settings of these runs. It is locked, and a lock ends with
+    its process in whatever way: what a killed grid leaves hinders nobody, and the next
+    removes it. Where files can't be locked (Windows, some network disks) nothing is
+    claimed; a run is then refused when it ends and finds the other's file.
+    """
+    if not runs or fcntl is None:
+        yield
+        return
+    claim = folder / f"{os.urandom(4).hex()}.claim"
+    part = claim.with_suffix(".part")
+    wanted = {run.name: all_settings(run, episodes) for run in runs}
+    try:
+        with open(part, "x", encoding="utf-8") as handle:
+            json.dump(wanted, handle)
+            handle.flush()
+            if _locked(handle, fcntl.LOCK_EX):
+                os.rename(part, claim)  # seen by others from now on, whole and locked
+                for file in sorted({*folder.glob("*.claim")} - {claim}):
+                    _refuse_claimed(file, wanted, report)
+            yield
+    finally:
+        part.unlink(missing_ok=True)
+        claim.unlink(missing_ok=True)
+
+
+def _refuse_claimed(file, wanted, report):
+    """ValueError if a grid at work claims one of `wanted`, {run's name: its settings}.
+
+    Not if it says the same settings. The claim of a grid that has ended is removed.
+    """
+    try:
+        with open(file, "r+", encoding="utf-8") as handle:
+            if _locked(handle, fcntl.LOCK_SH):
+                file.unlink()
+                return
+            claimed = json.load(handle)
+    except (OSError, ValueError):  # it ends now, or can't be read from here
+        return
+    both = [name for name in wanted if name in claimed]
+    for name in both:
+        other = _difference(claimed[name], wanted[name])
+        if other:
+            raise ValueError(
+                f"another grid makes {file.with_name(name)}.npz with {other}: choose "
+                "another folder or another label, or stop that grid"
+            )
+    if both:
+        report(f"another grid does {len(both)} of these runs at the same time")
+
+
+def _locked(handle, how):
+    """Is the file locked now, until it is closed? Not if another has locked it."""
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
 
 
 def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=100):
@@ -309,26 +445,53 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
     Parameters
     ----------
     folder : where the files are and go; made if it isn't there; OSError before the
-        first run if one of the files can't be written
+        first run if one of the files can't be written, ValueError if one that is there
+        or that another grid is making is a run with other settings
     pool : function without arguments -> an executor; called again if the executor
         breaks, as a pool of processes does when one of them is killed
     workers : how many runs the executor does at once, for the reports: a number, or a
         function without arguments that is asked for it now and then
     report : called with one line of text after each run, and every `interval` seconds
+
+    Raises
+    ------
+    Stopped when the disk is full or the cluster is gone; called again, it goes on.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     there = finished(runs, folder, episodes)
     outcomes = {run: Outcome(run, file) for run, file in there.items()}
-    progress = _Progress(len(runs), len(outcomes), workers, report)
-    left = [run for run in runs if run not in outcomes]
+    left = [run for run in runs if run not in there]
     for run in left:
         check_writable(_file(run, folder))
+    with _claimed(left, folder, episodes, report):
+        progress = _Progress(len(runs), len(there), workers, report)
+        if left:
+            others = _other_versions(there.values())
+            if others:
+                report(f"some of them were made with {', '.join(others)}")
+            progress.tell("begun")
+        attempt = functools.partial(
+            _attempt,
+            folder=folder,
+            pool=pool,
+            progress=progress,
+            interval=interval,
+            episodes=episodes,
+        )
+        outcomes |= _all_outcomes(left, attempt, progress)
+    return [outcomes[run] for run in runs]
+
+
+def _all_outcomes(left, attempt, progress):
+    """{run: outcome} of the runs `left`, by as many attempts as it takes."""
+    outcomes = {}
     suspects = []  # what ran when an executor broke: each alone from then on
     while left or suspects:
         batch = left or suspects[:1]
-        for outcome in _attempt(batch, folder, pool, progress, interval, episodes):
-            outcomes[outcome.run] = outcome
+        with contextlib.closing(attempt(batch)) as ending:  # also at Ctrl-C in here
+            for outcome in ending:
+                outcomes[outcome.run] = outcome
         missing = [run for run in batch if run not in outcomes]
         if left:
             started = missing[: progress.workers + 1]
@@ -339,17 +502,19 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
                 problem = "its process ended before it had a result"
                 outcomes[run] = progress.failed(run, problem)
             suspects = suspects[1:]
-    return [outcomes[run] for run in runs]
+    return outcomes
 
 
 def _attempt(runs, folder, pool, progress, interval, episodes):
     """The outcomes of `runs` until all are there or the executor breaks."""
     others = set(multiprocessing.active_children())  # not ours to end
-    executor = pool()
+    futures, ended = {}, queue.SimpleQueue()
+    with _deaf():  # what is started here, now and later, never hears Ctrl-C
+        executor = pool()
     try:
-        ended = queue.SimpleQueue()
-        with _deaf():  # what is started here, now and later, never hears Ctrl-C
-            futures = {executor.submit(_told, run, episodes): run for run in runs}
+        with _deaf():
+            for run in runs:
+                futures[executor.submit(_told, run, episodes)] = run
             for future in futures:
                 future.add_done_callback(ended.put)
         pending = len(futures)
@@ -363,34 +528,60 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
                 continue
             pending -= 1
             run = futures[future]
-            file = _file(run, folder)
             try:
-                content, problem = future.result()
-                if content:
-                    _keep(content, run, folder, episodes)
-            except BrokenExecutor:
-                return
-            except Exception as raised:  # of a cluster, or of the disk
+                with _held():
+                    problem = _kept(future, run, folder, episodes)
+            except (BrokenExecutor, Stopped):
+                raise
+            except Exception as raised:  # of a cluster, or another grid's file
                 problem = _words(raised)
             if problem:
                 yield progress.failed(run, problem)
             else:
-                yield progress.done(run, file)
+                yield progress.done(run, _file(run, folder))
+    except BrokenExecutor:
+        return
     except BaseException:  # Ctrl-C: nobody waits for what is still running
-        _end_children(others)  # first: a pool that is shut down falls over its ends
-        for future in futures:
-            future.cancel()
-        executor.shutdown(wait=False)
+        try:
+            _keep_finished(futures, folder, episodes)
+        finally:
+            _end_children(others)  # first: a pool that is shut down falls over its ends
+            for future in futures:
+                future.cancel()
+            executor.shutdown(wait=False)
         raise
     executor.shutdown()
 
 
-def _keep(content, run, folder, episodes):
-    """Write the run's file, unless another grid has; ValueError if that is another."""
+def _keep_finished(futures, folder, episodes):
+    """Write what is finished of {future: run} and has no file yet, where that works."""
+    with _held():
+        for future, run in futures.items():
+            if future.done() and not _file(run, folder).exists():
+                with contextlib.suppress(Exception):
+                    _kept(future, run, folder, episodes)
+
+
+def _kept(future, run, folder, episodes):
+    """Write the file of a run that has ended, or say what went wrong in it.
+
+    A file that another grid has written meanwhile stays; ValueError if it is another.
+    """
+    again = "what is finished stays, and the same command goes on"
     try:
-        write(_file(run, folder), content, overwrite=False)
-    except FileExistsError:
-        finished([run], folder, episodes)
+        content, problem = future.result()
+    except CancelledError:  # not by us
+        raise Stopped(f"the cluster is gone, or gave the runs up: {again}") from None
+    if content:
+        file = _file(run, folder)
+        try:
+            write(file, content, overwrite=False)
+        except FileExistsError:
+            _refuse_another(run, file, episodes)
+        except OSError as reason:
+            told = f"cannot write {file}: {reason.strerror or reason}"
+            raise Stopped(f"{told}; {again}") from None
+    return problem
 
 
 @contextlib.contextmanager
@@ -404,6 +595,25 @@ def _deaf():
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _held():
+    """What comes from outside to end this process, such as Ctrl-C, does so after it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names, held = ("SIGTERM", "SIGHUP", "SIGINT"), []
+    hold = lambda signum, frame: held.append(signum)  # noqa: E731
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {signum: signal.signal(signum, hold) for signum in signals}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        for signum in held[:1]:
+            signal.raise_signal(signum)
 
 
 def _end_children(others):
@@ -425,14 +635,12 @@ class _Progress:
     def __init__(self, total, there, workers, report):
         self.total, self.there, self.report = total, there, report
         self.ask = workers if callable(workers) else lambda: workers
-        self.workers, self.start = max(self.ask(), 1), time.time()
+        self.workers, self.start = 0, time.time()
         self.ended, self.problems = 0, 0
         if there:
             report(f"{there} of {total} runs are there already")
 
     def still_running(self):
-        with contextlib.suppress(Exception):  # of a cluster that doesn't answer
-            self.workers = max(self.ask(), 1)
         self.tell("running")
 
     def done(self, run, file):
@@ -446,11 +654,14 @@ class _Progress:
         return Outcome(run, None, problem)
 
     def tell(self, what):
+        with contextlib.suppress(Exception):  # of a cluster that doesn't answer
+            self.workers = self.ask()
         left = self.total - self.there - self.ended
         running = min(left, self.workers)
         line = f"{what}; {self.there + self.ended} of {self.total} ended"
         line += f", {self.problems} failed" if self.problems else ""
-        line += f", {running} running, {left - running} waiting"
+        nobody = " (no worker yet)" if left and not self.workers else ""
+        line += f", {running} running{nobody}, {left - running} waiting"
         if self.ended and left:
             seconds = (time.time() - self.start) / self.ended * left
             line += f", about {_duration(seconds)} left"
