@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.test_train import signals  # noqa: F401
-from trpo_lite import commands, experiment
+from trpo_lite import _claims, commands, experiment
 from trpo_lite.course.runs import Runs
 from trpo_lite.experiment import (
     GRIDS,
@@ -683,7 +683,7 @@ def test_two_grids_at_once_leave_each_others_files(
         return ThreadPoolExecutor(1)
 
     written = []
-    monkeypatch.setattr(experiment, "fcntl", None)
+    monkeypatch.setattr(_claims, "fcntl", None)
     outcomes = run_grid(runs, out, pool, report=str, episodes=2)
     assert [path.stat().st_mtime_ns for path in sorted(out.iterdir())] == written
     assert len(written) == len(runs)

@@ -54,3 +54,22 @@ def interrupts():
         found.raising = found.after
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+@contextlib.contextmanager
+def held():
+    """What comes from outside to end this process, such as Ctrl-C, does so after it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names, held = ("SIGTERM", "SIGHUP", "SIGINT"), []
+    hold = lambda signum, frame: held.append(signum)  # noqa: E731
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {signum: signal.signal(signum, hold) for signum in signals}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        for signum in held[:1]:
+            signal.raise_signal(signum)

@@ -39,16 +39,13 @@ from pathlib import Path
 
 import numpy as np
 
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None
-
 from trpo_lite import _check
+from trpo_lite._claims import claimed, difference
+from trpo_lite._interrupts import held
 from trpo_lite.files import check_writable, write
 from trpo_lite.history import History, versions
 from trpo_lite.settings import ALGORITHMS, Settings, settled
-from trpo_lite.train import acts_discretely, evaluate_policy, train
+from trpo_lite.train import acts_discretely, check_batch, evaluate_policy, train
 
 GRIDS = Path(__file__).parent / "grids"
 BLOCK = ("tasks", "algorithms", "seeds", "settings", "label")
@@ -150,8 +147,7 @@ def _runs(block):
             raise ValueError(f"a task must be a string, got {env_id!r}")
         discrete = _acts_discretely(env_id)
         for algorithm in block["algorithms"]:
-            if algorithm.startswith("ppo"):
-                _refuse_small_batch(settled(env_id, algorithm, discrete, settings))
+            check_batch(algorithm, settled(env_id, algorithm, discrete, settings))
     pairs = tuple(sorted(settings.items()))
     return [
         Run(env_id, algorithm, seed, pairs, label)
@@ -159,16 +155,6 @@ def _runs(block):
         for algorithm in block["algorithms"]
         for seed in block["seeds"]
     ]
-
-
-def _refuse_small_batch(s):
-    """ValueError, as `train` raises it, if there are more minibatches than rows."""
-    n = min(s.environments, s.batch, s.steps)
-    rows = min(s.batch, s.steps) // n * n
-    if s.minibatches > rows:
-        raise ValueError(
-            f"minibatches must be at most the batch's {rows} rows, got {s.minibatches}"
-        )
 
 
 #: each task is made once, however many runs it has
@@ -330,19 +316,11 @@ def _refuse_another(run, file, episodes):
         )
     # what a file is too old to have was then as it is by default
     stored = DEFAULTS | history.settings | {"episodes": len(history.evaluation)}
-    other = _difference(stored, all_settings(run, episodes))
+    other = difference(stored, all_settings(run, episodes))
     if other:
         raise ValueError(
             f"{file} is a run with {other}: choose another folder or another label"
         )
-
-
-def _difference(found, wanted):
-    """The first setting in which two dicts differ, in words; "" if there is none."""
-    for name in wanted | found:
-        if found.get(name) != wanted.get(name):
-            return f"{name} = {found.get(name)!r}, the grid says {wanted.get(name)!r}"
-    return ""
 
 
 def all_settings(run, episodes):
@@ -373,72 +351,6 @@ def _file(run, folder):
     return Path(folder) / f"{run.name}.npz"
 
 
-@contextlib.contextmanager
-def _claimed(runs, folder, episodes, report):
-    """Within, no other grid begins that says other settings for one of `runs`.
-
-    ValueError if another that is still at work does so already; of two that begin in
-    the same instant both may get that.
-
-    A file `*.claim` has the settings of these runs. It is locked, and a lock ends with
-    its process in whatever way: what a killed grid leaves hinders nobody, and the next
-    removes it. Where files can't be locked (Windows, some network disks) nothing is
-    claimed; a run is then refused when it ends and finds the other's file.
-    """
-    if not runs or fcntl is None:
-        yield
-        return
-    claim = folder / f"{os.urandom(4).hex()}.claim"
-    part = claim.with_suffix(".part")
-    wanted = {run.name: all_settings(run, episodes) for run in runs}
-    try:
-        with open(part, "x", encoding="utf-8") as handle:
-            json.dump(wanted, handle)
-            handle.flush()
-            if _locked(handle, fcntl.LOCK_EX):
-                os.rename(part, claim)  # seen by others from now on, whole and locked
-                for file in sorted({*folder.glob("*.claim")} - {claim}):
-                    _refuse_claimed(file, wanted, report)
-            yield
-    finally:
-        part.unlink(missing_ok=True)
-        claim.unlink(missing_ok=True)
-
-
-def _refuse_claimed(file, wanted, report):
-    """ValueError if a grid at work claims one of `wanted`, {run's name: its settings}.
-
-    Not if it says the same settings. The claim of a grid that has ended is removed.
-    """
-    try:
-        with open(file, "r+", encoding="utf-8") as handle:
-            if _locked(handle, fcntl.LOCK_SH):
-                file.unlink()
-                return
-            claimed = json.load(handle)
-    except (OSError, ValueError):  # it ends now, or can't be read from here
-        return
-    both = [name for name in wanted if name in claimed]
-    for name in both:
-        other = _difference(claimed[name], wanted[name])
-        if other:
-            raise ValueError(
-                f"another grid makes {file.with_name(name)}.npz with {other}: choose "
-                "another folder or another label, or stop that grid"
-            )
-    if both:
-        report(f"another grid does {len(both)} of these runs at the same time")
-
-
-def _locked(handle, how):
-    """Is the file locked now, until it is closed? Not if another has locked it."""
-    try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
-        return True
-    except OSError:
-        return False
-
-
 def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=100):
     """Do the runs that are not done yet; the outcomes of all, in the order of `runs`.
 
@@ -464,7 +376,8 @@ def run_grid(runs, folder, pool, workers=1, report=print, interval=60, episodes=
     left = [run for run in runs if run not in there]
     for run in left:
         check_writable(_file(run, folder))
-    with _claimed(left, folder, episodes, report):
+    wanted = {run.name: all_settings(run, episodes) for run in left}
+    with claimed(wanted, folder, report):
         progress = _Progress(len(runs), len(there), workers, report)
         if left:
             others = _other_versions(there.values())
@@ -529,7 +442,7 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
             pending -= 1
             run = futures[future]
             try:
-                with _held():
+                with held():
                     problem = _kept(future, run, folder, episodes)
             except (BrokenExecutor, Stopped):
                 raise
@@ -555,7 +468,7 @@ def _attempt(runs, folder, pool, progress, interval, episodes):
 
 def _keep_finished(futures, folder, episodes):
     """Write what is finished of {future: run} and has no file yet, where that works."""
-    with _held():
+    with held():
         for future, run in futures.items():
             if future.done() and not _file(run, folder).exists():
                 with contextlib.suppress(Exception):
@@ -595,25 +508,6 @@ def _deaf():
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _held():
-    """What comes from outside to end this process, such as Ctrl-C, does so after it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    names, held = ("SIGTERM", "SIGHUP", "SIGINT"), []
-    hold = lambda signum, frame: held.append(signum)  # noqa: E731
-    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {signum: signal.signal(signum, hold) for signum in signals}
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-        for signum in held[:1]:
-            signal.raise_signal(signum)
 
 
 def _end_children(others):

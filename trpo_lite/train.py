@@ -125,12 +125,7 @@ def acts_discretely(env_id):
 
 def _starts(env_id, algorithm, s, rng):
     """(vector environments, the first policy, what `best_start` yields) of a run."""
-    n = min(s.environments, s.batch, s.steps)
-    rows = _rows(s, n)
-    if algorithm.startswith("ppo") and s.minibatches > rows:
-        raise ValueError(
-            f"minibatches must be at most the batch's {rows} rows, got {s.minibatches}"
-        )
+    n, rows = check_batch(algorithm, s)
     start_steps = max(s.start_steps, rows)
     starts = min(s.starts, max(s.steps // start_steps, 1))
     own = replace(s, steps=s.steps - (starts - 1) * start_steps)
@@ -142,6 +137,17 @@ def _starts(env_id, algorithm, s, rng):
         for env, policy, rng in zip(envs, policies, rngs)
     ]
     return envs, policies[0], best_start(runs, start_steps)
+
+
+def check_batch(algorithm, s):
+    """(environments, rows of a batch); ValueError if PPO can't share out the rows."""
+    n = min(s.environments, s.batch, s.steps)
+    rows = _rows(s, n)
+    if algorithm.startswith("ppo") and s.minibatches > rows:
+        raise ValueError(
+            f"minibatches must be at most the batch's {rows} rows, got {s.minibatches}"
+        )
+    return n, rows
 
 
 def _rows(s, n):
