@@ -26,7 +26,7 @@ import mujoco
 import numpy as np
 
 import trpo_lite
-from tests.average_action import by_average
+from tests.robot_runs import by_average
 from trpo_lite import train as training
 from trpo_lite._terminal import Parser, run, say
 from trpo_lite.course import n15

@@ -26,7 +26,6 @@ import gymnasium
 import numpy as np
 
 import trpo_lite.train as training
-from tests.average_action import box_of, by_average
 from tests.capstone_histories import capstone_choices, capstone_tasks
 from tests.drawn_settings import FRESH, again, drawn, size_name
 from tests.drawn_settings import ROBOTS as DRAWN
@@ -41,6 +40,7 @@ from tests.legged_histories import (
     legged_repeats,
     legged_sweep,
 )
+from tests.robot_runs import box_of, by_average, uninterrupted
 from tests.tried_policies import robots_tried
 from trpo_lite import film, lqr
 from trpo_lite._terminal import Parser, run, say
@@ -600,13 +600,6 @@ def robots_films(tasks=ROBOTS, length=4.0, episodes=20):
                 found["score"] = np.float32(returns.mean())
             arrays |= {f"{env_id}/{when}/{k}": array for k, array in found.items()}
     return arrays
-
-
-def uninterrupted(history):
-    """A run's history; KeyboardInterrupt if it was stopped before its end."""
-    if history.stopped == "interrupted":
-        raise KeyboardInterrupt
-    return history
 
 
 def robots_cost(tasks=ROBOTS, batches=12, repeats=5, env_id="HalfCheetah-v5"):

@@ -1,4 +1,4 @@
-"""How page 15's policies are played: by what the motors get on average."""
+"""What the measurements of page 15 share: whole runs, played by the average action."""
 
 from trpo_lite.course import n15
 from trpo_lite.environments import make_environment
@@ -17,3 +17,10 @@ def box_of(env_id):
     env = make_environment(env_id, 1)
     env.close()
     return env.single_action_space
+
+
+def uninterrupted(history):
+    """A run's history; KeyboardInterrupt if it was stopped before its end."""
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return history
