@@ -566,11 +566,11 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_finished(
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        assert process.stdout.readline().startswith("begun; 0 of 4 ended, 2 running")
-        first = process.stdout.readline()
-        assert first.startswith("done    CartPole-v1-trpo-1; 1 of 4")
-        os.killpg(process.pid, signal.SIGINT)
-        try:
+        try:  # an assertion that fails must not leave an endless grid
+            begun, first = (process.stdout.readline() for _ in range(2))
+            assert begun.startswith("begun; 0 of 4 ended, 2 running")
+            assert first.startswith("done    CartPole-v1-trpo-1; 1 of 4")
+            os.killpg(process.pid, signal.SIGINT)
             assert process.wait(60) == 130
         finally:
             process.kill()
@@ -658,8 +658,9 @@ def test_a_killed_grid_hinders_no_other(tmp_path):
     file, out = grid(tmp_path, {**BLOCK, "settings": endless}), tmp_path / "out"
     words = command(file, "--out", out, "--workers", 1)
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline().startswith("begun")
+        begun = process.stdout.readline()
         process.kill()
+    assert begun.startswith("begun")
     runs = read_grid(grid(tmp_path, BLOCK))[:1]
     [outcome] = run_grid(runs, out, THREADS, report=str, episodes=1)
     assert [*out.iterdir()] == [outcome.file]
