@@ -51,7 +51,7 @@ from trpo_lite.course.runs import Runs, compact
 from trpo_lite.environments import make_environment
 from trpo_lite.experiment import local_pool, read_grid, run_grid
 from trpo_lite.files import load_arrays, policy_to_arrays, save_arrays
-from trpo_lite.history import History
+from trpo_lite.history import History, versions
 from trpo_lite.policies import LinearGaussian, LinearSoftmax
 from trpo_lite.ppo import penalty_gradient, ppo_penalty_update
 from trpo_lite.rollout import Samples, collect
@@ -489,14 +489,15 @@ def robots_drawn(folder, episodes=20):
     T tasks, A algorithms, D draws, S fresh seeds. Returns task [T]; algorithm [A];
     steps [T], of a run; size [T, A, D], the step sizes; score [T, A, D]; best [T, A],
     the draw whose score is largest; seed [S] and fresh [T, A, S], the scores of its
-    settings with fresh seeds; hours, of all runs by their clocks. A score is the mean
-    return of fresh episodes by the average action.
+    settings with fresh seeds; hours, of all runs by their clocks; versions, of what
+    made them. A score is the mean return of fresh episodes by the average action.
     """
     pairs = [(env_id, name) for env_id in DRAWN for name in n15.ALGORITHMS]
-    shape = len(DRAWN), len(n15.ALGORITHMS), -1
+    shape, made_by = (len(DRAWN), len(n15.ALGORITHMS), -1), []
 
     def scores(runs):
         rows = finished(runs, folder, episodes)
+        made_by.extend(history.versions for _, history, _ in rows)
         clocks = [history["seconds"][-1] for _, history, _ in rows]
         found = [history.evaluation.mean() for _, history, _ in rows]
         return np.reshape(found, shape), sum(clocks) / 3600
@@ -519,6 +520,9 @@ def robots_drawn(folder, episodes=20):
         "seed": np.array(FRESH),
         "fresh": np.float32(fresh),
         "hours": np.array(hours + more),
+        "versions": np.array(
+            sorted({f"{name} {x}" for of in made_by for name, x in of.items()})
+        ),
     }
 
 
@@ -526,14 +530,15 @@ def robots_floors(episodes=100, tasks=ROBOTS):
     """What is had for nothing: returns of actions that ignore what is seen (page 15).
 
     Returns task [T]; random (uniform in the action space) and still (all motors off):
-    [T, episodes].
+    [T, episodes]; versions.
     """
     random = [
         blind_returns(env_id, episodes, np.random.default_rng(0)) for env_id in tasks
     ]
     still = [blind_returns(env_id, episodes) for env_id in tasks]
     both = {"random": np.float32(random), "still": np.float32(still)}
-    return {"task": np.array(tasks), **both}
+    made_by = np.array([f"{name} {x}" for name, x in versions().items()])
+    return {"task": np.array(tasks), **both, "versions": made_by}
 
 
 def blind_returns(env_id, episodes, rng=None):

@@ -526,6 +526,15 @@ def test_the_best_of_the_lots_runs_again(monkeypatch, tmp_path):
     assert {run.seed for run in chosen} == {30, 31, 32, 33, 34}
 
 
+def test_stored_returns_say_what_made_them():
+    """Films and times apart, which are no results."""
+    for path in FOLDER.glob("robots*.npz"):
+        if path.stem not in ("robots_films", "robots_cost"):
+            made_by = {x.split()[0] for x in load(path.stem)["versions"]}
+            expected = {"numpy", "gymnasium", "mujoco"}
+            assert made_by == expected, path.stem
+
+
 def test_stored_files_are_small():
     """Of all that the page loads, one megabyte."""
     sizes = [x.stat().st_size for x in FOLDER.glob("robots*.npz")]
