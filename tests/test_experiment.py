@@ -12,6 +12,7 @@ import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from trpo_lite.experiment import (
     GRIDS,
     Run,
     Stopped,
+    all_settings,
     dask_pool,
     finished,
     lines_of,
@@ -663,6 +665,28 @@ def test_a_killed_grid_hinders_no_other(tmp_path):
     assert begun.startswith("begun")
     runs = read_grid(grid(tmp_path, BLOCK))[:1]
     [outcome] = run_grid(runs, out, THREADS, report=str, episodes=1)
+    assert [*out.iterdir()] == [outcome.file]
+
+
+@pytest.mark.skipif(_claims.fcntl is None, reason="locks files")
+def test_a_grid_killed_while_it_starts_a_worker_hinders_no_other(tmp_path, monkeypatch):
+    """Until it is a program of its own, the worker holds what the grid had open."""
+    runs, out = read_grid(grid(tmp_path, BLOCK))[:1], tmp_path / "out"
+    other = {runs[0].name: all_settings(runs[0], 1) | {"gamma": 0.5}}
+    out.mkdir()
+    with open(out / "killed.claim", "x+", encoding="utf-8") as handle:
+        json.dump(other, handle)
+        handle.flush()
+        _claims.fcntl.flock(handle, _claims.fcntl.LOCK_EX)
+        worker = subprocess.Popen(
+            [sys.executable, "-c", "import sys; sys.stdin.read()"],
+            stdin=subprocess.PIPE,
+            pass_fds=[handle.fileno()],
+        )
+    ends = SimpleNamespace(sleep=lambda seconds: worker.communicate())
+    monkeypatch.setattr(_claims, "time", ends)
+    [outcome] = run_grid(runs, out, THREADS, report=str, episodes=1)
+    assert worker.returncode is not None
     assert [*out.iterdir()] == [outcome.file]
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import time
 
 try:
     import fcntl
@@ -29,7 +30,9 @@ def claimed(wanted, folder, report):
     in the same instant both may get that.
 
     A file `*.claim` holds `wanted`. It is locked, and a lock ends with its process in
-    whatever way: what a killed grid leaves hinders nobody, and the next removes it.
+    whatever way: what a killed grid leaves hinders nobody, and the next removes it. A
+    grid that is killed while it starts a worker leaves its lock to that worker, for the
+    instant until the worker is a program of its own: hence the second's patience.
     Where files can't be locked (Windows, some network disks) nothing is claimed; a run
     is then refused when it ends and finds the other's file.
     """
@@ -63,11 +66,13 @@ def _refuse_claimed(file, wanted, report):
                 file.unlink()
                 return
             others = json.load(handle)
+            both = {n: difference(others[n], wanted[n]) for n in wanted if n in others}
+            if any(both.values()) and _locked(handle, fcntl.LOCK_SH, tries=20):
+                file.unlink()
+                return
     except (OSError, ValueError):  # it ends now, or can't be read from here
         return
-    both = [name for name in wanted if name in others]
-    for name in both:
-        other = difference(others[name], wanted[name])
+    for name, other in both.items():
         if other:
             raise ValueError(
                 f"another grid makes {file.with_name(name)}.npz with {other}: choose "
@@ -77,10 +82,16 @@ def _refuse_claimed(file, wanted, report):
         report(f"another grid does {len(both)} of these runs at the same time")
 
 
-def _locked(handle, how):
-    """Is the file locked now, until it is closed? Not if another has locked it."""
-    try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
-        return True
-    except OSError:
-        return False
+def _locked(handle, how, tries=0):
+    """Is the file locked now, until it is closed? Not if another has locked it.
+
+    tries : how often to try again, each time after a twentieth of a second
+    """
+    for left in range(tries, -1, -1):
+        try:
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            if left:
+                time.sleep(0.05)
+    return False
