@@ -59,21 +59,18 @@ def test_what_stands_beside_the_curves():
     assert arrays["parameters"].tolist() == [4, 4]
     np.testing.assert_allclose(arrays["evaluation"][1], other.evaluation, rtol=1e-6)
     assert json.loads(arrays["settings"][0]) == one.settings
-    assert any(x.startswith("numpy ") for x in arrays["versions"])
     assert all(x.dtype.kind in "biufU" for x in arrays.values())
 
 
 def test_versions_are_those_that_made_the_runs():
-    """Each once, of all the runs; this machine's if a file is too old to say."""
+    """Each once, of all the runs; none if a file is too old to say."""
     made = {"numpy": "1.0", "gymnasium": "0.1"}
     old, new = history(), dataclasses.replace(history(), versions=made)
     newer = dataclasses.replace(history(), versions={**made, "numpy": "0.9"})
     of = lambda *found: runs.compact([("", x) for x in found])["versions"].tolist()  # noqa: E731
     assert of(new, new) == ["numpy 1.0", "gymnasium 0.1"]
     assert of(new, newer) == ["numpy 0.9", "numpy 1.0", "gymnasium 0.1"]
-    here = f"numpy {np.__version__}"
-    assert here in of(old) and "numpy 1.0" not in of(old)
-    assert {here, "numpy 1.0"} <= set(of(old, new))
+    assert of(old) == [] and of(old, new) == of(new)
 
 
 def test_counts_are_of_every_update():

@@ -4,11 +4,8 @@
 counted over all updates, the evaluations, and each run's settings. `Runs` reads them.
 """
 
-import contextlib
-import functools
 import json
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -31,13 +28,13 @@ def compact(runs, points=POINTS):
     steps : [R, P] environment steps done by the end of a bin of updates
     each of `CURVES` and of `in_units` : [R, P] mean over a bin, NaN where there is none
     each of `counts` : [R], over all updates
-    versions : of the packages that made the numbers, "name version"; those of this
-        machine for a history that doesn't say its own
+    versions : of the packages that made the numbers, "name version", as far as the
+        histories say
     """
     rows, made_by = [], []
     for label, history in runs:
         settings = history.settings
-        made_by.append(history.versions or _installed())
+        made_by.append(history.versions)
         row = {
             "env_id": settings["env_id"],
             "algorithm": settings["algorithm"],
@@ -56,7 +53,7 @@ def compact(runs, points=POINTS):
             row[name] = np.float32([_mean(column[b]) for b in bins] + blank)
         rows.append(row)
     arrays = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return arrays | {"versions": np.array(_distinct(made_by))}
+    return arrays | {"versions": np.array(_distinct(made_by), dtype=str)}
 
 
 def _mean(x):
@@ -150,16 +147,6 @@ def _distinct(made_by):
         for name in PACKAGES
         for number in sorted({of[name] for of in made_by if name in of})
     ]
-
-
-@functools.cache
-def _installed():
-    """{name: version} of those of `PACKAGES` that are installed here."""
-    found = {}
-    for name in PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 @dataclass(frozen=True)
