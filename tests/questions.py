@@ -637,7 +637,7 @@ ANSWERS = {
         ),
         "clip": (
             "clip-seen",
-            "From 3 to 31 % of the samples are clipped",
+            "3 to 31 % of the ratios are outside",
             "clip-seen",
             "single updates reached 40 to 118 on InvDouble",
         ),

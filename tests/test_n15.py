@@ -25,8 +25,13 @@ from trpo_lite.course import robots
 from trpo_lite.course.data import FOLDER, load
 from trpo_lite.course.runs import Runs
 from trpo_lite.environments import make_environment
+from trpo_lite.features import linear_features
 from trpo_lite.files import load_arrays, policy_from_arrays, save_arrays
+from trpo_lite.ppo import ppo_clip_update
+from trpo_lite.rollout import collect
 from trpo_lite.settings import Settings, preset
+from trpo_lite.spaces import make_policy
+from trpo_lite.surrogate import clip_active
 from trpo_lite.train import evaluate_policy, train
 from trpo_lite.trpo import npg_update, policy_gradient_update
 
@@ -1033,6 +1038,24 @@ def test_clipping_at_this_scale(runs):
     assert not any(above)
 
 
+def test_not_all_that_is_outside_is_clipped():
+    """A clip fraction counts the ratios outside; a part of these keeps its gradient."""
+    rng = np.random.default_rng(3)
+    env = make_environment("Pendulum-v1", 8)
+    policy = make_policy(env, linear_features(3))
+    batch, *_ = collect(env, policy, 2000, rng)
+    A = normalize(batch.rewards)
+    new, said = ppo_clip_update(policy, batch, A, rng=rng, learning_rate=0.02)
+    old = policy.at(batch.observations)
+    moved = old.with_theta(new.theta).log_prob(batch.actions)
+    ratio = np.exp(moved - old.log_prob(batch.actions))
+    outside = np.abs(ratio - 1) > 0.2
+    assert said.clip_fraction == pytest.approx(outside.mean())
+    clipped = clip_active(ratio, A, 0.2)
+    assert not (clipped & ~outside).any()
+    assert 0.01 < clipped.mean() < 0.9 * outside.mean()
+
+
 def test_seeds_that_fail_and_those_that_do_not(runs):
     bad = {}
     for env_id in lesson.TASKS:
@@ -1280,9 +1303,16 @@ def test_what_the_best_of_ten_tried_brings(runs):
     for i in range(3):  # chosen by its trial, and better in fresh episodes as well
         assert stats.wilcoxon(best[i], last[i], alternative="greater").pvalue < 0.02
     assert (best > last).sum() == 24
-    for one in (best[0], last[2]):  # neither alone
-        assert stats.mannwhitneyu(one, ten.scores).pvalue > 0.3
-    assert stats.mannwhitneyu(best[2], best[0]).pvalue < 0.01
+    together = best[2]
+    assert stats.mannwhitneyu(together, best[0]).pvalue < 0.01
+    chance = stats.mannwhitneyu(together, last[2]).pvalue
+    assert chance == pytest.approx(0.03, abs=0.005)
+    chance = stats.wilcoxon(best[0], last[0]).pvalue  # the choice, with the preset
+    assert chance == pytest.approx(0.01, abs=0.001)
+    tries = trial.reshape(30, 10)
+    lead = tries[:, -1] - tries[:, :-1].mean(1)  # the last one's
+    assert lead.mean() == pytest.approx(380, abs=5)
+    assert stats.wilcoxon(lead).pvalue < 0.01
     assert best[:2].min(1).round().tolist() == [2035, 1065]
     rank = 11 - stats.rankdata(trial.reshape(30, 10), axis=1)[:, -1]
     assert rank.mean() == pytest.approx(4.2, abs=0.05)  # 5.5 of a draw
@@ -1313,6 +1343,17 @@ def test_broken_on_purpose(runs):
     broken = lesson.runs_of("robots_break")
     wrong = broken.of("Swimmer-v5", "trpo", lesson.GAMMA).scores
     assert len(wrong) == 5 and round(wrong.min()) == 15 and round(wrong.max()) == 44
+
+    def worth(label, seed):  # of one episode, by what moves the paid point
+        x = lesson.swimmer(label, seed)[0][:, 0]
+        steps = round(lesson.PAUSE / 0.04)
+        when = (np.arange(len(x) - 1) + 0.5) * steps
+        return (25 * np.diff(x)) @ 0.99**when
+
+    sound = [worth("", seed) for seed in range(20, 30)]
+    sick = [worth(lesson.GAMMA, seed) for seed in range(20, 25)]
+    assert min(sound) > 31 and max(sound) < 32.2
+    assert min(sick) > 7.9 and max(sick) < 29
     medians = []
     for env_id, label in lesson.BROKEN:
         raw = broken.of(env_id, "trpo", label)

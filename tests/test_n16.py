@@ -288,6 +288,7 @@ def test_the_table_that_decides():
     [
         ("motor", "nominal", 2226, 194, True),
         ("body", "nominal", 548, 425, True),
+        ("both", "body", 1711, 397, True),
         ("both", "motor", 33, 405, False),
         ("both-10", "both", -103, 289, False),
         ("robot", "both-10", 99, 412, False),
@@ -304,6 +305,8 @@ def test_which_step_earned_what(one, other, gain, half, shows):
     assert (abs(gain) > of_seeds) == shows
     by_hand = lesson.on_robots(one).mean((0, 2)) - lesson.on_robots(other).mean((0, 2))
     np.testing.assert_allclose(five, by_hand, rtol=1e-5)
+    if other == "body":
+        assert five.min() > 0 and lesson.gained(one, other, "seeds").min() > 0
     if one == "motor":
         assert five.min() > 2000
         assert lesson.gained(one, other, "seeds").min() > 1800
@@ -423,6 +426,10 @@ def test_somebody_works_on_the_robot():
     at = ahead[0][:, 1]
     assert lesson.of_five(at) == pytest.approx((458, 938), abs=1)
     assert at.max() == pytest.approx(1486, abs=1) and (at < 0).sum() == 2
+    stored = load("legged_sweep")
+    one, other = (stored["kind"].tolist().index(x) for x in ("both-10", "both"))
+    of_seeds = (stored["by_load"][one] - stored["by_load"][other])[..., 1].mean(1)
+    assert lesson.of_five(of_seeds) == pytest.approx((458, 367), abs=1)
     every = [lesson.of_five(one) for one in np.hstack(ahead).T]
     shown = [mean for mean, half in every if abs(mean) > half]
     assert len(every) == 22 and shown == pytest.approx([-154], abs=1)
@@ -460,14 +467,19 @@ def test_broken_recipes():
     ):  # fmt: skip
         five = lesson.of_five(lesson.gained(one, other))
         assert five == pytest.approx((gain, half), abs=1)
+    quantile = stats.t.ppf(0.975, 2)
+    for one, other, half in (
+        ("both-30", "both", 875), ("both-printed", "both", 853),
+        ("motor-10", "motor", 960), ("nominal-10", "nominal", 1070),
+    ):  # fmt: skip
+        three = lesson.gained(one, other, "seeds")
+        assert quantile * three.std(ddof=1) / np.sqrt(3) == pytest.approx(half, abs=1)
     assert lesson.gaps("both-30").mean() == pytest.approx(672, abs=1)
     seeds = lesson.gained("both-30", "both", "seeds")
     assert seeds == pytest.approx([-1019, -450, -375], abs=1)
     assert lesson.gained("commands", "nominal").mean() < 0
     three = lesson.gained("nominal-10", "nominal", "seeds")
     assert (three < 0).sum() == 1
-    half = stats.t.ppf(0.975, 2) * three.std(ddof=1) / np.sqrt(3)
-    assert half == pytest.approx(1070, abs=1)
     for one, gain, half in (("nominal-10", 282, 180), ("wide", 1013, 580)):
         five = lesson.of_five(lesson.gained(one, "nominal"))
         assert five == pytest.approx((gain, half), abs=1)
