@@ -224,7 +224,7 @@ def trpo_acrobot(seeds=10, batches=20, batch=8000):
     return runs("Acrobot-v1", "trpo", seeds, columns, **settings)
 
 
-def trpo_ablations(seeds=10, batches=36, batch=4096):
+def trpo_ablations(seeds=40, batches=36, batch=4096):
     """TRPO on CartPole with a part exchanged (page 12): [variants, seeds, K].
 
     Returns variant (names), delta [variants], steps [K], and the columns.

@@ -473,7 +473,7 @@ ANSWERS = {
     "12_trpo": {
         "whole": (
             "items-text",
-            "These two functions know nothing of samples",
+            "These two functions look at no sample themselves",
             "items-sample",
             "Items 1 to 3: from the world to $g$ and $H$",
         ),

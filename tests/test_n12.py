@@ -237,47 +237,50 @@ def test_ablations_say_what_the_page_says():
     for i, name in enumerate(names):
         first, _ = lesson.first_then_lowest(store["return_mean"][i])
         reached[name] = np.sum(first >= 0)
-        late[name] = np.nanmean(store["return_mean"][i][:, -10:], 1).mean()
+        late[name] = np.nanmean(store["return_mean"][i][:, -10:], 1)
         over[name] = store["kl"][i] / store["delta"][i]
-    assert reached["TRPO"] == reached["one CG iteration"] == 10
-    assert reached["raw, one CG iteration"] == 0 and reached["raw inputs"] == 8
-    assert over["TRPO"].max() < 1.0001 < over["no line search"].max() < 1.35
-    assert np.mean(over["no line search"] > 1) == pytest.approx(0.25, abs=0.01)
-    assert max(late, key=late.get) == "plain gradient, 3"
+    assert store["return_mean"].shape[1] == 40
+    assert (reached["TRPO"], reached["no line search"]) == (31, 29)
+    assert reached["one CG iteration"] == reached["plain gradient, 3"] == 40
+    assert (reached["raw inputs"], reached["raw, one CG iteration"]) == (36, 0)
+    assert over["TRPO"].max() < 1.0001 < over["no line search"].max() < 1.55
+    assert np.mean(over["no line search"] > 1) == pytest.approx(0.25, abs=0.03)
+    assert over["plain gradient, 3"].max() == pytest.approx(71, abs=0.5)
+    assert max(late, key=lambda name: late[name].mean()) == "plain gradient, 3"
     for name, falls, of in (
-        ("TRPO", 7, 10),
-        ("plain gradient, .3", 2, 6),
-        ("plain gradient, 3", 2, 10),
-        ("plain gradient, 30", 3, 7),
-        ("no line search", 8, 8),
+        ("TRPO", 26, 31),
+        ("plain gradient, .3", 8, 28),
+        ("plain gradient, 3", 15, 40),
+        ("plain gradient, 30", 19, 34),
     ):
         first, low = lesson.first_then_lowest(store["return_mean"][names.index(name)])
         assert (np.sum(low < 400), np.sum(first >= 0)) == (falls, of)
         late_one = name in ("plain gradient, .3", "plain gradient, 30")
-        assert (np.max(first) < 15) != late_one == (np.min(first[first >= 0]) > 15)
+        assert (np.median(first[first >= 0]) > 18) == late_one
     R = store["return_mean"][names.index("TRPO")]
     first, _ = lesson.first_then_lowest(R)
-    later = np.concatenate([r[k + 1 :] for r, k in zip(R, first)])
-    assert np.mean(later >= 475) == pytest.approx(0.79, abs=0.01)
+    later = np.concatenate([r[k + 1 :] for r, k in zip(R, first) if k >= 0])
+    assert np.mean(later >= 475) == pytest.approx(0.7, abs=0.02)
     for more, less, mean, error in (
-        ("TRPO", "no line search", 122, 51),
-        ("TRPO", "one CG iteration", 52, 30),
-        ("plain gradient, 3", "TRPO", 14, 17),
-        ("δ = 1", "δ = 1, no line search", 60, 27),
+        ("TRPO", "no line search", 54, 23),
+        ("one CG iteration", "TRPO", 29, 21),
+        ("plain gradient, 3", "TRPO", 77, 17),
+        ("TRPO", "δ = 1", 144, 29),
+        ("δ = 1", "δ = 1, no line search", 56, 30),
     ):
-        one, other = (
-            np.nanmean(store["return_mean"][names.index(x)][:, -10:], 1)
-            for x in (more, less)
-        )
-        apart = one - other
+        apart = late[more] - late[less]
         assert apart.mean() == pytest.approx(mean, abs=1)
-        assert apart.std(ddof=1) / np.sqrt(10) == pytest.approx(error, abs=1)
+        assert apart.std(ddof=1) / np.sqrt(40) == pytest.approx(error, abs=1)
+    assert all(lesson.first_then_lowest(R[:10])[0] >= 0)  # the first ten alone
+    apart = (late["TRPO"] - late["no line search"])[:10]
+    assert apart.mean() == pytest.approx(113, abs=1)
     down = store["surrogate"][names.index("δ = 1, no line search")] <= 0
-    assert down.mean() == pytest.approx(0.17, abs=0.01)
+    assert down.mean() == pytest.approx(0.22, abs=0.01)
+    assert over["δ = 1, no line search"].max() == pytest.approx(109, abs=0.5)
     below = [name for name in names if over[name].max() < 1.0001]
     assert below == ["TRPO", "one CG iteration", "raw inputs", "raw, one CG iteration",
                      "plain gradient, .3", "δ = 1"]  # fmt: skip
-    for name, first, last in ((".3", 0.05, 0.001), ("3", 2.5, 0.013), ("30", 1.9, 0.3)):
+    for name, first, last in ((".3", 0.05, 0.001), ("3", 3, 0.02), ("30", 2.8, 0.4)):
         size = over["plain gradient, " + name]
         assert np.median(size[:, :3]) == pytest.approx(first, rel=0.1)
         assert np.median(size[:, -10:]) == pytest.approx(last, rel=0.35)
@@ -398,8 +401,9 @@ def test_histories_come_out_the_same_in_small():
 
 
 def test_stored_files_are_small():
-    for name in ("acrobot", "ablations", "after", "mass", "guard"):
-        assert (histories.FOLDER / f"trpo_{name}.npz").stat().st_size < 100_000
+    names = "acrobot", "ablations", "after", "mass", "guard"
+    files = [histories.FOLDER / f"trpo_{name}.npz" for name in names]
+    assert sum(file.stat().st_size for file in files) < 200_000
 
 
 @pytest.mark.parametrize("name", lesson.stored.controls)

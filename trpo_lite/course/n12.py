@@ -293,12 +293,12 @@ def draw_ablations(store, variants):
 
 def ablations_words(store, variants):
     """What `draw_ablations` shows, in words."""
-    names = store["variant"].tolist()
-    ends = [np.median(store["return_mean"][names.index(x)][:, -1]) for x in variants]
+    names, R = store["variant"].tolist(), store["return_mean"]
+    ends = [np.median(R[names.index(x), :, -1]) for x in variants]
     said = ", ".join(f"{x} {end:.0f}" for x, end in zip(variants, ends))
     return (
-        "Median return over steps as lines, the middle half of ten seeds as bands. "
-        f"At the last batch the medians are: {said}."
+        f"Median return over steps as lines, the middle half of {R.shape[1]} seeds as "
+        f"bands. At the last batch the medians are: {said}."
     )
 
 
@@ -451,15 +451,15 @@ def run_figure():
 
 
 def _run_at(variant, seed):
-    """(returns [seeds, K], KL / delta [K], did L rise [K]) of a stored run."""
+    """(returns [10, K] of the first ten seeds, KL / delta [K], did L rise [K])."""
     store = load_ablations()
     i = VARIANTS.index(variant)
     ratio = store["kl"][i, seed] / store["delta"][i]
-    return store["return_mean"][i], ratio, store["surrogate"][i, seed] > 0
+    return store["return_mean"][i, :10], ratio, store["surrogate"][i, seed] > 0
 
 
 def draw_run(variant, seed):
-    """One stored run among its variant's ten: return, and KL in units of delta."""
+    """One stored run among the first ten: return, and KL in units of delta."""
     figure, (others, one, good, bad, says) = run_figure()
     R, ratio, rose = _run_at(variant, seed)
     steps = load_ablations()["steps"] / 1000
