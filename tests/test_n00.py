@@ -18,6 +18,7 @@ from trpo_lite.mdp import (
     shared_policy,
 )
 from trpo_lite.policies import LinearSoftmax
+from trpo_lite.rollout import collect
 from trpo_lite.train import evaluate_policy, train
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -85,9 +86,25 @@ def with_bar(policy, factor):
     return policy.with_theta(weights.ravel())
 
 
+class Likelier:
+    """Who takes the likelier action, as in the page's test."""
+
+    def __init__(self, policy):
+        self.policy = policy
+
+    def sample(self, observations, rng):
+        return self.policy.mode(observations)
+
+
+def played(policy, steps=10_000):
+    """A batch of 20 CartPoles side by side, by the likelier action."""
+    env = gymnasium.make_vec("CartPole-v1", 20, vectorization_mode="sync")
+    return collect(env, Likelier(policy), steps, np.random.default_rng(0))[0]
+
+
 def test_a_cart_on_the_right_is_mostly_pushed_further():
     """Training is chaotic: what is asked holds with room for another machine."""
-    short, long = [], []
+    short, long, ends = [], [], []
     for seed in range(20):
         policy = train("CartPole-v1", seed=seed, until=475, progress=False).policy
         if n00.right_weights(policy)[0] > 0:
@@ -95,10 +112,50 @@ def test_a_cart_on_the_right_is_mostly_pushed_further():
             for kept, env, episodes in ((short, "CartPole-v1", 100),
                                         (long, long_cartpole, 20)):  # fmt: skip
                 kept.append([evaluate_policy(env, x, episodes).mean() for x in bars])
+            turned = played(bars[1])
+            ends.append(turned.next_observations[turned.terminated])
+    place, _, angle, _ = np.abs(np.concatenate(ends)).T
+    assert len(place) > 20 and (place > 2.4).all()  # no pole falls
+    assert (np.degrees(angle) < 12).all()
     short, long = np.array(short), np.array(long)
     assert 12 <= len(short) <= 18 and (short[:, 0] == 500).sum() >= len(short) - 3
     assert (short[:, 1] < short[:, 0]).sum() >= 10
     assert 0.2 < np.median(1 - long[:, 1] / long[:, 0]) < 0.6
+
+
+def test_cartpole_s_rules_are_those_that_the_page_gives():
+    """Once each: the pole leans too far, the cart leaves its track, time is up."""
+    env = gymnasium.make("CartPole-v1").unwrapped
+    for state, ended in (
+        ((0, 0, np.radians(11.9), 0), False),
+        ((0, 0, np.radians(12.1), 0), True),
+        ((2.39, 0, 0, 0), False),
+        ((-2.41, 0, 0, 0), True),
+    ):
+        env.reset(seed=0)
+        env.state = np.array(state, float)
+        _, reward, terminated, truncated, _ = env.step(0)  # position first, no speed
+        assert (reward, terminated, truncated) == (1.0, ended, False)
+    spec = gymnasium.spec("CartPole-v1")
+    assert (spec.max_episode_steps, spec.reward_threshold) == (500, 475.0)
+
+
+def test_the_bars_deviations_are_those_of_all_practice():
+    """The policy at the end lets the pole lean far less than its practice did."""
+    history = train("CartPole-v1", seed=0, until=475, progress=False)
+    practice = history.policy.features.std
+    own = played(history.policy).observations.std(0)
+    assert own[2] < practice[2] / 3
+    coin = history.policy.with_theta(np.zeros(10))
+    env = gymnasium.make_vec("CartPole-v1", 20, vectorization_mode="sync")
+    falls = collect(env, coin, 10_000, np.random.default_rng(0))[0].observations
+    assert own[2] < practice[2] < falls.std(0)[2]  # a mixture of both
+
+
+def test_a_third_is_left_after_the_reach_and_a_quarter_at_one_half():
+    for gamma in (0.8, 0.9, 0.95, 0.99):
+        assert gamma ** (1 / (1 - gamma)) == pytest.approx(1 / 3, abs=0.035)
+    assert 0.5 ** (1 / (1 - 0.5)) == 0.25
 
 
 def test_pole_angles_start_near_zero_and_end_past_the_limit_without_a_policy():
