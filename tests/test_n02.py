@@ -190,12 +190,15 @@ def test_lqr_error_is_all_in_the_moment():
         signs.add((new[0] < -1, gap > 0))
     assert signs == {(False, False), (True, True)}
     # the three ways to be exact: no change of k; one gain; the same moment
+    noise = np.sqrt(((1 - 0.9 * 0.7**2) * M - 1) / 9)  # of M' = M at k' = -0.3
+    assert noise == pytest.approx(0.392, abs=5e-4)
     one_gain = -0.2 - 2 * E / kappa
     assert one_gain == pytest.approx(-1.1765, abs=1e-4)
     for new, same in (
         ((-0.2, 0.1), False),
         ((one_gain, 0.1), False),
         ((-1.8, 0.3), True),
+        ((-0.3, noise), True),
     ):
         eta = lqr.performance(world, *new) - it.performance
         assert lqr.surrogate(world, old, new) == pytest.approx(eta)
