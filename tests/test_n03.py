@@ -16,6 +16,7 @@ from trpo_lite.mdp import (
     random_mdp,
     random_policy,
     road_and_ice,
+    sample_trajectories,
     shared_policy,
 )
 from trpo_lite.surrogate import surrogate
@@ -64,6 +65,7 @@ def test_the_effective_size_is_not_what_the_draws_are_worth():
         assert n * lesson.exact_price(p)[2] > 1.5 * expected
     assert n * lesson.exact_price(0.2)[2] == pytest.approx(900)
     assert worth(0.2, np.array([1.0, 0.0])) == pytest.approx(2250, rel=0.02)
+    assert worth(0.05, A) == pytest.approx(1710, rel=0.02)  # the spread may pay
 
 
 def test_the_interval_covers_in_about_19_of_20_data_sets():
@@ -191,6 +193,46 @@ def test_product_of_ratios_loses_its_sample_geometrically():
     ratio = (new / old)[paths].prod(0)
     share = (probability @ ratio) ** 2 / (probability @ ratio**2)
     assert share == pytest.approx((old @ (new / old) ** 2) ** -T)
+
+
+def test_a_ratio_per_state_would_leave_most_of_the_sample():
+    """With the visits in closed form: nobody who has only drives knows them."""
+
+    def shares(p):
+        road = (1 + 0.9 * (1 - p) / 0.1) / (1 - 0.09 * p) / 10
+        return np.array([road, 1 - road])
+
+    old, new = shares(0.1), shares(0.3)
+    assert 1 / (old @ (new / old) ** 2) == pytest.approx(0.727, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("gamma", "horizon", "p", "covers", "median"),
+    [
+        (0.9, 60, 0.2, (0.86, 1), (0.97, 1.03)),
+        (0.9, 60, 0.3, (0.75, 1), (0.90, 1.05)),
+        (0.9, 60, 0.8, (0, 0.4), (-1.0, 0.0)),  # the wrong sign
+        (0.98, 300, 0.3, (0, 0.75), (0.4, 0.9)),  # late steps count: it fails
+    ],
+)
+def test_products_serve_near_the_old_policy_if_late_steps_count_little(
+    gamma, horizon, p, covers, median
+):
+    """Fifty data sets of 1000 drives: how many intervals hold the exact eta."""
+    world, rng = road_and_ice(gamma), np.random.default_rng(0)
+    old = evaluate(world, shared_policy(0.1))
+    eta = improvement(world, old, shared_policy(p))
+    found, covered = [], []
+    for _ in range(50):
+        paths = sample_trajectories(world, old.pi, 1000, horizon, rng)
+        s, a = paths.states[:, :-1], paths.actions
+        weights = np.cumprod(np.where(a == 1, p / 0.1, (1 - p) / 0.9), axis=1)
+        x = (weights * old.advantage[s, a]) @ gamma ** np.arange(horizon)
+        half = 1.96 * x.std(ddof=1) / np.sqrt(len(x))
+        found.append(x.mean() / eta)
+        covered.append(abs(x.mean() - eta) < half)
+    assert covers[0] <= np.mean(covered) <= covers[1]
+    assert median[0] <= np.median(found) <= median[1]
 
 
 def test_the_picture_is_the_first_of_page_00():
