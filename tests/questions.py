@@ -102,7 +102,7 @@ ANSWERS = {
     },
     "04_mm_bound": {
         "kl-idea": ("kl-run", "KL(new || old)               0.511"),
-        "pinsker": ("pinsker-see", "a factor of 2 even in the worst case"),
+        "pinsker": ("pinsker-see", "at least that: 2.9 in the median"),
         "divergences-explore": ("divergences-see", "on both sides alike best at $p ="),
         "mm-line": (
             "mm-line-see",

@@ -137,6 +137,29 @@ def test_too_small_a_penalty_breaks_the_promise_and_the_right_one_keeps_it():
     assert [kept(d) for d in (1, 10, 30, 100, 300)] == [True] * 3 + [False] * 2
 
 
+def test_a_best_penalty_belongs_to_the_shared_p():
+    """From any p nearly the same one is best; with free states ever smaller ones."""
+    best_p = 0.389
+    assert J(0.9, best_p) > max(J(0.9, best_p + x) for x in (-0.002, 0.002))
+    for p in (0.02, 0.1, 0.3, 0.5, 0.8, 0.95):
+        old = evaluate(road_and_ice(0.9), shared_policy(p))
+        slope = float(old.visitation @ (old.advantage[:, 1] - old.advantage[:, 0]))
+        # the penalty whose step ends at the best p
+        best = optimize.brentq(
+            lambda c, p=p, slope=slope: lesson.top(p, slope, c) - best_p, 1, 100
+        )
+        assert 6 < best < 7
+    old = evaluate(road_and_ice(0.9), shared_policy(0.1))
+    C = bound.penalty_constant(old, 0.9)
+    assert C / 100 < 3 and C / 30 > 9
+    gains = []
+    for divide in (1, 10, 100, 1000, 10_000):
+        step = exact.mm_step(old, 0.9, C / divide)
+        gains.append(evaluate(road_and_ice(0.9), step.pi).performance)
+    assert (np.diff([old.performance, *gains]) > 0).all()
+    assert gains[-1] - old.performance == pytest.approx(4.638, abs=5e-4)
+
+
 def test_shares_of_the_visits_in_place_of_d_shorten_the_steps():
     """As page 01 says: (1 - gamma) L less the whole penalty."""
     for gamma, steps in ((0.5, (0.1289, 0.1129)), (0.9, (0.1024, 0.1002))):
