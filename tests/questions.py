@@ -545,7 +545,7 @@ ANSWERS = {
         "rules-explore": ("rules-answer", "One of the seven, $\\beta = 1$"),
         "after": (
             "after-seen",
-            "Then the price doubles until $J$ is back. And again.",
+            "Meanwhile the price doubles until $J$ is back. And again.",
             "after-seen",
             "The limit doesn't do that here",
         ),

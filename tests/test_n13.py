@@ -196,9 +196,51 @@ def test_the_papers_rule_reaches_the_best_and_does_not_stay():
         end = adapt_beta(run[-1, 0], run[-1, 2], 0.05)
         assert long.sum() - short.sum() == np.log2(end / beta)
         assert run[:, 2].mean() > 5 * lesson.DELTA
+    leaving = steps_at_the_best(lesson.road_run(adapt_beta, 0.3, 600))
+    assert min(leaving) > 0.9 and max(leaving) < 5  # in targets
     for first, targets in ((0.3, 0.97), (0.5, 2.18)):  # no property of the rule
         median = np.median(lesson.road_run(adapt_beta, first, 600)[:, 2])
         assert median / lesson.DELTA == pytest.approx(targets, abs=0.01)
+
+
+def steps_at_the_best(run, best=0.38999):
+    """KL / delta of the steps from near `best` that end far from it."""
+    start = np.append(0.1, run[:-1, 1])
+    away = (abs(start - best) < 0.05) & (abs(run[:, 1] - best) > 0.1)
+    assert away.sum() > 5
+    return run[away, 2] / lesson.DELTA
+
+
+def test_the_longest_steps_start_far_from_the_best_at_a_doubled_price():
+    """The run of the picture: what leaves the best p, what falls, what is longest."""
+    run = lesson.road_run(adapt_beta, 0.3, 600)
+    beta, _, kl, J = run[1:].T
+    before, start, _, J_before = run[:-1].T
+    far = kl / lesson.DELTA
+    longest = far > 40
+    assert far[longest] == pytest.approx(52.2, abs=0.1)
+    assert (abs(start - 0.39)[longest] > 0.3).all()
+    assert (beta == 2 * before)[longest].all() and (J_before < J)[longest].all()
+    falls = (J < 0) & (J_before > 1)  # the step before the longest, in the cycle
+    assert ((far > 25) & (far < 30))[falls].all()
+    assert falls.sum() == longest.sum() > 40
+    # all the while: each step from there to the best doubles the next price
+    for i in np.flatnonzero(longest)[:-1]:
+        back = i + (J[i:] > 1.9).argmax()
+        assert (beta[i : back + 1] == 2 * before[i : back + 1]).all()
+        assert back - i == 3 and beta[back + 1] == 2 * beta[back]
+
+
+def test_the_lakes_adapted_steps_come_to_the_target_and_leave_it():
+    lake = TabularMDP.from_gymnasium("FrozenLake", 0.95)
+    pi, beta, sizes = uniform_policy(lake), 0.1, []
+    for _ in range(40):
+        step = penalized_step(evaluate(lake, pi), beta)
+        pi, beta = step.pi, adapt_beta(beta, step.mean_kl, 0.05)
+        sizes.append(step.mean_kl)
+    assert max(sizes[:3]) < 0.011 and max(sizes[7:]) < 0.016
+    assert sizes[3:7] == pytest.approx([0.038, 0.044, 0.031, 0.035], abs=5e-4)
+    assert max(sizes[11:]) < 0.05 / 100 and beta == 1e-8
 
 
 def test_near_the_best_p_a_tiny_gradient_makes_tiny_steps_at_usual_prices_only():
