@@ -194,6 +194,24 @@ def test_the_picture_holds_every_try_and_each_control_moves_it():
         )
 
 
+def test_accumulating_tries_never_lower_l():
+    """Though a second try may lower it inside the limit: L > 0 alone would take it."""
+    lower = 0
+    for sample in lesson.samples(1000)[:200]:
+        step = lesson.full_step(sample, 1.0)
+        first = sample.evaluate(lesson.right_search(sample, step, 1.0, 0.8, 2)[0])[0]
+        theta = lesson.accumulating(sample, step, 1.0, 0.8, 2)[0]
+        best = sample.evaluate(theta)[0]
+        assert best >= first
+        theta = THETA
+        for j in range(3):
+            L, kl = sample.evaluate(theta + 0.8**j * step)
+            if L > 0 and kl <= 1:
+                theta = theta + 0.8**j * step
+        lower += sample.evaluate(theta)[0] < first - 1e-6
+    assert lower > 5
+
+
 def test_each_suspect_has_its_own_symptom():
     found = {f.__name__: lesson.symptoms(f, 200) for f in lesson.suspects.values()}
     right = found["right_search"]

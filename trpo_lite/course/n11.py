@@ -111,7 +111,7 @@ def not_restored(sample, step, delta, backtrack, max_backtracks):
 
 
 def accumulating(sample, step, delta, backtrack, max_backtracks):
-    """An accepted try becomes the new start, and the loop goes on."""
+    """An accepted try becomes the new start; the loop goes on, for a larger L."""
     theta, best, shown = POLICY.theta, 0.0, 0.0
     for j in range(max_backtracks + 1):
         candidate = theta + backtrack**j * step
