@@ -240,10 +240,10 @@ def test_later_short_steps_pull_back_what_one_long_step_carried_off(shuffle):
         assert sizes[-1] == pytest.approx(0.03, abs=0.005)
 
 
-def kls_of_a_run(clip, sign=1):
-    """The KL of each of twelve updates of seed 0, by the package; sign: of A."""
+def kls_of_a_run(clip, sign=1, seed=0):
+    """The KL of each of twelve updates of a seed, by the package; sign: of A."""
     env, policy = lesson.cartpole()
-    rng, state, value, sizes = np.random.default_rng(0), None, LinearValue(), []
+    rng, state, value, sizes = np.random.default_rng(seed), None, LinearValue(), []
     for _ in range(12):
         batch, state = collect(env, policy, 4096, rng, state)
         seen = batch.observations, batch.time
@@ -259,10 +259,11 @@ def kls_of_a_run(clip, sign=1):
     return sizes
 
 
-@pytest.mark.parametrize("clip", [0.1, 0.2, 0.3])
-def test_the_largest_kl_of_a_run_is_near_half_the_square_of_the_width(clip):
-    sizes = kls_of_a_run(clip)
+@pytest.mark.parametrize("clip, seed", [(0.1, 0), (0.2, 0), (0.2, 2), (0.3, 0)])
+def test_the_largest_kl_of_a_run_is_near_half_the_square_of_the_width(clip, seed):
+    sizes = kls_of_a_run(clip, seed=seed)
     assert 0.6 < max(sizes) / (clip**2 / 2) < 1.3
+    assert min(sizes[np.argmax(sizes) :]) < max(sizes) / 3  # not all that follow
     # chaotic: a single late batch differs from processor to processor
     assert np.median(sizes[-4:]) < 0.6 * max(sizes)
 
