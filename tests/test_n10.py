@@ -1,8 +1,11 @@
 """What page 10 claims and its cells do not assert."""
 
+import inspect
+
 import numpy as np
 import pytest
 
+from tests import histories
 from trpo_lite import lqr
 from trpo_lite.bound import kl
 from trpo_lite.conjugate_gradient import conjugate_gradient
@@ -264,7 +267,7 @@ def test_damping_never_raises_the_promise_of_the_mass():
             assert (np.diff(promises) <= 1e-12).all()
 
 
-def test_a_dense_solver_is_no_use_on_the_lake():
+def test_what_a_dense_solver_makes_of_the_lakes_singular_matrix():
     """It raises. Or x is right but for a constant in each cell, and the inverse is not.
 
     Which of the two depends on rounding, so on the processor: random policies of both.
@@ -286,7 +289,7 @@ def test_a_dense_solver_is_no_use_on_the_lake():
         assert np.ptp(off, axis=1).max() < 1e-9
         assert np.abs(off).max() > 0.1  # the constants
         assert np.abs(F @ inverse @ g - g).max() > 0.01 * np.abs(g).max()
-    assert 0 < solved < 75
+    assert 0 < solved < 110
 
 
 def test_the_widgets_curves_stay_in_its_picture():
@@ -395,6 +398,14 @@ def test_the_hessian_of_a_tables_softmax_is_its_fisher_matrix_everywhere():
         up, down = (old.with_theta(theta + way * e) for way in (h, -h))
         bent = (old.kl_gradient(up) - old.kl_gradient(down)) / (2 * h)
         np.testing.assert_allclose(bent, new.fisher_product(e), atol=1e-9)
+
+
+def test_the_times_are_medians_of_seven_but_that_of_building_the_matrix(monkeypatch):
+    assert inspect.signature(histories.seconds).parameters["repeats"].default == 7
+    timed = []
+    monkeypatch.setattr(histories, "seconds", lambda *way: timed.append(way) or 0.0)
+    histories.cg_cost(dense=(2, 3), free=(2,), rows=5)
+    assert [len(way) for way in timed] == [1] * 5  # inverse and solve, twice, and CG
 
 
 def test_stored_costs_say_what_the_page_says():
