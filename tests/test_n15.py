@@ -1081,6 +1081,10 @@ def test_intervals(runs):
             low, high = page["interval"](x.scores, page["median"])
             width.setdefault(env_id, []).append((high - low) / np.median(x.scores))
             ends.setdefault(env_id, (low, high))
+        for k in range(len(T.scores)):  # one wild seed carries neither away
+            wild = np.where(np.arange(len(T.scores)) == k, 1e9, T.scores)
+            for statistic in ("median", "iqm"):
+                assert page[statistic](wild) <= T.scores.max()
     assert np.round([*width.values()], 2).tolist() == [
         [0.13, 0.37], [0.22, 0.38], [0.5, 0.78]
     ]  # fmt: skip
