@@ -207,18 +207,70 @@ def test_few_samples_put_the_step_where_they_underrate_the_cost():
     assert enough > 0.4 and rest < 0.35
 
 
+def scores_at(policy, s, u):
+    """[N, 42] by their formula."""
+    z = (u - s @ policy.weights) / policy.std
+    pull = (s[:, :, None] * (z / policy.std)[:, None]).reshape(len(s), -1)
+    return np.hstack([pull, z**2 - 1])
+
+
 def test_the_step_of_60_samples_over_many_tries():
-    """Scores by their formula; the page's 4000 tries have the median 24."""
+    """The page's 4000 tries have the median 24."""
     world, policy, g, H = lesson.big_world()
     rng, used = np.random.default_rng(7), []
     for _ in range(1000):
         s, u = lesson.visits(world, policy, 60, rng)
-        z = (u - s @ policy.weights) / policy.std
-        pull = (s[:, :, None] * (z / policy.std)[:, None]).reshape(60, -1)
-        scores = np.hstack([pull, z**2 - 1])
+        scores = scores_at(policy, s, u)
         x = np.linalg.solve(scores.T @ scores / 60, g)
         used.append((x @ H @ x) / (g @ x))  # KL / delta of the scaled step
     assert np.median(used) == pytest.approx(24, abs=1.2)
+
+
+def steps_with_each_g(N, batches, seed):
+    """{g: (KL / delta, cosine) of the empirical Fisher's step, of the analytic one's}.
+
+    The g are exact, of the same batch (with exact A or TD errors) or of another one.
+    """
+    world, policy, g, H = lesson.big_world()
+    old, noise = (policy.weights.T, policy.std), np.linalg.cholesky(world.noise)
+    rng, best = np.random.default_rng(seed), np.linalg.solve(H, g)
+    found = {"exact": [], "same": [], "TD": [], "another": []}
+    for _ in range(batches):
+        s, u = lesson.visits(world, policy, N, rng)
+        then = s @ world.dynamics.T + u @ world.control.T
+        then += rng.normal(size=s.shape) @ noise.T
+        v, next_v = (lqr.value(world, *old, x) for x in (s, then))
+        TD = -(s * s).sum(1) - (u * u).sum(1) + world.gamma * next_v - v
+        A, scores = lqr.advantage(world, *old, s, u), scores_at(policy, s, u)
+        s_2, u_2 = lesson.visits(world, policy, N, rng)
+        A_2 = lqr.advantage(world, *old, s_2, u_2)
+        others = A_2 @ scores_at(policy, s_2, u_2)
+        analytic = np.array([policy.at(s).fisher_product(e) for e in np.eye(42)])
+        for kind, gradient in zip(
+            found, (g, A @ scores / N, TD @ scores / N, others / N), strict=True
+        ):
+            for F in (scores.T @ scores / N, analytic):
+                x = np.linalg.solve(F, gradient)
+                cosine = x @ best / np.linalg.norm(x) / np.linalg.norm(best)
+                found[kind].append((x @ H @ x / (gradient @ x), cosine))
+    return {
+        kind: np.median(np.reshape(x, (batches, 2, 2)), axis=0)
+        for kind, x in found.items()
+    }
+
+
+def test_a_g_of_the_same_batch_hides_most_of_the_empirical_fishers_fault():
+    few = steps_with_each_g(60, 200, seed=21)
+    KL = {kind: x[:, 0] for kind, x in few.items()}
+    assert 20 < KL["exact"][0] < 30 and 20 < KL["another"][0] < 35
+    assert KL["same"] == pytest.approx([1.2, 1.2], abs=0.1)
+    assert KL["TD"] == pytest.approx([3.3, 1.25], abs=0.5)
+    assert KL["another"][1] == pytest.approx(1.7, abs=0.15)
+    assert few["TD"][0, 1] < few["TD"][1, 1]  # cosines with the best direction
+    for N in (200, 500):
+        many = steps_with_each_g(N, 60, seed=21)
+        for kind in ("same", "TD"):
+            assert many[kind][0, 1] > many[kind][1, 1] + 0.04
 
 
 def test_few_states_harm_as_few_actions_do():
