@@ -319,6 +319,23 @@ def test_with_a_shared_parameter_change_is_cheap_where_visits_are_rare():
     np.testing.assert_allclose(priced, [2.9, 0.99, 0.15, 0.038], rtol=0.02)
 
 
+def test_delta_decides_whether_the_average_is_worse_than_the_largest_kl():
+    old = evaluate(road_and_ice(), shared_odds(0.0))
+    d = old.visitation / old.visitation.sum()
+    thetas = np.linspace(0, 5.5, 5501)
+    KL = np.array([kl(old.pi, shared_odds(t)) for t in thetas])
+    J = np.array([evaluate(road_and_ice(), shared_odds(t)).performance for t in thetas])
+    gains = J - old.performance
+    assert gains.max() == pytest.approx(0.072, abs=5e-4)
+    for delta, largest, average in (
+        (0.005, 0.017, 0.071),
+        (0.05, 0.046, -0.852),
+        (1, -0.004, -3.217),
+    ):
+        ends = [gains[x <= delta][-1] for x in (KL.max(1), KL @ d)]
+        assert ends == pytest.approx([largest, average], abs=6e-4)
+
+
 def test_both_limits_keep_a_promise_for_small_steps():
     """Largest KL: Schulman's bound; average KL: CPO's, a hundred times as far."""
     world = road_and_ice()
