@@ -228,11 +228,11 @@ ANSWERS = {
         "pseudocode": ("brute-seen", "The sum has the same maximiser as the mean"),
         "brute-words": (
             "brute-words",
-            "About a thousand",
+            "In this run about a thousand",
             "brute-words",
             "nearly an ellipse",
         ),
-        "brute-explore": ("brute-words", "About a thousand"),
+        "brute-explore": ("brute-words", "In this run about a thousand"),
         "promises": (
             "promises-seen",
             "at $N = 1000$ by a fourteenth",

@@ -341,9 +341,21 @@ def test_the_kl_of_the_road_is_known_long_before_the_gradient():
     runs = sample_trajectories(world, e.pi, 10_000, 80, np.random.default_rng(2))
     s, a = runs.states[:, :-1], runs.actions
     weights = 0.9 ** np.arange(80)
-    terms = (a - p) * e.advantage[s, a], kl(e.pi, careful)[s]
-    g, KL = ((x @ weights).std() / (x @ weights).mean() for x in terms)
+
+    def scatter(terms):  # of one run, as a share of the mean
+        return (terms @ weights).std() / (terms @ weights).mean()
+
+    g, KL = scatter((a - p) * e.advantage[s, a]), scatter(kl(e.pi, careful)[s])
     assert g > 10 * KL
+    # a policy that is new on the ice alone, whatever it does there
+    for fast in (0.05, 0.3, 0.9):
+        on_ice = np.array([[0.9, 0.1], [1 - fast, fast]])
+        KL = scatter(kl(e.pi, on_ice)[s])
+        assert pytest.approx(0.73, abs=0.02) == KL and KL > g + 0.1
+    # L with and without the 1 that is taken from the ratio, at one p
+    ratio = shared_policy(0.3)[s, a] / e.pi[s, a]
+    found = [scatter((ratio - x) * e.advantage[s, a]) for x in (1, 0)]
+    assert found == pytest.approx([0.60, 0.99], abs=0.015)
 
 
 def negative_cosines(gamma, jump=0.0, stay=0.0, worlds=4000, steps=200):
@@ -433,6 +445,8 @@ def test_the_brute_picture_shows_its_numbers():
     assert np.mean(s**2) == pytest.approx(0.22, abs=0.005)
     thousand = lesson._brute_at(1000, 0.1)
     assert thousand[3] / 0.1 == pytest.approx(0.99, abs=0.005)
+    off = np.abs(lesson.many_batches(1000, 0.1)["kl"] / 0.1 - 1)
+    assert 0.42 < np.mean(off > 0.05) < 0.5  # in other runs
 
 
 def test_the_gradient_exercise_agrees_with_the_world():
