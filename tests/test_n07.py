@@ -17,6 +17,7 @@ from trpo_lite.advantage import (
 from trpo_lite.course import n07 as lesson
 from trpo_lite.exact import mean_kl_step, penalized_step
 from trpo_lite.mdp import (
+    TabularMDP,
     chain,
     evaluate,
     random_mdp,
@@ -251,6 +252,26 @@ def test_bias_falls_and_scatter_rises_with_lambda_whatever_the_value():
             )
         bias, variance = np.transpose(found)
         assert (np.diff(bias) < 1e-12).all() and (np.diff(variance) > -1e-12).all()
+
+
+def test_elsewhere_only_a_lambda_near_1_lowers_the_bias():
+    """Two ways of two steps, V wrong in their middle: GAE(0) does not see it, .5 does.
+
+    The ways part in state 0 and meet again there: 0 -> 1 -> 3 -> 0, 0 -> 2 -> 4 -> 0.
+    """
+    P = np.zeros((5, 2, 5))
+    P[0, 0, 1] = P[0, 1, 2] = 1
+    for now, then in ((1, 3), (2, 4), (3, 0), (4, 0)):
+        P[now, :, then] = 1
+    world = TabularMDP(P, np.zeros((5, 2)), 0.9, np.eye(5)[0])
+    pi, V, found = np.full((5, 2), 0.5), np.array([0, 0, 0, 1.0, -1.0]), []
+    for lam in (0, 0.5, 0.9, 1):  # all true values are 0
+        mean = lesson.centred(pi, lesson.expected_gae(world, pi, V, lam))
+        found.append(np.abs(mean).max())
+    # gamma lambda times the TD error gamma V, less gamma^2 lambda^2 V
+    expected = [0.81 * lam * (1 - lam) for lam in (0, 0.5, 0.9, 1)]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert found[1] > found[2] > found[0]
 
 
 def test_tradeoff_draws_its_numbers():

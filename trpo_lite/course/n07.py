@@ -435,7 +435,7 @@ td_errors_with_ends = Exercise(
         "a terminated step still has its reward and its v(s)": td_drops_row,
     },
     hints=(
-        "The formula stands under the brace of page 02: reward, next value, value.",
+        "The formula is page 02's TD error: reward, next value, value.",
         "delta = r + gamma v(s') - v(s), with 0 for v(s') where the world ended.",
         "rewards + gamma * np.where(terminated, 0.0, next_v), less v.",
     ),
