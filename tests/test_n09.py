@@ -346,15 +346,28 @@ def test_the_verdicts_hold_for_other_seeds_too():
         assert np.median(suits[:, -1]) > np.median(natural[:, -1]) - 0.05
 
 
+def damped_twice(policy, rows, advantages, delta, turn, shorten):
+    """The natural step with one damping for its direction, another for its length."""
+    old = policy.at(rows.observations)
+    g = old.score_sum(rows.actions, advantages) / len(rows)
+    F = np.array([old.fisher_product(v) for v in np.eye(len(g))])
+    x = np.linalg.solve(F + turn * np.eye(len(g)), g)
+    squared = x @ F @ x + shorten * x @ x
+    size = np.sqrt(2 * delta / squared) if g.any() else 0
+    return policy.with_theta(policy.theta + size * x), None
+
+
 def test_seeds_of_the_chain_below_half_the_optimum():
-    """Direction and damping together keep natural's above it."""
+    """A little damping fails natural there; a shorter step mends it, damped or not."""
+    short = {"delta": 0.01, "turn": 1e-4, "shorten": 1e-3}
     ways = (
         ((policy_gradient_update, {"learning_rate": 10}), 3, None),
         ((along_g, {"delta": 0.01}), 4, 5),
         ((npg_update, {"delta": 0.01, "damping": 1e-3}), 0, 1),
         ((npg_update, {"delta": 0.01, "damping": 1e-4}), 4, 6),
-        ((along_g, {"delta": 0.01, "damping": 1e-4}), 4, None),
-        ((along_g, {"delta": 0.01, "damping": 1e-2}), 4, None),
+        ((damped_twice, short), None, 1),
+        ((npg_update, {"delta": 0.003, "damping": 1e-4}), None, 0),
+        ((along_g, {"delta": 0.003}), None, 3),
     )
     for (update, options), page, thirty in ways:
         for seeds, expected in ((range(12), page), (range(2000, 2030), thirty)):
@@ -501,6 +514,31 @@ def test_directions_at_equal_true_kl(limit, log_sigma, ahead, share):
     assert vanilla.min() > 0 and natural.min() > 0
     assert (natural > vanilla).sum() == ahead
     assert np.median(vanilla / natural) == pytest.approx(share, abs=0.005)
+
+
+def steps_to_a_good_J(start, natural, log_sigma):
+    """Steps of KL .001, as the page walks them."""
+    (k, sigma), best = start, lesson.best_gain(0.9)
+    for count in range(3000):
+        if closed_forms(k, sigma)[0] > closed_forms(best, 0.0)[0] - 0.1:
+            return count
+        dk, d_sigma = lesson.velocity(0.9, k, sigma, natural, log_sigma)
+        curve = 0.1 * closed_forms(k, sigma)[1] * dk**2 + 2 * d_sigma**2
+        size = sigma * np.sqrt(0.002 / curve)
+        k += size * dk
+        change = size * d_sigma / sigma
+        sigma *= np.exp(change) if log_sigma else 1 + change
+    return None
+
+
+def test_the_start_says_how_many_steps_vanilla_takes():
+    for start, counts in (
+        ((-0.1, 0.3), (176, 62, 58, 59)),  # the page's table
+        (lesson.STARTS[1], (None, 92, 90, 91)),
+        ((-0.5, 0.5), (66, 66, 65, 66)),
+    ):
+        ways = [(n, log) for n in (False, True) for log in (False, True)]
+        assert counts == tuple(steps_to_a_good_J(start, *way) for way in ways)
 
 
 def test_vanilla_s_kl_at_a_fixed_stepsize_grows_on_its_own_way():
