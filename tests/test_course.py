@@ -169,6 +169,20 @@ def test_todo_is_the_untouched_code_and_nothing_else():
     # by accident right where the stub is: still not untouched
     assert verdict(lambda x, y, g: None).startswith("[retry]")
 
+    def by_hand(x, y, gamma):
+        return None
+
+    text = verdict(by_hand)
+    assert text.startswith("[retry] multiply: it returns None: what stands behind")
+
+    def on_a_branch(x, y, gamma):
+        if len(x) == 2:
+            return None
+        return product(x, y, gamma)
+
+    text = verdict(on_a_branch)
+    assert "it returns None on 2 of 3 inputs: what stands behind `return`" in text
+
 
 def test_blanks_are_told():
     def two(x, y, gamma):
@@ -209,6 +223,13 @@ def test_blanks_are_told():
 
     assert "blank" not in verdict(index)
 
+    def by_a_float(x, y, gamma):  # NumPy's error names the dots that an index may be
+        return x[gamma]
+
+    text = verdict(by_a_float)
+    assert "blank" not in text and "IndexError: only integers, slices" in text
+    assert "(line 2 of by_a_float: `return x[gamma]`)" in text
+
 
 def test_returning_nothing_is_told():
     def prints(x, y, gamma):
@@ -247,6 +268,37 @@ def test_a_return_inside_the_loop_is_told():
     assert "stands inside the loop" in verdict(total)
 
 
+def test_a_line_that_keeps_nothing_is_told_with_what_may_be_meant():
+    def added(x, y, gamma):
+        z = np.zeros((len(x), len(x)))
+        for i in range(len(x)):
+            z + x[:, [i]] @ y[:, [i]].T
+        return z / (1 - gamma)
+
+    def forgotten(x, y, gamma):
+        z = x @ y.T
+        z / (1 - gamma)
+
+    def compared(x, y, gamma):
+        z = x @ y.T
+        for _ in range(1):
+            z == z / (1 - gamma)  # noqa: B015
+        return z
+
+    def on_one_way(x, y, gamma):
+        z = product(x, y, gamma)
+        if len(x) > 2:
+            z  # noqa: B018
+        else:
+            return z
+
+    start = "[retry] multiply: the line `z + x[:, [i]] @ y[:, [i]].T` keeps nothing: "
+    assert verdict(added).startswith(f"{start}is `x = ...`, `+=` or `return` meant?")
+    assert "it returns nothing: is the `return` missing?" in verdict(forgotten)
+    assert "keeps nothing: is one `=` too many?" in verdict(compared)
+    assert "`z` keeps nothing: is `return` missing there?" in verdict(on_one_way)
+
+
 @pytest.mark.parametrize(
     "answer, cause",
     [
@@ -254,8 +306,14 @@ def test_a_return_inside_the_loop_is_told():
         (lambda x, y, g: -product(x, y, g), "the sign is wrong"),
         (lambda x, y, g: product(x, y, g).T, "transposed"),
         (lambda x, y, g: product(x, y, g) / 3, "0.3333 times"),
-        (lambda x, y, g: product(x, y, g) * (1 - g), "missing 1/(1 - gamma)"),
-        (lambda x, y, g: product(x, y, g) / (1 - g), "1/(1 - gamma) too many"),
+        (
+            lambda x, y, g: product(x, y, g) * (1 - g),
+            "a missing 1/(1 - gamma), or a factor 1 - gamma too many.",
+        ),
+        (
+            lambda x, y, g: product(x, y, g) / (1 - g),
+            "a factor 1/(1 - gamma) too many, or a missing 1 - gamma.",
+        ),
         (lambda x, y, g: product(x, y, g) * len(x), "a sum where a mean"),
         (lambda x, y, g: product(x, y, g) / len(x), "a mean where a sum"),
         (lambda x, y, g: x @ y.T + g, "gamma is added"),
@@ -277,6 +335,19 @@ def test_a_return_inside_the_loop_is_told():
         (lambda x, y, g: product(x, y, g) + (len(x) == 3), "right on 2 of 3"),
         (lambda x, y, g: product(x, y, g)[0], "shape (2,), expected (2, 2)"),
         (lambda x, y, g: product(x, y, g)[..., None], "an axis of length 1"),
+        (
+            lambda x, y, g: product(x, y, g).ravel(),
+            "shape (4,), expected (2, 2): as many entries; is a reshape missing?",
+        ),
+        (
+            lambda x, y, g: np.ones(7),
+            "shape (7,), expected (2, 2).",
+        ),
+        (lambda x, y, g: (x, 0.9), "it returns 2 values, expected an array of shape"),
+        (lambda x, y, g: (x, y), "it returns 2 values, expected an array of shape"),
+        (lambda x, y, g: (x, None), "it returns 2 values, expected an array of shape"),
+        (lambda x, y, g: (x, ...), "one blank is still `...`"),
+        (lambda x, y, g: (x,), "an axis of length 1"),
         (lambda x, y, g: 1.0, "shape (), expected (2, 2)"),
         (lambda x, y, g: "words", "returns a text, expected an array"),
         (lambda x, y, g: (a for a in x), "returns a generator, expected an array"),
@@ -287,7 +358,11 @@ def test_a_return_inside_the_loop_is_told():
         (lambda x, y, g: product(x, y, g) > 0, "dtype bool, expected float64"),
         (lambda x, y, g: product(x, y, g) + 0j, "dtype complex128"),
         (lambda x, y, g: product(x, y, g).astype(np.float32), "float32, too coarse"),
-        (lambda x, y, g: product(x, y, g) * np.log(-1.0), "NaN in 4 of 4"),
+        (
+            lambda x, y, g: product(x, y, g) * np.log(-1.0),
+            "NaN in 4 of 4: 0/0, inf/inf (an exp that overflows?), inf - inf, 0·inf, "
+            "or a log or a root of a negative number.",
+        ),
         (lambda x, y, g: product(x, y, g) / np.zeros(1), "infinite entries"),
         (lambda x, y, g: [[1, 2], [3]], "rows of different lengths"),
         (lambda x, y: x, "called with 3 arguments"),
@@ -454,6 +529,20 @@ def test_case_gives_fresh_writable_copies():
         ours.case(3)
 
 
+def test_the_inputs_are_made_once():
+    made = []
+
+    def slow(rng):
+        made.append(cases(rng))
+        return made[-1]
+
+    ours = exercise(cases=slow)
+    said(ours.check, lambda x, y, g: x)
+    said(ours.check, product)
+    ours.case(0)
+    assert len(made) == 1
+
+
 def test_a_shape_is_explained_by_all_inputs():
     """[N] meets [N, 1]: on the input with N = 1 it looks like an axis of length 1."""
     changes = dict(
@@ -463,7 +552,12 @@ def test_a_shape_is_explained_by_all_inputs():
     )
     text = verdict(lambda x: x[:, None] + x, **changes)
     assert "shape (3, 3), expected (3,): did [N, 1] meet [N]" in text
+    assert "or is a diagonal, a sum or a product missing?" in text
     assert "case(1)" in text
+    text = verdict(lambda x: x[:, None] * np.ones(2), **changes)
+    assert "shape (3, 2), expected (3,): is a sum, a product or an index miss" in text
+    text = verdict(lambda x: np.ones((len(x) + 1, 2)), **changes)
+    assert "shape (4, 2), expected (3,).\n" in text
 
 
 def test_empty_arrays_are_no_obstacle():
@@ -542,6 +636,23 @@ def test_an_argument_that_is_never_used_is_named():
     )
     assert "the argument m0 is never used" in verdict(answer, **changes)
 
+    def of_one(x, m0, by):
+        return x**3
+
+    def of_none(x, m0, by):
+        return np.array([0.1, 0.7, 0.3])
+
+    def of_two(x, m0, by):
+        return x * by, by
+
+    text = verdict(of_one, **changes)
+    assert "multiply: the arguments m0 and by are never used." in text
+    text = verdict(of_none, **changes)
+    assert "the arguments x, m0 and by are never used." in text
+    pair = dict(changes, reference=lambda x, m0, by: (scale(x, m0, by), by))
+    text = verdict(of_two, **pair)
+    assert text.startswith("[retry] multiply: the argument m0 is never used.\n")
+
 
 def test_an_invariant_is_never_stricter_than_the_tolerance():
     changes = dict(
@@ -574,8 +685,39 @@ def test_tuples_and_dataclasses_by_part():
     assert "in value 2, the sign is wrong" in text
     text = verdict(lambda x, by: (x * by,), reference=pair, **changes)
     assert "1 value returned, expected 2" in text
+    text = verdict(lambda x, by: x * by, reference=pair, **changes)
+    assert "1 value returned, expected 2" in text
+    text = verdict(lambda x, by: (by, x * by), reference=pair, **changes)
+    assert "multiply: the values stand in the wrong order." in text
+    text = verdict(lambda x, by: (by, x), reference=pair, **changes)
+    assert "wrong order" not in text
     text = verdict(lambda x, by: x, reference=step, **changes)
     assert "returns an array of shape (3,), expected a Step" in text
+
+
+def test_an_array_stands_for_a_tuple_only_if_each_of_its_rows_may_be_a_value():
+    def pair(x):
+        return x + 1, x**2
+
+    def numbers(x):
+        return x.min(), x.max()
+
+    changes = dict(
+        mistakes={}, cases=lambda rng: [(rng.normal(size=n),) for n in (3, 2, 2)]
+    )
+    for right in (pair, numbers):
+        stacked = verdict(lambda x, f=right: np.array(f(x)), reference=right, **changes)
+        assert stacked.startswith("[ok]")
+        text = verdict(lambda x, f=right: f(x)[0], reference=right, **changes)
+        assert "1 value returned, expected 2" in text
+    text = verdict(lambda x: np.array(pair(x)[::-1]), reference=pair, **changes)
+    assert "the values stand in the wrong order" in text
+
+    def three(x):
+        return x.min(), x.mean(), len(x)
+
+    text = verdict(lambda x: (*three(x)[1:], x.min()), reference=three, **changes)
+    assert "the values stand in the wrong order" in text
 
 
 def test_to_array_and_invariants():

@@ -6,6 +6,7 @@ Every exercise is handed every odd answer; what is special of one is told on its
 import dataclasses
 import io
 import os
+import pickle
 import random
 import signal
 import sys
@@ -214,6 +215,31 @@ def spoken(exercise, answer):
     lines = out.getvalue().splitlines()
     assert 1 <= len(lines) <= 9
     return lines
+
+
+def arrays_of(value):
+    """Every array that hangs on an argument, on its objects too."""
+    if isinstance(value, np.ndarray):
+        yield value
+    parts = value if isinstance(value, (list, tuple)) else ()
+    for part in (*parts, *getattr(value, "__dict__", {}).values()):
+        yield from arrays_of(part)
+
+
+@pytest.mark.parametrize("name, exercise", EXERCISES)
+def test_no_answer_can_spoil_the_inputs_of_the_next(name, exercise):
+    """Inputs are made once: what an answer does to its own ones stays there."""
+    exercise = dataclasses.replace(exercise, _state={}, _known={})
+
+    def answer(*arguments):
+        for array in arrays_of(arguments):
+            array.setflags(write=True)
+            array[...] = 1 - array if array.dtype != bool else ~array
+
+    check(exercise, answer)
+    fresh = exercise.cases(np.random.default_rng(0))
+    assert pickle.dumps(exercise._cases()) == pickle.dumps([tuple(c) for c in fresh])
+    assert check(exercise, exercise.reference)[0].startswith("[ok]")
 
 
 FIRST = EXERCISES[0].values[1]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.test_exercises import EXERCISES, check
-from trpo_lite.course import n01, n02, n05, n06, n07, n08, n11, n12, n13
+from trpo_lite.course import n00, n01, n02, n05, n06, n07, n08, n09, n11, n12, n13, n16
 
 
 def defined(exercise, tree):
@@ -189,6 +189,27 @@ def compares(delta, ended, gamma, lam):
     return advantages
 
 
+def rewards_as_steps(rewards, gamma):
+    total = 0.0
+    for t in rewards:
+        total = total + gamma**t * rewards[t]
+    return total
+
+
+def added_to_nothing(rewards, gamma):
+    total = 0.0
+    for t, reward in enumerate(rewards):
+        total + gamma**t * reward
+    return total
+
+
+def of(exercise, change):
+    """The right answer, changed at its end."""
+    return lambda *case: change(exercise.reference(*case))
+
+
+ONE_OF_TWO = "1 value returned, expected 2."
+TURNED = "the values stand in the wrong order."
 PARTLY = "inputs, but not on this one"
 TOLD = {
     "the tail of the cut only": (n02.improvement_estimate, tail_of_the_cut_only, ""),
@@ -229,6 +250,38 @@ TOLD = {
     "too far, always": (n05.mean_kl_price, always_too_far, "at this price the mean"),
     "times the price": (n05.mirror_step, times_the_price, "acts the wrong way round"),
     "== for =": (n07.gae_with_ends, compares, "is one `=` too many?"),
+    "a float as an index": (n00.discounted_return, rewards_as_steps, "valid indices"),
+    "+ for +=": (n00.discounted_return, added_to_nothing, "`+=` or `return` meant?"),
+    "g without H": (
+        n09.change_parameters,
+        of(n09.change_parameters, lambda pair: pair[0]),
+        ONE_OF_TWO,
+    ),
+    "one length": (
+        n08.two_lengths,
+        of(n08.two_lengths, lambda pair: pair[0]),
+        ONE_OF_TWO,
+    ),
+    "H before g": (
+        n09.change_parameters,
+        of(n09.change_parameters, lambda pair: pair[::-1]),
+        TURNED,
+    ),
+    "errors before x": (
+        n16.fit_with_errors,
+        of(n16.fit_with_errors, lambda pair: pair[::-1]),
+        TURNED,
+    ),
+    "theta and j": (
+        n11.searched,
+        of(n11.searched, lambda theta: (theta, 0)),
+        "it returns 2 values, expected an array of shape (2,).",
+    ),
+    "a flat step": (
+        n09.step_from_samples,
+        of(n09.step_from_samples, np.ravel),
+        "shape (6,), expected (2, 3): as many entries; is a reshape missing?",
+    ),
     "in a list": (
         n01.windy_performance,
         lambda *case: [n01.windy_performance.reference(*case)],

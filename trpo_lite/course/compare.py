@@ -1,11 +1,12 @@
 """What came against what was expected: equal, and if not, the likely cause."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations
 
 import numpy as np
 
-from trpo_lite.course.outcome import Odd, short
+from trpo_lite.course.outcome import Form, Odd, short
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,8 @@ def misfit(pairs, wrong, tolerance):
     NaN and infinities speak only if all inputs before are right: else they may be a
     later consequence of what the first wrong input shows.
     """
+    if _reordered(pairs, tolerance):
+        return wrong[0], "the values stand in the wrong order."
     faults = {k: _fault(*pairs[k], tolerance) for k in wrong}
     first = faults[wrong[0]]
     faults = {
@@ -158,6 +161,25 @@ def misfit(pairs, wrong, tolerance):
     _, start, reasons = faults[k]
     fitting = [r for r in reasons if all(r in fault[2] for fault in faults.values())]
     return k, start + (reasons[fitting[0]] if fitting else ".")
+
+
+def _reordered(pairs, tolerance):
+    """Are the values of a tuple right in another order, on every input?"""
+    form = pairs[0][1].form
+    if form.kind != "tuple" or any(
+        one.form.parts.keys() != form.parts.keys() for one, _ in pairs
+    ):
+        return False
+
+    def turned(one, order):
+        values = [*one.form.parts.values()]
+        parts = dict(zip(form.parts, (values[i] for i in order), strict=True))
+        return replace(one, form=Form("tuple", parts))
+
+    return any(
+        all(agree(turned(one, order), right, tolerance) for one, right in pairs)
+        for order in permutations(range(len(form.parts)))
+    )
 
 
 def _is_finite(fault):
@@ -240,11 +262,16 @@ def _shapes(came, expected):
         reasons["axis"] = ": an axis of length 1 too many or too few."
     if expected == ():
         reasons["sum"] = ": one number; is a sum or a mean missing?"
-    if len(came) > len(expected) and came[-1:] == expected[-1:]:
-        reasons["broadcast"] = (
-            ": did [N, 1] meet [N] and broadcast, or is a sum missing?"
-        )
-    if len(came) < len(expected):
+    if len(came) != len(expected) and np.prod(came) == np.prod(expected):
+        reasons["reshape"] = ": as many entries; is a reshape missing?"
+    if expected in combinations(came, len(expected)):
+        if len(set(came)) < len(came):
+            reasons["broadcast"] = (
+                ": did [N, 1] meet [N] and broadcast, or is a diagonal, a sum or a "
+                "product missing?"
+            )
+        reasons["long"] = ": is a sum, a product or an index missing?"
+    if came in combinations(expected, len(came)):
         reasons["short"] = ": is a sum taken over one axis too many?"
     return reasons
 
@@ -262,7 +289,10 @@ def _special(a, b):
     """Numbers that are wrong in kind: not finite, too coarse, cut off."""
     if a.dtype.kind in "fc" and np.isnan(a).any() and not np.isnan(b).any():
         n = int(np.isnan(a).sum())
-        return f"NaN in {n} of {a.size}: 0/0, inf - inf, 0·inf or a log below 0"
+        return (
+            f"NaN in {n} of {a.size}: 0/0, inf/inf (an exp that overflows?), "
+            "inf - inf, 0·inf, or a log or a root of a negative number"
+        )
     if a.dtype.kind in "fc" and np.isinf(a).any() and np.isfinite(b).all():
         return (
             "infinite entries, all are finite: a division by 0, an overflow, or "
@@ -423,8 +453,12 @@ def _constants(value):
 
 # what was probably done -> the factors of the right answer that would come of it
 KNOWN_FACTORS = {
-    "a factor 1/(1 - gamma) too many.": _discounts(lambda g: 1 / (1 - g)),
-    "a missing 1/(1 - gamma).": _discounts(lambda g: 1 - g),
+    "a factor 1/(1 - gamma) too many, or a missing 1 - gamma.": _discounts(
+        lambda g: 1 / (1 - g)
+    ),
+    "a missing 1/(1 - gamma), or a factor 1 - gamma too many.": _discounts(
+        lambda g: 1 - g
+    ),
     "a factor gamma too many.": _discounts(lambda g: g),
     "a factor gamma is missing.": _discounts(lambda g: 1 / g),
     "N times the right answer: a sum where a mean was meant.": _lengths(lambda n: n),

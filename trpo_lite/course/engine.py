@@ -172,11 +172,9 @@ class Exercise:
         nothing = [k for k in wrong if came[k].nothing]
         if nothing and nothing == ran:
             return nothing[0], self._nothing(tree, nothing, came)
-        idle, end = outcome.idle(tree), outcome.ends_loop(tree)
+        (idle, meant), end = outcome.idle(tree), outcome.ends_loop(tree)
         if idle:
-            slip = "one `=` too many" if " == " in idle else "`return` missing there"
-            text = f"the line `{idle}` keeps nothing: is {slip}?"
-            return wrong[0], text
+            return wrong[0], f"the line `{idle}` keeps nothing: {meant}"
         if end and len(ran) == len(came):
             text = f"a `{end}` stands inside the loop, which so ends in its first turn."
             return wrong[0], text
@@ -228,7 +226,10 @@ class Exercise:
         unused = [n for n in outcome.unused(tree) if n not in needless]
         text = pattern(data, part) or broken
         if not text and unused:
-            text = f"the argument {unused[0]} is never used."
+            *most, last = unused
+            many = f"arguments {', '.join(most)} and {last} are"
+            one = f"argument {last} is"
+            return k, f"the {many if most else one} never used."
         if not text and len(wrong) < len(data.came):
             n = len(data.came) - len(wrong)
             text = f"right on {n} of {len(data.came)} inputs, but not on this one."
@@ -261,10 +262,13 @@ class Exercise:
         return self.tolerance or 1e-8
 
     def _cases(self):
-        cases = [tuple(case) for case in self.cases(np.random.default_rng(0))]
-        if len(cases) < 2:
-            raise ValueError(f"{self.name}: cases must give two or more inputs")
-        return cases
+        """The inputs, made once: each run gets copies of its own."""
+        if "cases" not in self._known:
+            cases = [tuple(case) for case in self.cases(np.random.default_rng(0))]
+            if len(cases) < 2:
+                raise ValueError(f"{self.name}: cases must give two or more inputs")
+            self._known["cases"] = cases
+        return self._known["cases"]
 
     def _outcomes(self, function):
         """What the reference, the stub or a mistake does on every input; kept."""

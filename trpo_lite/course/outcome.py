@@ -101,8 +101,9 @@ class Outcome:
     @property
     def blank(self):
         """Did a `...` come back, or cause the error?"""
-        if self.error:
-            return "ellipsis" in self.error.lower()
+        if self.error:  # NumPy tells of `...` also whoever had a float as an index
+            text = self.error.lower()
+            return "ellipsis" in text and "valid indices" not in text
         return any(part is BLANK for part in self.form.parts.values())
 
     @property
@@ -198,16 +199,28 @@ def form(value, like=None):
     if isinstance(value, dict):
         return Form("dict", {label(k): plain(v) for k, v in dict.items(value)})
     kind = like.kind if like and like.kind in ("one", "tuple") else "any"
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        kind = "one"
-    several = isinstance(value, (list, tuple)) or (
-        isinstance(value, np.ndarray) and value.size <= LARGEST
+    several = isinstance(value, tuple) or (
+        kind == "tuple" and (isinstance(value, list) or _stacked(value, like))
     )
-    if several and (kind == "tuple" or (kind == "any" and isinstance(value, tuple))):
+    if several and kind != "one":
         # of many entries it matters only that they are many
         parts = [plain(v) if i < 20 else WITHIN for i, v in enumerate(items(value))]
         return Form("tuple", {f"value {i + 1}": part for i, part in enumerate(parts)})
-    return Form("one", {"": plain(value)})
+    part, n = plain(value), len(items(value)) if several else 1
+    if n > 1 and part is not BLANK and not _entries(part, like.parts[""]):
+        part = Odd(f"{n} values")
+    return Form("one", {"": part})
+
+
+def _stacked(value, like):
+    """Is it an array that holds all values of a tuple, one a row?"""
+    shapes = [(len(like.parts), *np.shape(part)) for part in like.parts.values()]
+    return isinstance(value, np.ndarray) and all(value.shape == s for s in shapes)
+
+
+def _entries(part, expected):
+    """Are a tuple's values, as one array, no more than entries of what is expected?"""
+    return not isinstance(part, Odd) and part.shape[1:] != np.shape(expected)
 
 
 def items(value):
@@ -385,8 +398,8 @@ def same_code(one, other):
     if not (inspect.isfunction(one) and inspect.isfunction(other)):
         return False
     trees = tree_of(one), tree_of(other)
-    if all(trees) and _dumped(trees[0]) == _dumped(trees[1]):
-        return True
+    if all(trees):  # they tell `return None` from no code at all
+        return _dumped(trees[0]) == _dumped(trees[1])
     return _fingerprint(one.__code__) == _fingerprint(other.__code__)
 
 
@@ -487,12 +500,12 @@ def lacks_return(tree):
         n.value for n in ast.walk(tree)
         if isinstance(n, ast.Return) and id(n) not in inner
     ]  # fmt: skip
-    none = any(isinstance(v, (ast.Constant, type(None))) for v in given)
-    return none or not _leaves(tree.body)
+    return any(v is None for v in given) or not _leaves(tree.body)
 
 
 def idle(tree):
-    """The last line of a block that computes something and keeps nothing; or ''."""
+    """The last line of a block that computes something and keeps nothing, and what
+    may be meant; or two ''."""
     for node in [] if tree is None else ast.walk(tree):
         for name in ("body", "orelse"):
             block = getattr(node, name, None)
@@ -500,9 +513,13 @@ def idle(tree):
             if not isinstance(last, ast.Expr) or last is tree.body[0]:
                 continue
             if _keeps_nothing(last.value):
-                text = ast.unparse(last)
-                return text if len(text) <= 60 else text[:60] + "…"
-    return ""
+                text, meant = ast.unparse(last), "is `return` missing there?"
+                if isinstance(last.value, ast.Compare) and " == " in text:
+                    meant = "is one `=` too many?"
+                elif isinstance(last.value, ast.BinOp) and node is not tree:
+                    meant = "is `x = ...`, `+=` or `return` meant?"
+                return text if len(text) <= 60 else text[:60] + "…", meant
+    return "", ""
 
 
 def _keeps_nothing(value):
