@@ -13,7 +13,24 @@ import numpy as np
 import pytest
 
 from tests.test_exercises import EXERCISES, check
-from trpo_lite.course import n00, n01, n02, n05, n06, n07, n08, n09, n11, n12, n13, n16
+from trpo_lite.course import (
+    n00,
+    n01,
+    n02,
+    n03,
+    n05,
+    n06,
+    n07,
+    n08,
+    n09,
+    n10,
+    n11,
+    n12,
+    n13,
+    n14,
+    n15,
+    n16,
+)
 
 
 def defined(exercise, tree):
@@ -210,6 +227,112 @@ def of(exercise, change):
 
 ONE_OF_TWO = "1 value returned, expected 2."
 TURNED = "the values stand in the wrong order."
+
+
+def visits_for(states, gamma, n_states, state_range, place=None):
+    """Counted state by state, of those in `state_range`, at place[s] of d."""
+    d, weights = np.zeros(n_states), gamma ** np.arange(states.shape[1])
+    for i, s in enumerate(state_range):
+        d[i if place is None else place[s]] = (weights * (states == s)).sum()
+    return d / len(states)
+
+
+def visits_in_order(states, gamma, n_states):
+    return visits_for(states, gamma, n_states, np.unique(states))
+
+
+def visits_in_order_by_column(states, gamma, n_states):
+    d = np.zeros(n_states)
+    for t in range(states.shape[1]):
+        _, count = np.unique(states[:, t], return_counts=True)
+        d[: len(count)] += gamma**t * count / len(states)
+    return d
+
+
+def visits_but_the_last(states, gamma, n_states):
+    return visits_for(states, gamma, n_states, range(n_states - 1))
+
+
+def judged(change):
+    """judged_by_old with ratios `change(ratio)`."""
+
+    def wrong(f, log_prob, log_prob_old):
+        ratio = change(np.exp(log_prob - log_prob_old))
+        right = n03.judged_by_old.reference
+        return right(f, np.log(ratio), np.zeros(len(f)))
+
+    return wrong
+
+
+def log_by(share=np.median, over_noise=np.median):
+    """read_log that asks for another number than the median."""
+
+    def wrong(R, share_, over_noise_, entropy):
+        one, other = np.full(3, share(share_)), np.full(3, over_noise(over_noise_))
+        return n15.read_log.reference(R, one, other, entropy)
+
+    return wrong
+
+
+NOT_THE_MEDIAN = {
+    "min": np.min,
+    "max": np.max,
+    "first": lambda x: x[0],
+    "last": lambda x: x[-1],
+    "middle": lambda x: x[len(x) // 2],
+    "lower quartile": lambda x: np.quantile(x, 0.25),
+    "upper quartile": lambda x: np.quantile(x, 0.75),
+    "upper of two": lambda x: np.sort(x)[len(x) // 2],
+    "lower of two": lambda x: np.sort(x)[(len(x) - 1) // 2],
+}
+
+
+def interval_of_different(scores, level):
+    return n15.median_interval.reference(np.unique(scores), level)
+
+
+def cg_with_a_limit(limit):
+    def wrong(matvec, b, x0, iterations):
+        x, r = x0, b - matvec(x0)
+        p = r
+        for _ in range(iterations):
+            if r @ r < limit:
+                break
+            Ap = matvec(p)
+            alpha = (r @ r) / (p @ Ap)
+            x, new = x + alpha * p, r - alpha * Ap
+            p, r = new + (new @ new) / (r @ r) * p, new
+        return x
+
+    return wrong
+
+
+def searched_hopeful(evaluate, theta, step, delta, backtrack, tries):
+    for j in range(tries + 1):
+        L, kl = evaluate(theta + backtrack**j * step)
+        if L <= 0 or kl > delta:
+            continue
+        return theta + backtrack**j * step
+    return theta
+
+
+def careful_by_hand(policy, s, a, A_hat, delta, guard, n):
+    with np.errstate(invalid="ignore"):
+        A_hat = (A_hat - A_hat.mean()) / A_hat.std()
+    return n12.careful_update.reference(policy, s, a, A_hat, delta, guard, n)
+
+
+def fixed(exercise, **values):
+    """The right answer, deaf to some arguments: they have these values."""
+    names = list(inspect.signature(exercise.reference).parameters)
+
+    def wrong(*case):
+        given = dict(zip(names, case, strict=True)) | values
+        return exercise.reference(**given)
+
+    return wrong
+
+
 PARTLY = "inputs, but not on this one"
 TOLD = {
     "the tail of the cut only": (n02.improvement_estimate, tail_of_the_cut_only, ""),
@@ -288,6 +411,42 @@ TOLD = {
         "an axis of length 1",
     ),
     "a value": (n06.brute_force, lambda *case: 0.5, "expected whole numbers."),
+    "visits in order": (n01.count_visits, visits_in_order, "each at its own state's"),
+    "visits in order, by column": (
+        n01.count_visits,
+        visits_in_order_by_column,
+        "each at its own state's",
+    ),
+    "the last state": (n01.count_visits, visits_but_the_last, PARTLY),
+    "clipped ratios": (
+        n03.judged_by_old,
+        judged(lambda ratio: np.clip(ratio, 0, 10)),
+        PARTLY,
+    ),
+    **{
+        f"share, {name}": (n15.read_log, log_by(share=value), "")
+        for name, value in NOT_THE_MEDIAN.items()
+    },
+    **{
+        f"over_noise, {name}": (n15.read_log, log_by(over_noise=value), "")
+        for name, value in NOT_THE_MEDIAN.items()
+    },
+    "different scores": (n15.median_interval, interval_of_different, "np.unique keeps"),
+    **{
+        f"stops below {limit}": (n10.solve_from, cg_with_a_limit(limit), PARTLY)
+        for limit in (0.1, 1e-2, 1e-3, 1e-4)
+    },
+    "NaN passes": (n11.searched, searched_hopeful, "NaN passes"),
+    "A_hat divided by 0": (n12.careful_update, careful_by_hand, ""),
+    "damping .2": (n10.damped_direction, fixed(n10.damped_direction, damping=0.2), ""),
+    "gamma lambda .855": (
+        n12.flat_advantages,
+        fixed(n12.flat_advantages, gamma=0.9, lam=0.95),
+        PARTLY,
+    ),
+    "backtrack .7": (n11.searched, fixed(n11.searched, backtrack=0.7), PARTLY),
+    "delta .1": (n11.searched, fixed(n11.searched, delta=0.1), PARTLY),
+    "delta .125": (n11.refined, fixed(n11.refined, delta=0.125), PARTLY),
     "no penalty": (
         n13.many_steps,
         lambda theta, A, beta, rate, steps: n13.many_steps.reference(
@@ -307,6 +466,20 @@ def test_it_is_told(exercise, answer, words):
 def test_the_right_search_is_right():
     assert check(n11.searched, search)[0].startswith("[ok]")
     assert check(n12.careful_update, careful(lambda *_: 1))[0].startswith("[ok]")
+
+
+def test_rounded_answers_are_right():
+    """resting_place asks for three digits; roots cost enough_steps the last one."""
+
+    def to_three_digits(p_old, A, clip):
+        return round(n14.resting_place.reference(p_old, A, clip), 3)
+
+    def of_roots(promise, delta, n, guard):
+        root = np.sqrt(2) * np.sqrt(delta) * np.sqrt(n) * guard / promise
+        return int(np.ceil(root**2))
+
+    assert check(n14.resting_place, to_three_digits)[0].startswith("[ok]")
+    assert check(n12.enough_steps, of_roots)[0].startswith("[ok]")
 
 
 def test_a_line_at_a_blocks_end_that_is_there_for_what_it_does_is_no_slip():

@@ -49,8 +49,9 @@ def searched__lists(evaluate, theta, step, delta, backtrack, max_backtracks):
     for j in range(max_backtracks + 1):
         candidate = [t + backtrack**j * s for t, s in zip(theta, step, strict=True)]
         L, kl = evaluate(np.array(candidate))
-        if not (L <= 0 or kl > delta):
-            return candidate
+        if not (L > 0 and kl <= delta):
+            continue
+        return candidate
     return list(theta)
 
 

@@ -422,6 +422,13 @@ def repeated_index(states, gamma, n_states):
     return d
 
 
+def repeated_index_by_path(states, gamma, n_states):
+    d, weights = np.zeros(n_states), gamma ** np.arange(states.shape[1])
+    for path in states:
+        d[path] += weights / len(states)
+    return d
+
+
 def counts_not_shares(states, gamma, n_states):
     return len(states) * count_visits_reference(states, gamma, n_states)
 
@@ -448,13 +455,24 @@ def divided_by_its_sum(states, gamma, n_states):
     return d / d.sum()
 
 
+def in_order_of_occurrence(states, gamma, n_states):
+    d, right = np.zeros(n_states), count_visits_reference(states, gamma, n_states)
+    for i, s in enumerate(np.unique(states)):
+        d[i] = right[s]
+    return d
+
+
 def first_path_only(states, gamma, n_states):
     return count_visits_reference(states[:1], gamma, n_states)
 
 
 def count_visits_cases(rng):
     sizes = (8, 5, 3, 0.9), (30, 12, 4, 0.8), (50, 4, 6, 0.95)
-    return [(rng.integers(k - 1, size=(n, T)), gamma, k) for n, T, k, gamma in sizes]
+    cases = [(rng.integers(k - 1, size=(n, T)), gamma, k) for n, T, k, gamma in sizes]
+    # a state in the middle is never visited, the last one is; in every column
+    column = np.array([0, 0, 0, 2, 2, 3])[:, None]
+    states = rng.permuted(np.repeat(column, 7, axis=1), axis=0)
+    return [*cases, (states, 0.7, 4)]
 
 
 count_visits = Exercise(
@@ -466,6 +484,8 @@ count_visits = Exercise(
     mistakes={
         "d[states] += ... adds only once where an index repeats: use np.bincount or "
         "np.add.at": repeated_index,
+        "d[path] += ... adds only once where a path comes back to a state: use "
+        "np.add.at or np.bincount": repeated_index_by_path,
         "counts, not shares: divide by the number of paths": counts_not_shares,
         "divided by the number of steps: a share of the paths is a count over n": (
             divided_by_steps
@@ -476,6 +496,8 @@ count_visits = Exercise(
             divided_by_its_sum
         ),
         "only the first path is counted": first_path_only,
+        "the numbers stand in the order of the states that occur, not each at its own "
+        "state's index": in_order_of_occurrence,
         "a state that occurs in no path is missing: minlength=n_states leaves room": (
             without_room
         ),

@@ -382,6 +382,16 @@ def old_variance(f, log_prob, log_prob_old):
     return judgement(f, np.exp(log_prob - log_prob_old), f.var())
 
 
+def unweighted_squares(f, log_prob, log_prob_old):
+    ratio = np.exp(log_prob - log_prob_old)
+    return judgement(f, ratio, np.mean((f - (ratio * f).mean()) ** 2))
+
+
+def at_most_n(f, log_prob, log_prob_old):
+    mean, half, worth = judged_by_old_reference(f, log_prob, log_prob_old)
+    return mean, half, min(worth, len(f))
+
+
 def ratio_twice(f, log_prob, log_prob_old):
     ratio = np.exp(log_prob - log_prob_old)
     return judgement(f, ratio, np.mean(ratio * (ratio * f - (ratio * f).mean()) ** 2))
@@ -432,7 +442,7 @@ def judged_cases(rng):
 
     f, _, same = drawn(6, -1.0, 0.0)
     two = np.log([[0.7, 0.3], [0.9, 0.1]])[:, [0] * 9 + [1] * 2]  # slow and fast
-    return [
+    cases = [
         (f, same, same),  # pi is pi_old: N draws are worth N
         (np.array([-0.1] * 9 + [0.8] * 2), *two),
         drawn(40, -3.0, 0.6, off=0.4),
@@ -443,6 +453,14 @@ def judged_cases(rng):
         drawn(8, -2.0, 0.4, off=1.9),
         drawn(8, -2.0, 0.4, off=2.02),
     ]
+    # the page's case of 20 draws that are worth 45, and one ratio of 15
+    rare = np.log([[0.8, 0.2], [0.9, 0.1]])[:, [0] * 18 + [1] * 2]
+    cases.append((np.array([1.0] * 18 + [0.0] * 2), *rare))
+    ratio = np.append(np.full(49, 35 / 49), 15.0)
+    f, log_prob_old = rng.normal(1, 1, 50), -2 - rng.uniform(0, 1.5, 50)
+    f[-1] = 0.05
+    cases.append((f, log_prob_old + np.log(ratio), log_prob_old))
+    return cases
 
 
 judged_by_old = Exercise(
@@ -467,6 +485,9 @@ judged_by_old = Exercise(
         "this worth is N_eff, which knows nothing of f": effective_size,
         "the direct variance is of f under pi, and this is its variance under pi_old: "
         "use the ratio": old_variance,
+        "the direct variance is of f under pi, and these squares are averaged under "
+        "pi_old: use the ratio": unweighted_squares,
+        "the worth may exceed N: pi_old can draw better than pi itself": at_most_n,
         "the direct variance is of f itself: the ratio weighs the squares, and belongs "
         "nowhere within them": ratio_twice,
         "the direct variance is around the mean under pi, not that of the draws": (
@@ -556,6 +577,15 @@ def mismatch_cases(rng):
     return cases
 
 
+def not_the_own_actions(arguments, result):
+    if abs(result) < 1e-12:
+        return (
+            "0: a policy's advantages average to 0 over its own actions; the old "
+            "policy judges, pi draws"
+        )
+    return None
+
+
 mismatch = Exercise(
     name="mismatch",
     minutes=8,
@@ -585,6 +615,7 @@ mismatch = Exercise(
         "advantage, summed over axis 1, is the rest.",
     ),
     cases=mismatch_cases,
+    invariants=(not_the_own_actions,),
 )
 
 

@@ -530,7 +530,8 @@ change_parameters = Exercise(
     reference=change_parameters_reference,
     mistakes={
         "B is d phi / d theta: the law takes d theta / d phi, its inverse": _wrong_way,
-        "the inverse of B where its transpose is meant, and the reverse": _transposed,
+        "the inverse of B where the transpose of that inverse is meant, and the "
+        "reverse": _transposed,
         "H changes on both sides: it measures a step twice": _one_sided,
         "this moves g like a step; g must keep g.step, the promise": _like_vectors,
         "H changes too: a unit of phi is another distance than a unit of theta": (
@@ -722,7 +723,8 @@ step_from_samples = Exercise(
         "Three things: g, H and the closed form. Begin in the logits of one state: "
         "page 08 has the score and the block of H there.",
         "The logit of a is sum_i phi_i theta_ia. So the score in theta_ia is phi_i "
-        "times the score in the logit, and g [n, A] is features.T @ (score * A) / N.",
+        "times the score in the logit, and g [n, A] is features.T @ (score * "
+        "advantages[:, None]) / N.",
         "H of one state joins (i, a) and (j, b): phi_i phi_j times "
         "(diag(p) - p p^T)_ab. That is np.kron(np.outer(phi, phi), block), [n A, n A].",
         "With g.ravel() and the mean H: x = np.linalg.pinv(H) @ g, as adding a number "

@@ -472,7 +472,8 @@ def damping_cases(rng):
         policy = LinearGaussian(0.3 * rng.standard_normal(k + 1), 1)
         phi = rng.standard_normal((n, k))
         cases.append((policy, phi, rng.standard_normal(k + 1), 0.2))
-    return cases
+    policy, phi, g, _ = cases[1]
+    return [*cases, (policy, phi, g, 1.5), (policy, phi, g, 0.0)]
 
 
 def solves(arguments, result):
@@ -551,6 +552,10 @@ def ignores_start(matvec, b, x0, iterations):
 
 def residual_of_zero(matvec, b, x0, iterations):
     return run_cg(matvec, x0, b, iterations, ratio)
+
+
+def residual_negated(matvec, b, x0, iterations):
+    return run_cg(matvec, x0, matvec(x0) - b, iterations, ratio)
 
 
 def only_the_change(matvec, b, x0, iterations):
@@ -632,7 +637,10 @@ def start_cases(rng):
     for n, iterations in ((3, 2), (5, 3), (8, 4)):
         matrix, b = with_eigenvalues(np.linspace(1, 20, n), seed=n)
         cases.append((Matrix(matrix), b, rng.standard_normal(n), iterations))
-    return cases
+    # all numbers are small: there is no limit below which a residual is 0
+    matrix, b = with_eigenvalues(np.linspace(1, 20, 6), seed=6)
+    start = 1e-4 * rng.standard_normal(6)
+    return [*cases, (Matrix(matrix), 1e-4 * b, start, 3)]
 
 
 solve_from = Exercise(
@@ -644,6 +652,9 @@ solve_from = Exercise(
     mistakes={
         "this starts at 0: x0 is not used": ignores_start,
         "the first residual is b - A x0, not b": residual_of_zero,
+        "the first residual is b - A x0, not A x0 - b: this goes uphill": (
+            residual_negated
+        ),
         "this is x - x0: the start is missing from the answer": only_the_change,
         "every direction is the residual: this is steepest descent": steepest,
         "the factor on p is always 1: r.r was overwritten too early": overwritten,

@@ -537,8 +537,18 @@ def goes_on_if_better(evaluate, theta, step, delta, backtrack, max_backtracks):
     return theta
 
 
+def nan_taken(evaluate, theta, step, delta, backtrack, max_backtracks):
+    for j in range(max_backtracks + 1):
+        candidate = theta + backtrack**j * step
+        L, kl = evaluate(candidate)
+        if L <= 0 or kl > delta:
+            continue
+        return candidate
+    return theta
+
+
 def searched_cases(rng):
-    """In each, one thing decides; delta = .1."""
+    """In each, one thing decides; delta = .1 in all but the last."""
     good = 0.2, 0.05
     tables = {
         "the full step passes": ((good, good), 3),
@@ -553,13 +563,17 @@ def searched_cases(rng):
         "better from there on": ((good,), 3, (0.3, 0.05)),
         "what is no try would pass": (((-0.1, 0.05), good), 3, (0.3, 0.05)),
         "what is no try would pass, no try does": (((-0.1, 0.2),) * 5, 4, good),
+        "NaN passes no test": (((np.nan, np.nan), good), 3),
     }
     cases = []
     for values, limit, *elsewhere in tables.values():
         old, step = rng.standard_normal((2, len(cases) % 3 + 2))
         world = Tries(old, step, 0.7, values, *elsewhere)
         cases.append((world, old, step, 0.1, 0.7, limit))
-    return cases
+    # another delta, another backtrack
+    old, step = rng.standard_normal((2, 3))
+    world = Tries(old, step, 0.4, ((0.2, 0.06), (0.2, 0.03), good))
+    return [*cases, (world, old, step, 0.04, 0.4, 3)]
 
 
 searched = Exercise(
@@ -585,6 +599,9 @@ searched = Exercise(
         "the first try that passes ends the search; this one goes on while L rises": (
             goes_on_if_better
         ),
+        "NaN passes: ask whether L > 0 and KL <= delta, not whether they fail": (
+            nan_taken
+        ),
     },
     hints=(
         "Follow the name theta through the loop. What does it mean at j = 1?",
@@ -600,8 +617,8 @@ searched = Exercise(
 class Ray:
     """A made-up world along a step: evaluate(old + share * step) -> (L, KL).
 
-    L is above 0 for shares below `gain`, KL at most .125 for those up to `near`; beyond
-    `known` both are NaN. Off the ray both are bad.
+    L is above 0 for shares below `gain`, KL at most `delta` for those up to `near`;
+    beyond `known` both are NaN. Off the ray both are bad.
     """
 
     old: np.ndarray
@@ -609,6 +626,7 @@ class Ray:
     gain: float
     near: float
     known: float = np.inf
+    delta: float = 0.125
 
     def __call__(self, theta):
         moved = np.asarray(theta) - self.old
@@ -617,7 +635,7 @@ class Ray:
             return -1.0, 9.0
         if share > self.known:
             return np.nan, np.nan
-        return self.gain - share, 0.125 * share / self.near
+        return self.gain - share, self.delta * share / self.near
 
 
 def refined_stub(evaluate, theta, step, delta, backtrack, tries, halvings):
@@ -753,7 +771,7 @@ def from_zero(evaluate, theta, step, delta, backtrack, tries, halvings):
 
 
 def refined_cases(rng):
-    """In each, one thing decides; delta = .125."""
+    """In each, one thing decides; delta = .125 in all but the last."""
     tables = {
         "the full step passes, and more would": (9.0, 1.3, 0.5, 4, 3),
         "the full step just passes": (9.0, 1.05, 0.5, 4, 3),
@@ -776,7 +794,9 @@ def refined_cases(rng):
         old, step = rng.standard_normal((2, len(cases) % 3 + 2))
         world = Ray(old, step, gain, near, *known)
         cases.append((world, old, step, 0.125, backtrack, tries, halvings))
-    return cases
+    old, step = rng.standard_normal((2, 3))
+    world = Ray(old, step, 9.0, 0.6, delta=0.5)
+    return [*cases, (world, old, step, 0.5, 0.5, 4, 4)]
 
 
 refined = Exercise(

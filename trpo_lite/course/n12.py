@@ -533,11 +533,11 @@ def promise_of_noise(promise, delta, n, guard):
 
 
 def enough_cases(rng):
-    # N = 64 and 256, no more, no less: powers of 2, so exact in any order
-    exact = [(0.5, 0.25, 8, 2), (0.25, 0.5, 4, 2)]
+    # N just below 64 and 256; not these themselves, which rounding may exceed
+    near = [(0.5001, 0.25, 8, 2), (0.25001, 0.5, 4, 2)]
     return [
         (0.06, 0.1, 5, 2.0),
-        *exact,
+        *near,
         (rng.uniform(0.1, 0.3), rng.uniform(0.02, 0.1), 14, 1.5),
         (0.2, rng.uniform(0.3, 0.6), 7, rng.uniform(2, 4)),
     ]
@@ -614,7 +614,8 @@ def flat_cases(rng):
     for T, N in ((5, 3), (4, 6), (7, 2)):
         continues = rng.random((T, N)) < 0.8
         cases.append((rng.normal(size=(T, N)), continues, 0.9, 0.95))
-    return cases
+    td, continues, *_ = cases[0]
+    return [*cases, (td, continues, 0.7, 0.8)]
 
 
 flat_advantages = Exercise(
@@ -746,9 +747,8 @@ def careful_cases(rng):
         guard = share * promise / noise_promise(delta, n, len(A_hat))
         cases.append((policy, s, a, 3 * A_hat, delta, guard, n))
 
-    for sample, delta, n in zip(
-        small_samples(rng), (0.6, 0.2, 2.0), (8, 3, 4), strict=True
-    ):
+    samples = small_samples(rng)
+    for sample, delta, n in zip(samples, (0.6, 0.2, 2.0), (8, 3, 4), strict=True):
         for share in (0.5, 0.9, 1.1, 5.0, 100.0):  # 100: more than N
             add(sample, delta, n, share)
 
@@ -769,6 +769,8 @@ def careful_cases(rng):
             if wanted(*_searched(*sample, delta)[1:]):
                 break
         add(sample, delta, 5, 0.7)
+    policy, s, a, A_hat = samples[0]  # equal advantages promise nothing
+    cases.append((policy, s, a, np.ones_like(A_hat), 0.6, 1.0, 8))
     return cases
 
 

@@ -719,8 +719,9 @@ resting_place = Exercise(
     },
     hints=(
         "The slope in p is A(1) - A(0) at first. Which term goes flat, and where?",
-        "The likelier action's term can go flat at (1 + eps) p_old, if its A > 0; the "
-        "other's where its probability is (1 - eps) times the old, if its A < 0.",
+        "The term of the action that becomes likelier can go flat at (1 + eps) times "
+        "its old probability, if its A > 0; the other's at (1 - eps) times its own, "
+        "if its A < 0.",
         "Signs alike: only one of the two can go flat, and then the other turns the "
         "climb around. Different signs: the climb ends where both are flat.",
     ),

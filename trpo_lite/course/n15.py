@@ -1026,6 +1026,10 @@ def root_and_power(seconds, weight, dt):
     return weight ** (seconds / dt)
 
 
+def power_first(seconds, weight, dt):
+    return weight**dt / seconds
+
+
 def straight_line(seconds, weight, dt):
     return 1 - (1 - weight) * dt / seconds
 
@@ -1053,6 +1057,7 @@ gamma_for = Exercise(
             root_and_power
         ),
         "weights fall geometrically, not along a straight line": straight_line,
+        "brackets: ** comes before /": power_first,
     },
     hints=(
         "How many steps are that many seconds? What is gamma to that power?",
@@ -1169,6 +1174,17 @@ def log_cases(rng):
         # a dip in the middle, from which the entropy comes back
         (flat, nine[0], nine[1], np.array([3.0, 3, 2, 1, 0.5, 1, 2, 2.5, 2.8])),
     ]
+
+    def wide(low, one, other, high):  # of ten, the two in the middle make the median
+        return np.r_[np.full(4, low), one, other, np.full(4, high)]
+
+    flat, rest = np.full(10, 64.0), np.linspace(3, 2.5, 10)
+    cases += [
+        (flat, wide(0.02, 0.06, 0.16, 0.8), np.full(10, 5.0), rest),
+        (flat, wide(0.02, 0.08, 0.11, 0.8), np.full(10, 5.0), rest),
+        (flat, np.full(10, 0.8), wide(0.5, 1.5, 2.7, 6.0), rest),
+        (flat, np.full(10, 0.8), wide(0.5, 1.2, 2.6, 6.0), rest),
+    ]
     return cases
 
 
@@ -1179,7 +1195,7 @@ read_log = Exercise(
     stub=read_log_stub,
     reference=read_log_reference,
     mistakes={
-        "a few large steps hide many tiny ones in the mean: take the median of share": (
+        "a few large steps hide many tiny ones here: take the median of share": (
             log_with(share=np.mean)
         ),
         "any rise counts here; it must be more than twice its standard error": (
@@ -1241,7 +1257,8 @@ def pairs_with(
     """`median_interval` with a part exchanged."""
 
     def wrong(scores, level):
-        x, n = order(np.asarray(scores)), len(scores)
+        x = order(np.asarray(scores))
+        n = len(x)
         ks = range(n // 2, 0, -1)
         for k in ks if outwards else reversed(ks):
             beyond = sum(comb(n, j) for j in range(k + shift)) / 2**n
@@ -1268,6 +1285,8 @@ def interval_cases(rng):
         (scores(4), 0.875),
         (scores(3), 0.7),
         (scores(1), 0.5),
+        # six of ten seeds reach the highest score there is
+        (np.array([500.0, 431, 500, 500, 478, 500, 500, 497, 500, 500]), 0.95),
     ]
 
 
@@ -1279,6 +1298,9 @@ median_interval = Exercise(
     reference=median_interval_reference,
     mistakes={
         "the scores must be sorted first": pairs_with(order=np.array),
+        "equal scores count one by one, and np.unique keeps one of them": (
+            pairs_with(order=np.unique)
+        ),
         "the median can lie beyond either end: the tail counts twice": (
             pairs_with(tails=1)
         ),

@@ -843,9 +843,8 @@ surrogate = Exercise(
     stub=surrogate_stub,
     reference=surrogate_reference,
     mistakes={
-        "the ratio is [N, 1] now, and times A [N] it is a table [N, N] again": (
-            surrogate_by_halves
-        ),
+        "this is the mean ratio times the mean of A, which a table [N, N] of [N, 1] "
+        "times [N] gives as well: row by row": (surrogate_by_halves),
         "the ratio is upside down: new over old": surrogate_upside_down,
         "the mean of (ratio - 1) A: here it is that of ratio times A": (
             surrogate_centred
