@@ -322,6 +322,35 @@ def careful_by_hand(policy, s, a, A_hat, delta, guard, n):
     return n12.careful_update.reference(policy, s, a, A_hat, delta, guard, n)
 
 
+def mirror_of_half(p_old, A, delta):
+    return n05.mirror_step.reference(p_old, A, delta / 2)
+
+
+def mirror_overflowing(p_old, A, delta):
+    low, high = 1e-3, 1e3
+    for _ in range(60):
+        beta = np.sqrt(low * high)
+        weights = p_old * np.exp(A / beta)
+        pi = weights / weights.sum()
+        if n05.kl(pi, p_old) > delta:
+            low = beta
+        else:
+            high = beta
+    return pi
+
+
+def judges_itself(mdp, pi_old, pi):
+    old, new = n03.evaluate(mdp, pi_old), n03.evaluate(mdp, pi)
+    weights = new.visitation - old.visitation
+    return np.sum(weights * np.sum(pi * new.advantage, axis=1))
+
+
+def old_draws(mdp, pi_old, pi):
+    old, new = n03.evaluate(mdp, pi_old), n03.evaluate(mdp, pi)
+    weights = new.visitation - old.visitation
+    return np.sum(weights * np.sum(pi_old * old.advantage, axis=1))
+
+
 def fixed(exercise, **values):
     """The right answer, deaf to some arguments: they have these values."""
     names = list(inspect.signature(exercise.reference).parameters)
@@ -436,6 +465,19 @@ TOLD = {
         f"stops below {limit}": (n10.solve_from, cg_with_a_limit(limit), PARTLY)
         for limit in (0.1, 1e-2, 1e-3, 1e-4)
     },
+    "half the limit": (
+        n05.mirror_step,
+        mirror_of_half,
+        "a part of the limit is unused",
+    ),
+    "exp overflows": (n05.mirror_step, mirror_overflowing, "subtract the largest of A"),
+    "weights only": (
+        n05.priced_policy,
+        lambda p_old, A, lam: p_old / (lam - A),
+        "the probabilities sum to",
+    ),
+    "the new policy judges": (n03.mismatch, judges_itself, "the old policy judges"),
+    "the old policy draws": (n03.mismatch, old_draws, "pi draws"),
     "NaN passes": (n11.searched, searched_hopeful, "NaN passes"),
     "A_hat divided by 0": (n12.careful_update, careful_by_hand, ""),
     "damping .2": (n10.damped_direction, fixed(n10.damped_direction, damping=0.2), ""),

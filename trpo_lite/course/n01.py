@@ -559,6 +559,14 @@ def no_wind(k, std, noise, m0, gamma):
     return _windy(k, std, 0.0, m0, gamma)
 
 
+def wind_paid_for(k, std, noise, m0, gamma):
+    return _windy(k, std, noise, m0, gamma) - noise / (1 - gamma)
+
+
+def noise_squared(k, std, noise, m0, gamma):
+    return _windy(k, std, noise**2, m0, gamma)
+
+
 def only_wind_shakes(k, std, noise, m0, gamma):
     return _windy(k, std, noise, m0, gamma, shaken=gamma * noise)
 
@@ -647,6 +655,8 @@ windy_performance = Exercise(
             loop_not_squared
         ),
         "std is not squared: the variance is std^2": std_not_squared,
+        "the wind costs nothing itself: E[u^2] = k^2 E[s^2] + std^2": wind_paid_for,
+        "noise is squared: it is E[w^2] already": noise_squared,
         "the actions cost nothing here: the reward is -(s^2 + u^2)": action_cost_free,
     },
     hints=(

@@ -427,6 +427,13 @@ def priced_cases(rng):
     return cases
 
 
+def is_distribution(arguments, result):
+    pi = np.asarray(result)
+    if pi.min() < 0 or abs(pi.sum() - 1) > 1e-9:
+        return f"the probabilities sum to {pi.sum():.4f}, not 1"
+    return None
+
+
 priced_policy = Exercise(
     name="priced_policy",
     minutes=5,
@@ -445,6 +452,7 @@ priced_policy = Exercise(
         "One array over another: p_old on top, lam - A below.",
     ),
     cases=priced_cases,
+    invariants=(is_distribution,),
 )
 
 
@@ -604,6 +612,17 @@ def stuck_mirror(p_old, A, delta):
     return pi
 
 
+def exp_overflows(p_old, A, delta):
+    low, high = 1e-3, 1e3
+    for _ in range(60):
+        beta = np.sqrt(low * high)
+        with np.errstate(over="ignore", invalid="ignore"):
+            weights = p_old * np.exp(A / beta)
+            pi = weights / weights.sum()
+        low, high = (beta, high) if kl(pi, p_old) > delta else (low, beta)
+    return pi
+
+
 def mirror_cases(rng):
     cases = []
     for n, delta in ((2, 0.05), (3, 0.1), (3, 0.3), (5, 0.2)):
@@ -616,18 +635,16 @@ def mirror_cases(rng):
     return cases
 
 
-def is_distribution(arguments, result):
-    pi = np.asarray(result)
-    if pi.min() < 0 or abs(pi.sum() - 1) > 1e-9:
-        return f"the probabilities sum to {pi.sum():.4f}, not 1"
-    return None
-
-
 def keeps_limit(arguments, result):
     p_old, _, delta = arguments
     pi = np.asarray(result)
     if kl(pi, p_old) > delta * (1 + 1e-6):
         return f"KL(new, old) is {kl(pi, p_old):.4f}, above {delta:g}"
+    if kl(pi, p_old) < delta * (1 - 1e-4):
+        return (
+            f"KL(new, old) is {kl(pi, p_old):.4f}, below {delta:g}: a part of the "
+            "limit is unused"
+        )
     return None
 
 
@@ -644,6 +661,9 @@ mirror_step = Exercise(
         "delta is used as the price: the price must be searched for": fixed_price,
         "the price acts the wrong way round: a step that is too far needs a higher "
         "one, and a higher price makes a shorter step": (stuck_mirror),
+        "exp(A / beta) overflows where A is large: subtract the largest of A first": (
+            exp_overflows
+        ),
     },
     hints=(
         "Copy the page's bisection and change two things: the form of pi and the KL.",

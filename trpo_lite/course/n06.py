@@ -787,6 +787,13 @@ def last_step_next(score, A, ended, gamma):
     return estimate(np.array(each))
 
 
+def end_counted_next(score, A, ended, gamma):
+    episode = np.cumsum(ended)
+    parts = [np.flatnonzero(episode == k) for k in np.unique(episode)]
+    each = [gamma ** np.arange(len(part)) * A[part] @ score[part] for part in parts]
+    return estimate(np.array(each))
+
+
 def first_step_before(score, A, ended, gamma):
     return estimate(episodes(score, A, np.append(False, ended[:-1]), gamma))
 
@@ -859,6 +866,8 @@ discounted_gradient = Exercise(
         "the step that ends an episode still belongs to it, not to the next": (
             last_step_next
         ),
+        "np.cumsum(ended) counts a step's own end already: the step that ends an "
+        "episode still belongs to it": end_counted_next,
         "the step after an episode's end is the first of the next, not one more of "
         "the old": first_step_before,
         "the last episode is left out where the batch cuts it: it counts as it is": (

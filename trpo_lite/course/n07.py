@@ -404,6 +404,14 @@ def td_drops_row(rewards, v, next_v, terminated, gamma):
     return np.where(terminated, 0.0, rewards + gamma * next_v - v)
 
 
+def td_keeps_v_only(rewards, v, next_v, terminated, gamma):
+    return np.where(terminated, 0.0, rewards + gamma * next_v) - v
+
+
+def td_other_way(rewards, v, next_v, terminated, gamma):
+    return rewards + gamma * np.where(terminated, next_v, 0.0) - v
+
+
 # (steps, the rows on which an episode ends): middle, last, two in turn, first, none
 FLAGS = ((7, (3,)), (6, (5,)), (8, (4, 5)), (5, (0, 4)), (9, ()))
 
@@ -433,6 +441,9 @@ td_errors_with_ends = Exercise(
         "this is the target r + gamma v(s'); subtract v(s)": td_target,
         "v(s) is discounted too: only the next value is": td_discounts_both,
         "a terminated step still has its reward and its v(s)": td_drops_row,
+        "a terminated step still has its reward": td_keeps_v_only,
+        "the two cases are exchanged: 0 takes the next value's place where the world "
+        "ended": td_other_way,
     },
     hints=(
         "The formula is page 02's TD error: reward, next value, value.",
@@ -488,6 +499,10 @@ def gae_early(delta, ended, gamma, lam):
     return backwards(delta, ended, gamma * lam, shift=1)
 
 
+def gae_other_way(delta, ended, gamma, lam):
+    return backwards(delta, ~ended, gamma * lam)
+
+
 def gae_mixed(delta, ended, gamma, lam):
     advantages, later = np.zeros(len(delta)), 0.0
     for t in reversed(range(len(delta))):
@@ -526,6 +541,8 @@ gae_with_ends = Exercise(
         "gamma is missing: each further TD error counts gamma lambda times as much": (
             gae_no_gamma
         ),
+        "the two cases are exchanged: `later` counts where no episode ended with step "
+        "t": gae_other_way,
         "off by one: ended[t] cuts between t and t + 1, not before t": gae_early,
         "delta counts in full, not (1 - lambda) of it": gae_mixed,
         "the last step of an episode keeps its own delta": gae_drops,
@@ -619,6 +636,38 @@ def targets_across(rewards, next_v, terminated, truncated, gamma):
     return targets_by(rewards, gamma, following)
 
 
+def targets_truncated_first(rewards, next_v, terminated, truncated, gamma):
+    last = len(rewards) - 1
+
+    def following(t, y):
+        if truncated[t]:
+            return next_v[t]
+        return 0.0 if terminated[t] else next_v[t] if t == last else y[t + 1]
+
+    return targets_by(rewards, gamma, following)
+
+
+def targets_terminated_last(rewards, next_v, terminated, truncated, gamma):
+    last = len(rewards) - 1
+
+    def following(t, y):
+        if truncated[t] or t == last:
+            return next_v[t]
+        return 0.0 if terminated[t] else y[t + 1]
+
+    return targets_by(rewards, gamma, following)
+
+
+def targets_forwards(rewards, next_v, terminated, truncated, gamma):
+    last = len(rewards) - 1
+
+    def following(t, y):  # y[t + 1] is not known yet
+        cut = truncated[t] or t == last
+        return next_v[t] if cut and not terminated[t] else 0.0
+
+    return targets_by(rewards, gamma, following)
+
+
 def target_cases(rng):
     """In each, the rows of one ending decide; with both flags the world ended."""
     tables = (  # steps, terminated rows, truncated rows
@@ -667,6 +716,13 @@ targets = Exercise(
         "it runs across a truncation: the next row belongs to another episode": (
             targets_across
         ),
+        "where both flags are set the world ended: ask for terminated first": (
+            targets_truncated_first
+        ),
+        "a truncated or last row that terminated has ended: ask for terminated first": (
+            targets_terminated_last
+        ),
+        "go backwards: y[t] needs y[t + 1], which is still 0": targets_forwards,
     },
     hints=(
         "Go backwards. Three kinds of step differ in what follows their reward.",

@@ -497,6 +497,11 @@ def _one_sided(g, H, B):
     return T.T @ g, T.T @ H
 
 
+def _other_side(g, H, B):
+    T = np.linalg.inv(B)
+    return T.T @ g, H @ T
+
+
 def _like_vectors(g, H, B):
     return B @ g, B @ H @ B.T
 
@@ -533,6 +538,7 @@ change_parameters = Exercise(
         "the inverse of B where the transpose of that inverse is meant, and the "
         "reverse": _transposed,
         "H changes on both sides: it measures a step twice": _one_sided,
+        "H changes on both sides: T.T stands before it, too": _other_side,
         "this moves g like a step; g must keep g.step, the promise": _like_vectors,
         "H changes too: a unit of phi is another distance than a unit of theta": (
             _hessian_kept
@@ -606,6 +612,12 @@ def _scores(features, pi, actions):
 def _fisher_of_actions_taken(features, pi, actions, advantages):
     rows = _scores(features, pi, actions)
     return rows.T @ rows / len(rows)
+
+
+def _fisher_of_actions_alike(features, pi, actions, advantages):
+    number = pi.shape[1]
+    rows = [_scores(features, pi, np.full(len(pi), a)) for a in range(number)]
+    return sum(each.T @ each for each in rows) / (len(pi) * number)
 
 
 def _fisher_of_terms(features, pi, actions, advantages):
@@ -698,6 +710,9 @@ step_from_samples = Exercise(
         ),
         "H is taken over the actions that were drawn: average over all actions of each "
         "state": _other_fisher(_fisher_of_actions_taken),
+        "H weighs all actions of a state alike: weigh them by pi": (
+            _other_fisher(_fisher_of_actions_alike)
+        ),
         "H has the advantages in it: KL knows no advantages": (
             _other_fisher(_fisher_of_terms)
         ),

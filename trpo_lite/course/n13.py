@@ -496,6 +496,11 @@ def diagonal_only(theta, p_old, A, beta):
     return pi * A - beta * (pi - p_old)
 
 
+def no_brackets(theta, p_old, A, beta):
+    pi = softmax(theta)
+    return pi * (A - pi @ A) - beta * pi - p_old
+
+
 def gradient_cases(rng):
     cases = []
     for n in (2, 3, 4, 6):
@@ -532,6 +537,7 @@ penalised_gradient = Exercise(
         "probability, so sum over the actions": own_logit,
         "the penalty is gone: KL's gradient is 0 at the old policy only": no_penalty,
         "each logit moves every probability: subtract the mean, pi @ A": diagonal_only,
+        "brackets: beta multiplies the whole difference": no_brackets,
     },
     hints=(
         "In KL(p_old, pi) only -sum p_old log pi depends on theta.",
@@ -603,6 +609,10 @@ new_first = climbs(
 )
 
 
+def probabilities(theta, A, beta, rate, steps):
+    return softmax(many_steps_reference(theta, A, beta, rate, steps))
+
+
 def overflows(theta, A, beta, rate, steps):
     weights = np.exp(theta)
     p_old = weights / weights.sum()
@@ -660,6 +670,7 @@ many_steps = Exercise(
         "moves every probability": own_logits,
         "the penalty is KL(new, old)'s: the old policy comes first": new_first,
         "exp(800) is infinite: subtract the largest logit first": overflows,
+        "these are probabilities: return theta, the logits": probabilities,
         "plus beta: the penalty must pull back": pushes_away,
         "downhill: the objective is maximised": goes_down,
         "a `return` stands inside the loop, which so ends in its first turn": (

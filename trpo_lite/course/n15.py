@@ -1285,7 +1285,7 @@ def interval_cases(rng):
         (scores(4), 0.875),
         (scores(3), 0.7),
         (scores(1), 0.5),
-        # six of ten seeds reach the highest score there is
+        # seven of ten seeds reach the highest score there is
         (np.array([500.0, 431, 500, 500, 478, 500, 500, 497, 500, 500]), 0.95),
     ]
 

@@ -616,6 +616,9 @@ one_by_one = _errors_by(
 one_less = _errors_by(
     lambda X, left: np.sqrt(_sum(left) / (len(left) - 1) * _inverse_diagonal(X))
 )
+not_inverted = _errors_by(
+    lambda X, left: np.sqrt(_sum(left) / (len(left) - X.shape[1]) * (X * X).sum(0))
+)
 deviation_for_variance = _errors_by(
     lambda X, left: np.sqrt(
         np.sqrt(_sum(left) / (len(left) - X.shape[1])) * _inverse_diagonal(X)
@@ -647,6 +650,7 @@ fit_with_errors = Exercise(
         "each column alone: columns that are alike make one another uncertain, so the "
         "whole matrix is inverted": one_by_one,
         "N - 1 is for one fitted number; here p are": one_less,
+        "the inverse of X.T @ X is meant: more data, less doubt": not_inverted,
         "the variance of an error is a mean of squares, without a root": (
             deviation_for_variance
         ),

@@ -245,6 +245,10 @@ def share_to_the_steps(steps, share):
     return share**steps
 
 
+def power_first(steps, share):
+    return share**1 / steps
+
+
 def effective_horizon(steps, share):
     return 1 - 1 / steps
 
@@ -270,6 +274,7 @@ discount_for = Exercise(
         "this is the gamma whose weights add up to steps; share is not used": (
             effective_horizon
         ),
+        "brackets: ** comes before /": power_first,
     },
     hints=(
         "After n steps a reward counts by gamma to the power n.",
@@ -395,6 +400,15 @@ def shift_on_new_scale(weights, mean, std, new_mean, new_std):
     return np.vstack([new[:-1], bias])
 
 
+def scaled_too_early(weights, mean, std, new_mean, new_std):
+    new = same_policy_reference(weights, mean, std, new_mean, new_std)
+    return np.vstack([new[:-1], weights[-1] + ((new_mean - mean) / std) @ new[:-1]])
+
+
+def way_back(weights, mean, std, new_mean, new_std):
+    return same_policy_reference(weights, new_mean, new_std, mean, std)
+
+
 def same_policy_cases(rng):
     cases = []
     for D, k in ((3, 2), (2, 3), (4, 1), (1, 2)):
@@ -415,6 +429,8 @@ same_policy = Exercise(
         "the ratio of the deviations is upside down": ratio_upside_down,
         "the mean's move has the wrong sign": shift_turned,
         "the mean's move must be divided by the old std": (shift_on_new_scale),
+        "the weights were scaled before the last row used them": scaled_too_early,
+        "this is the way back, from the new scale to the old": way_back,
     },
     hints=(
         "Write the outputs as slope . s + constant, on the observations as they are.",
