@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,10 @@ from trpo_lite.trpo import Sample, trpo_update
 LATE = lesson.run_of(updates=9)[0][-1]
 PAGE = Path(__file__).parents[1] / "notebooks/17_bug_museum.ipynb"
 CELLS = {c["id"]: c for c in json.loads(PAGE.read_text("utf-8"))["cells"]}
+
+
+def source(cell):
+    return "".join(CELLS[cell]["source"])
 
 
 def measured(batch, theta):
@@ -473,6 +478,37 @@ def test_who_uses_all_tries_and_moves():
         assert gone > 0.7 * np.linalg.norm(one_update(HEALTHY, now).step)
     last = one_update(PATIENTS[2], batch, turn=-1).theta
     np.testing.assert_allclose(last, THETA + 0.8**10 * wrong.step)
+    assert "7 most (all or more, where the full step passes)" in source("wall")
+    ends = {k: [] for k in (1, 2, 7)}  # the page's 400 noisy gradients
+    for noisy in noisy_batches():
+        for k, found in ends.items():
+            log = one_update(PATIENTS[k], noisy)
+            share = np.linalg.norm(log.theta - THETA) / np.linalg.norm(log.step)
+            if log.tries == 11 and share > 0:
+                full = THETA + log.step
+                found.append((share, accepted(noisy, log.theta), accepted(noisy, full)))
+    for k, size in ((1, 1), (2, 0.8**10)):
+        share, ok, _ = np.array(ends[k]).T
+        assert len(ok) == 16 and not ok.any()
+        np.testing.assert_allclose(share, size)
+    share, ok, full = np.array(ends[7]).T
+    assert len(ok) == 384 and ok.all() and share.min() > 0.63
+    np.testing.assert_array_equal(share > 1 - 1e-9, full)
+    assert sorted(set(share[full == 1].round(3))) == [1, 1.107]
+
+
+def accepted(batch, theta):
+    L, kl = batch.evaluate(theta)
+    return L > 0 and kl <= DELTA
+
+
+def noisy_batches(n=400):
+    """Batches at THETA, each with a g of its own, as the page draws them."""
+    batch, rng = lesson.exact_batch(THETA), np.random.default_rng(1)
+    F = lqr.fisher(lesson.WORLD, *lesson.gain_and_std(THETA), "log_std")
+    size = np.sqrt(batch.g @ np.linalg.solve(F, batch.g))
+    noise = size * rng.normal(size=(n, 3)) @ np.linalg.cholesky(F / 3).T
+    return [replace(batch, g=batch.g + z) for z in noise]
 
 
 def test_a_sampled_kl_may_be_negative():
@@ -602,6 +638,11 @@ def test_the_cause_of_patient_12_is_sigma():
     assert (
         gap > 1 and abs(lesson.performance(mixed) - lesson.returns()[-1]) < 0.01 * gap
     )
+    assert "from the fifth update on $J$ is behind. At the end," in source("early-seen")
+    ahead = lesson.returns(12)[1:] - lesson.returns()[1:]
+    assert ahead[:4].min() > 0.1 and ahead[4:].max() < -0.1
+    early = np.array([*lesson.run_of(12)[0][1][:2], lesson.run_of()[0][1][2]])
+    assert lesson.performance(early) > lesson.returns()[1] + 0.6  # the end alone
 
 
 def test_damping_of_theta_is_not_solved():

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import trpo_lite
-from trpo_lite.bound import bounds, kl
+from trpo_lite.bound import bounds, kl, penalty_constant
 from trpo_lite.mdp import evaluate, road_and_ice, shared_policy
+from trpo_lite.surrogate import surrogate
 
 PAGE = Path(__file__).parents[1] / "notebooks/A_notation_and_errata.ipynb"
 CELLS = {c["id"]: c for c in json.loads(PAGE.read_text("utf-8"))["cells"]}
@@ -92,6 +93,36 @@ def test_letters_are_listed_once_and_mean_two_things():
         assert letter in letters
 
 
+#: what the rows of c, V and z stand for, in the words of the pages that they name
+LETTERS = {
+    "01": ("With $c = 1 + k$, the factor",),
+    "02": (r"\sigma^2)$, $c = 1 + k$,",),
+    "07": ("nobody has the exact $v$. We have some $V$.",),
+    "08": (r"With $z = (u - ks)/\sigma$",),
+    "09": ("Implementations solve $(H + c I)\\, x = g$ with a small $c$",),
+    "10": (r"$$(F + \lambda I)\, x = g$$",),
+    "13": ("$L$ is a straight line in $p$ with slope $c$",),
+    "18": (
+        "a slope $c$ in the outputs", "a change $V$ of the weights",
+        "softmax: logits $z$", "random waves of the scaled observation $z$",
+        r"with $z_i = (u_i - \mu_i)/\sigma_i$",
+    ),
+}  # fmt: skip
+LISTED = ("| $c$", "| $V$", "| $z$")
+
+
+def test_letters_mean_on_their_pages_what_is_listed():
+    rows = [x for x in source("letters").splitlines() if x[:5] in LISTED]
+    assert len(rows) == len(LISTED) == 3
+    assert set(re.findall(r"\d\d", " ".join(rows))) == {*LETTERS}
+    for number, said in LETTERS.items():
+        (path,) = PAGE.parent.glob(f"{number}_*.ipynb")
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells)
+        for words in said:
+            assert words in text, (number, words)
+
+
 def test_each_slip_has_its_letter_and_its_number():
     headings = [
         re.match(r"(?:## Errata\n\n)?### (\w)\. ", source(id))
@@ -138,6 +169,9 @@ def test_slip_d_and_g_by_differences_of_J():
 def test_slip_e_lets_a_worse_step_pass():
     worse = next(x for x in shown("slip-e").splitlines() if "worse" in x)
     assert worse.split()[-4:] == ["0.325", "-0.175", "True", "False"]
+    assert "slides' *sampled* $L$" in source("slip-e-text")
+    old = evaluate(ROAD, shared_policy(0.1))  # the exact one is 0 there
+    assert surrogate(old, shared_policy(0.1)) == pytest.approx(0, abs=1e-12)
 
 
 def test_slip_f_by_a_long_rollout_of_the_shares():
@@ -169,6 +203,23 @@ def test_slip_m_both_limits_keep_a_promise_at_small_delta():
     assert bounds(near, shared_policy(far), 0.9)["Schulman KL"] < 0
 
 
+def test_slip_m_with_a_short_horizon_a_large_delta_keeps_its_promise():
+    text = "with a long horizon (here $\\gamma = .9$) that is above 0 for a tiny"
+    assert text in source("slip-m-text")
+    p = {0.001: 0.1139479, 0.2: 0.3783915, 1: 0.7636285}
+    for delta, far in p.items():
+        sizes = kl(shared_policy(0.1), shared_policy(far))
+        np.testing.assert_allclose(sizes, delta, rtol=1e-4)
+    for gamma, delta, promise in (
+        *((0.1, 0.2, 0.213), (0.1, 1, 0.279), (0.2, 0.2, 0.110)),
+        (0.9, 0.001, -0.179),
+    ):
+        old = evaluate(road_and_ice(gamma), shared_policy(0.1))
+        L = surrogate(old, shared_policy(p[delta]))
+        left = L - penalty_constant(old, gamma) * delta
+        assert left == pytest.approx(promise, abs=1e-3)
+
+
 def test_slip_m_largest_and_average_are_one_on_the_road():
     old = evaluate(ROAD, shared_policy(0.1))
     sizes = kl(old.pi, shared_policy(0.7636285227777946))
@@ -182,12 +233,21 @@ def test_slip_q_is_a_ratio_of_fishers():
     expected = [old * (1 - old) / p / (1 - p) for p in others]
     rows = [x.split() for x in shown("slip-q").splitlines()[1:]]
     assert [r[1] for r in rows] == [f"{x:.2f}" for x in expected]
+    # NPG, Step IV and item 5: that much of the lecture has the root without k
+    where = "In the NPG update, the full stepsize and item 5 of the full algorithm"
+    assert where in source("slip-q-text")
 
 
 def test_slip_s_and_t_order():
     first, second = shown("slip-s").strip().splitlines()
     p = [float(re.search(r"p = ([\d.]+)", x)[1]) for x in (first, second)]
     assert p[0] < 0.2 < 0.6 < p[1]
+    # T L - beta D has the maximiser of L - (beta / T) D, not its value
+    assert r"\overline{D}_{KL}$ has the maximiser of $L - " in source("slip-s-text")
+    T, beta, z = 4, 3.0, np.linspace(0.01, 0.99, 99)
+    far = kl(np.array([0.9, 0.1]), np.stack([1 - z, z], -1))
+    summed, mean = T * z - beta * far, z - beta / T * far
+    assert summed.argmax() == mean.argmax() and np.ptp(summed - mean) > 0.1
     rows = [x.split() for x in shown("slip-t-run").splitlines()[1:]]
     for _, top, at_top, few, at_few in rows:
         assert float(few) < float(top) / 2
