@@ -164,7 +164,34 @@ def test_commands_are_there():
             package = importlib.util.find_spec(f"trpo_lite.course.{name}")
             assert name in COMMANDS or package, name
     assert f"holds {len(QUESTIONS)} questions" in TEXT
-    assert "(TEACHING.md)" in (ROOT / "README.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "(TEACHING.md)" in readme
+    # nobody activates .venv unless told to
+    told = "Below, `python` and `pip` are those of `.venv`: `source .venv/bin/activate`"
+    for text in (TEXT, readme):
+        above, below = text.split(told)
+        bare = r"(?:^|`|&& )(?:python3?|pip) (?!-m venv )"
+        assert not re.search(bare, above, re.M)
+        assert len(re.findall(bare, below, re.M)) > 5
+    assert (ROOT / ".ci/run").read_text("utf-8").count("^python3 -m venv .* -m pytest ")
+
+
+def test_what_the_dropped_discount_shows():
+    (row,) = re.findall(r"^\| 11 \| `n06\.dropped`.*$", TEXT, re.M)
+    assert row.endswith(
+        "| γ = .5, then .95 | at .5 the sign is wrong from p = .47 to .70; "
+        "at .95 that strip is .01 wide |"
+    )
+    words = {gamma: lesson("06").dropped.words(gamma) for gamma in (0.5, 0.95)}
+    assert "positive" not in words[0.5] and "at p = 0.70, the plain" in words[0.5]
+    assert "the plain one turns negative at p = 0.47" in words[0.5]
+    ends = re.findall(r"at p = (0\.\d\d)", words[0.95])
+    assert float(ends[0]) - float(ends[1]) == pytest.approx(0.01)
+
+
+def test_item_5_has_the_root_without_its_k():
+    (row,) = re.findall(r"^\| 20 \| Putting everything.*$", TEXT, re.M)
+    assert re.findall(r"\[([a-z])\]", row) == ["k", "q"]
 
 
 def test_in_an_exam_a_kernel_of_its_own_asks_for_the_teacher():
