@@ -13,6 +13,7 @@ from trpo_lite.course.publish.slides import (
     CODE_LINES,
     Notes,
     Slide,
+    Step,
     code,
     erratum,
     prose,
@@ -80,6 +81,22 @@ def slides_of(step):
 def test_the_lecture_has_its_28_steps_in_its_own_order(steps):
     assert tuple(step.heading for step in steps) == HEADINGS
     assert len(steps) == 28
+
+
+def test_the_command_says_where_it_is(tmp_path, monkeypatch, capsys):
+    """It takes minutes: a line before each step, at once."""
+    names = ("The RL problem", "MM algorithm")
+    notes = Notes(1, "a", "b", "c")
+    two = [Step(name, (question("Why?", notes),)) for name in names]
+    monkeypatch.setattr(lecture, "steps", lambda: two)
+    before = []
+    made, told = deck.section, capsys.readouterr
+    monkeypatch.setattr(deck, "section", lambda *a: before.append(told()) or made(*a))
+    assert deck.main([str(tmp_path / "new")]) == 0
+    assert [x.out for x in before] == [
+        f"{i} of 2: {x}\n" for i, x in enumerate(names, 1)
+    ]
+    assert "wrote" in told().out and (tmp_path / "new/lecture.html").exists()
 
 
 def test_the_minutes_add_up_to_90(steps):

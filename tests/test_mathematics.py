@@ -90,11 +90,12 @@ def test_what_is_missing_is_named_before_anything_is_drawn(
 ):
     monkeypatch.setattr(site, "draw_all", None)
     monkeypatch.setattr(deck, "section", None)
-    into = [str(tmp_path), *words] if command is deck else [*words, str(tmp_path)]
+    new = str(tmp_path / "new")
+    into = [new, *words] if command is deck else [*words, new]
     with pytest.raises(ValueError, match=f"^formulas need {without};") as told:
         command.main(into)
     assert str(told.value).endswith(': python -m pip install -e ".[publish]"')
-    assert not any(tmp_path.iterdir())
+    assert not any(tmp_path.iterdir())  # nor a folder with nothing in it
 
 
 def test_both_are_named(monkeypatch):

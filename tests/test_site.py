@@ -1,6 +1,7 @@
 """Pages of the site: what stays in sight, what is folded, where links lead."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bs4 import BeautifulSoup
@@ -192,3 +193,14 @@ def test_every_section_can_be_searched(pages):
         for section in page.sections:
             assert f'"{page.name}.html#{section.anchor}"' in words
     assert "road and ice" in words or "road_and_ice" in words
+
+
+def test_drawing_says_where_it_is(monkeypatch):
+    """It takes minutes: a line for each page that has widgets."""
+    monkeypatch.setattr(site, "ProcessPoolExecutor", ThreadPoolExecutor)
+    monkeypatch.setattr(site, "_draw", lambda names, most: " ".join(names))
+    lines = []
+    players = site.draw_all(PATHS, 10, 1, lines.append)
+    alive = [page for page, drawn in players.items() if drawn]
+    assert lines == [f"{page}: its sliders are drawn" for page in alive]
+    assert len(alive) > 15

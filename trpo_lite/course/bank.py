@@ -196,6 +196,9 @@ def main(arguments=None):
         return 0
     if options.seed is not None:
         questions = shuffled(questions, options.seed)
+    from trpo_lite.course.publish import mathematics
+
+    mathematics.check_installed()  # no folder with nothing in it
     options.folder.mkdir(parents=True, exist_ok=True)
     sheets = {"questions": question_sheet, "answers": answer_sheet}
     for name, make in sheets.items():

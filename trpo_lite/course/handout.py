@@ -160,6 +160,9 @@ def main(arguments=None):
             say(f"{path}: no such notebook", sys.stderr)
             return 2
     places = targets(options.notebooks, options.folder)
+    from trpo_lite.course.publish import mathematics
+
+    mathematics.check_installed()  # no folder with nothing in it
     for path, target in zip(options.notebooks, places, strict=True):
         target.parent.mkdir(parents=True, exist_ok=True)
         handout(path, target, options.answers, options.solutions)

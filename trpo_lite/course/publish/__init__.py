@@ -33,7 +33,7 @@ def main(arguments=None):
     most, workers = count("--settings", options.settings), options.workers
     from trpo_lite.course.publish import site
 
-    site.write_site(options.folder, most, count("--workers", workers))
+    site.write_site(options.folder, most, count("--workers", workers), tell=say)
     size = sum(file.stat().st_size for file in options.folder.iterdir())
     say(f"{options.folder / 'index.html'}: {size / 1e6:.1f} MB in all")
     return 0

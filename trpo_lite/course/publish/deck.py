@@ -76,22 +76,21 @@ TEMPLATE = """<!doctype html>
 """
 
 
-def build(folder, pages=""):
+def build(folder, pages="", tell=None):
     """Write the deck into `folder` and return its path.
 
     pages : where the site's pages lie, seen from there; links to pages go there.
+    tell : is called with a line before each step, as it takes minutes.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made(folder)
     path = folder / "lecture.html"
-    write(path, document(NAME, lecture.steps(), pages).encode())
+    write(path, document(NAME, lecture.steps(), pages, tell=tell).encode())
     return path
 
 
 def build_page(folder, number):
     """Write the deck of the page with this number, such as "04"; return its path."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made(folder)
     name, steps = page_deck.name(number), page_deck.steps(number)
     path = folder / f"{path_of(number).stem}.html"
     css = (HERE / "page_deck.css").read_text("utf-8")
@@ -99,16 +98,27 @@ def build_page(folder, number):
     return path
 
 
-def document(name, steps, pages="", css=""):
+def made(folder):
+    """`folder`, made if need be: not where the deck can't be."""
+    mathematics.check_installed()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def document(name, steps, pages="", css="", tell=None):
     """The HTML of a deck of these steps; `css` goes after the deck's own."""
     style.use()
-    count = itertools.count(1)
-    body = "\n".join(
-        section(one, i, one.heading or f"{i}. {step.heading}", next(count))
-        for i, step in enumerate(steps, 1)
-        for slide in step.slides
-        for one in by_rows(slide)
-    )
+    count, sections = itertools.count(1), []
+    for i, step in enumerate(steps, 1):
+        if tell:
+            tell(f"{i} of {len(steps)}: {step.heading}")
+        sections += [
+            section(one, i, one.heading or f"{i}. {step.heading}", next(count))
+            for slide in step.slides
+            for one in by_rows(slide)
+        ]
+    body = "\n".join(sections)
     body = re.sub(
         r'href="erratum:(\w)"',
         lambda found: f'href="{pages}{APPENDIX}#{errata()[found[1]]}"',
@@ -298,7 +308,7 @@ def main(arguments):
     for number in chosen:
         say(f"{PROG}: wrote {build_page(options.folder, number)}")
     if not chosen:
-        say(f"{PROG}: wrote {build(options.folder)}")
+        say(f"{PROG}: wrote {build(options.folder, tell=say)}")
     return 0
 
 

@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -17,20 +18,21 @@ NOTEBOOK = re.compile(r"\(notebooks/(\w+)\.ipynb\)")
 FIGURE = re.compile(r"notebooks/(figures/\w+\.png)")
 
 
-def write_site(folder, most=frames.MOST, workers=1, course=COURSE):
+def write_site(folder, most=frames.MOST, workers=1, course=COURSE, tell=None):
     """Write the site of the notebooks in `course` into `folder`, which may exist.
 
-    most : settings of one widget, see `frames.thin`; workers : processes that draw.
+    most : settings of one widget, see `frames.thin`; workers : processes that draw;
+    tell : is called with a line for each page, as drawing takes minutes.
     Raises what reading a notebook or drawing a widget raises; then some files may be
     there already.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     # not only after minutes of drawing
     mathematics.check_installed()
+    folder.mkdir(parents=True, exist_ok=True)
     check_writable(folder / "index.html")
     paths = sorted(course.glob("*.ipynb"))
-    players = draw_all(paths, most, workers)
+    players = draw_all(paths, most, workers, tell)
     pages = [Page.of(path, players[path.stem]) for path in paths]
     template = _template()
     for page in [home(course), *pages]:
@@ -42,18 +44,21 @@ def write_site(folder, most=frames.MOST, workers=1, course=COURSE):
         write(folder / page.name, page.read_bytes())
 
 
-def draw_all(paths, most, workers):
+def draw_all(paths, most, workers, tell=None):
     """{page: {widget: HTML fragment}} of the notebooks, drawn by so many processes."""
     names = [
         (path.stem, name)
         for path in paths
         for name in EXPLORE.findall(path.read_text("utf-8"))
     ]
-    players = {path.stem: {} for path in paths}
+    players, left = {path.stem: {} for path in paths}, Counter(x for x, _ in names)
     with ProcessPoolExecutor(workers) as pool:
         drawn = pool.map(functools.partial(_draw, most=most), names)
         for (page, name), fragment in zip(names, drawn, strict=True):
             players[page][name] = fragment
+            left[page] -= 1
+            if tell and not left[page]:
+                tell(f"{page}: its sliders are drawn")
     return players
 
 
