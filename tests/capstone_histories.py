@@ -16,7 +16,7 @@ from trpo_lite.train import train
 #: {task: (seeds, base settings)}
 TASKS = {
     "CartPole-v1": (
-        range(1000, 1004),
+        range(1000, 1012),
         dict(steps=81_920, batch=4096, environments=16, gamma=0.99, lam=0.97,
              delta=0.05, until=np.inf, features="linear"),
     ),

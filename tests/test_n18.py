@@ -181,12 +181,13 @@ def test_the_measurement_runs_and_has_the_stored_form():
 
 
 SAID = {
-    ("CartPole", "gamma", 0.9): 194, ("CartPole", "gamma", 0.99): 480,
-    ("CartPole", "lambda", 0.0): 279, ("CartPole", "lambda", 0.5): 200,
-    ("CartPole", "delta", 0.2): 314, ("CartPole", "delta", 1.0): 198,
-    ("CartPole", "batch", 1024): 326, ("CartPole", "scaling", 0): 360,
-    ("CartPole", "environments", 64): 343, ("CartPole", "environments", 256): 288,
-    ("CartPole", "environments", 4): 412, ("CartPole", "batch", 16384): 500,
+    ("CartPole", "gamma", 0.9): 216, ("CartPole", "gamma", 0.99): 470,
+    ("CartPole", "gamma", 0.995): 388,
+    ("CartPole", "lambda", 0.0): 285, ("CartPole", "lambda", 0.5): 222,
+    ("CartPole", "delta", 0.2): 298, ("CartPole", "delta", 1.0): 287,
+    ("CartPole", "batch", 1024): 313, ("CartPole", "scaling", 0): 348,
+    ("CartPole", "environments", 64): 300, ("CartPole", "environments", 256): 226,
+    ("CartPole", "environments", 4): 456, ("CartPole", "batch", 16384): 499,
     ("Pendulum", "gamma", 0.8): -589, ("Pendulum", "gamma", 0.98): -273,
     ("Pendulum", "lambda", 0.0): -1200, ("Pendulum", "lambda", 0.5): -1284,
     ("Pendulum", "batch", 2048): -426, ("Pendulum", "batch", 16384): -645,
@@ -203,24 +204,28 @@ def test_the_guides_numbers(key, text):
     assert str(SAID[key]).replace("-", "−") in text
 
 
-def test_what_is_said_of_the_choices():
+def test_what_is_said_of_the_choices(text):
     CartPole, Pendulum = "CartPole", "Pendulum"
+    assert f"{len(MEASURED['CartPole-v1'][0])} seeds" == "12 seeds"
+    assert "CartPole after 80,000 steps and with twelve seeds" in text
+    assert load("capstone_choices")["cartpole_late"].shape == (26, 12)
     base, whole = late(CartPole, "delta", 0.05)
     ends = [late(CartPole, "delta", x)[0] for x in (0.001, 0.003, 0.01, 0.05)]
-    assert min(ends) > 463.5 and max(ends) < 500.5
-    assert whole == pytest.approx(360, abs=0.5)
+    assert "it ends between 458 and 498" in text
+    assert (round(min(ends)), round(max(ends))) == (458, 498)
+    assert whole == pytest.approx(371, abs=0.5) and "the base has 371" in text
     for name, value, end, over_all in (
-        ("delta", 0.001, 495.6, 174),
-        ("batch", 16384, 500, 227),
-        ("environments", 256, 288, 45),
+        ("delta", 0.001, 496.8, 176),
+        ("batch", 16384, 499, 222),
+        ("environments", 256, 226, 47),
     ):
         found = late(CartPole, name, value)
         assert found[0] == pytest.approx(end, abs=0.5)
         assert found[1] == pytest.approx(over_all, abs=0.5)
+        assert f" {over_all}" in text
     for name, value in (("lambda", 0.5), ("gamma", 0.9)):
         assert late(CartPole, name, value)[0] < base / 2
-    for name, value in (("gamma", 0.995), ("gamma", 0.999), ("lambda", 1.0)):
-        assert late(CartPole, name, value)[0] > base - 30
+    assert late(CartPole, "lambda", 1.0)[0] > base - 30
     best = late(Pendulum, "gamma", 0.98)[0]
     for name, value in (("gamma", 0.9), ("gamma", 0.995), ("lambda", 1.0)):
         assert late(Pendulum, name, value)[0] > best
@@ -238,23 +243,37 @@ def two_errors_apart(ours, base):
     return abs(ours.mean() - base.mean()) > 2 * error
 
 
-def test_what_may_be_chance_and_what_is_not():
+def test_what_may_be_chance_and_what_is_not(text):
     base = seeds_of("CartPole", "environments", 16)
-    many = seeds_of("CartPole", "environments", 256)
-    assert np.sum(many < base.min()) == 3 and many.max() > base.min()
-    for value, bad in ((64, 2), (4, 1)):
-        seeds = seeds_of("CartPole", "environments", value)
-        assert np.sum(seeds < base.min()) == bad and np.sum(seeds > 499) == 4 - bad
-        assert not two_errors_apart(seeds, base)
-    assert two_errors_apart(seeds_of("CartPole", "delta", 0.2), base)
+    for name, value in (
+        ("environments", 64), ("environments", 256), ("delta", 0.2), ("delta", 1),
+        ("batch", 512), ("batch", 1024), ("gamma", 0.9), ("scaling", 0),
+        ("lambda", 0), ("lambda", 0.5), ("lambda", 0.8),
+    ):  # fmt: skip
+        assert two_errors_apart(seeds_of("CartPole", name, value), base), (name, value)
+    for name, value in (
+        ("environments", 4), ("lambda", 1), ("gamma", 0.995), ("gamma", 0.999),
+        ("delta", 0.001), ("delta", 0.003), ("delta", 0.01), ("batch", 16384),
+    ):  # fmt: skip
+        assert not two_errors_apart(seeds_of("CartPole", name, value), base)
+    many = seeds_of("CartPole", "environments", 64)
+    assert not two_errors_apart(many[:4], base[:4])
+    assert (base[:4].mean().round(), many[:4].mean().round()) == (480, 343)
+    assert "Their first four alone, 480 and 343 on average" in text
     off = seeds_of("CartPole", "scaling", 0)
     assert (off.min().round(), off.max().round()) == (147, 500)
-    assert not two_errors_apart(off, base)
     base = seeds_of("Pendulum", "delta", 0.03)
     assert not two_errors_apart(seeds_of("Pendulum", "delta", 0.003), base)
     for value in (0.5, 8):  # two bad seeds of three
         assert np.sum(seeds_of("Pendulum", "bandwidth", value) < base.min()) == 2
         assert not two_errors_apart(seeds_of("Pendulum", "bandwidth", value), base)
+    # more waves do better by that measure: no rank of bandwidth before number
+    assert "Three seeds do not rank bandwidth and number" in text
+    assert two_errors_apart(seeds_of("Pendulum", "features", 300), base)
+    others = [("features", x) for x in (20, 100, 300)]
+    others += [("bandwidth", x) for x in (0.5, 2, 8)]
+    without = seeds_of("Pendulum", "features", 0)
+    assert without.max() < min(seeds_of("Pendulum", *x).min() for x in others) - 200
 
 
 def test_how_many_updates_a_large_batch_leaves():
@@ -263,14 +282,17 @@ def test_how_many_updates_a_large_batch_leaves():
     assert steps["CartPole-v1"] / 4096 == 20
 
 
-def test_what_is_said_of_the_seeds():
+def test_what_is_said_of_the_seeds(text):
     seeds = seeds_of("CartPole", "gamma", 0.99)
-    assert (seeds.min().round(), seeds.max().round()) == (421, 500)
+    assert (seeds.min().round(), seeds.max().round()) == (268, 500)
+    assert np.sum(seeds > 499.5) == 9
+    assert "between 268 and 500, nine of them at 500" in text
     for name, value in (
-        ("delta", 0.2), ("delta", 1), ("lambda", 0), ("lambda", 0.8), ("batch", 512),
-        ("batch", 1024), ("environments", 64), ("environments", 256),
+        ("gamma", 0.8), ("delta", 0.2), ("delta", 1), ("lambda", 0), ("lambda", 0.5),
+        ("lambda", 0.8), ("batch", 512), ("batch", 1024), ("environments", 64),
+        ("environments", 256), ("scaling", 0),
     ):  # fmt: skip
-        assert 200 < np.ptp(seeds_of("CartPole", name, value)) < 500
+        assert 300 < np.ptp(seeds_of("CartPole", name, value)) < 500
 
 
 def test_the_measure_counts_every_episode_once():
@@ -380,6 +402,19 @@ def test_what_is_said_of_the_waves():
     assert min(error, key=error.get) == (100, 0.3)
     assert error[100, 0.3] == pytest.approx(0.19, abs=0.005)
     assert "has an error of 0.26" in lesson.waves.words(100, 1.0)
+
+
+def test_with_many_waves_what_is_learned_is_felt_nearby(text):
+    """One step of gradients that sets f(0) = 1: its rms further than 3 b away."""
+    assert "So with many waves a slope learned at $z$ is felt mostly near $z$" in text
+    grid = np.linspace(-3, 3, 241)
+    for count, felt in ((5, 0.46), (20, 0.21), (100, 0.09), (400, 0.05)):
+        found = []
+        for draw in range(30):
+            at_0 = lesson.wave_features(np.zeros(1), count, 0.3, draw)[0]
+            f = lesson.wave_features(grid, count, 0.3, draw) @ at_0 / (at_0 @ at_0)
+            found.append(np.sqrt(np.mean(f[np.abs(grid) > 0.9] ** 2)))
+        assert np.mean(found) == pytest.approx(felt, abs=0.006)
 
 
 def test_the_likeness_is_right_on_average():
