@@ -204,7 +204,7 @@ def test_slip_m_both_limits_keep_a_promise_at_small_delta():
 
 
 def test_slip_m_with_a_short_horizon_a_large_delta_keeps_its_promise():
-    text = "with a long horizon (here $\\gamma = .9$) that is above 0 for a tiny"
+    text = "with a long horizon ($\\gamma = .9$) that is above 0 for a tiny"
     assert text in source("slip-m-text")
     p = {0.001: 0.1139479, 0.2: 0.3783915, 1: 0.7636285}
     for delta, far in p.items():
@@ -234,7 +234,7 @@ def test_slip_q_is_a_ratio_of_fishers():
     rows = [x.split() for x in shown("slip-q").splitlines()[1:]]
     assert [r[1] for r in rows] == [f"{x:.2f}" for x in expected]
     # NPG, Step IV and item 5: that much of the lecture has the root without k
-    where = "In the NPG update, the full stepsize and item 5 of the full algorithm"
+    where = "In the NPG update, the full stepsize and item 5 the root holds"
     assert where in source("slip-q-text")
 
 
