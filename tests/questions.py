@@ -510,7 +510,7 @@ ANSWERS = {
             "stored-words",
             "That saves falls",
         ),
-        "stored-explore": ("stored-words", "ends at a hundredth of δ"),
+        "stored-explore": ("stored-words", "ends at a fiftieth of δ"),
         "search": (
             "search-seen",
             "with the search a little less often",
