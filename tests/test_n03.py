@@ -195,15 +195,15 @@ def test_product_of_ratios_loses_its_sample_geometrically():
     assert share == pytest.approx((old @ (new / old) ** 2) ** -T)
 
 
-def test_a_ratio_per_state_would_leave_most_of_the_sample():
-    """With the visits in closed form: nobody who has only drives knows them."""
+def test_ratios_per_state_and_action_would_leave_half_of_the_sample():
+    """With the visits in closed form."""
 
     def shares(p):
         road = (1 + 0.9 * (1 - p) / 0.1) / (1 - 0.09 * p) / 10
         return np.array([road, 1 - road])
 
-    old, new = shares(0.1), shares(0.3)
-    assert 1 / (old @ (new / old) ** 2) == pytest.approx(0.727, abs=5e-4)
+    old, new = (np.outer(shares(p), [p, 1 - p]).ravel() for p in (0.1, 0.3))
+    assert 1 / (old @ (new / old) ** 2) == pytest.approx(0.50, abs=0.005)
 
 
 @pytest.mark.parametrize(

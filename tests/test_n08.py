@@ -267,6 +267,7 @@ def test_a_g_of_the_same_batch_hides_most_of_the_empirical_fishers_fault():
     assert KL["TD"] == pytest.approx([3.3, 1.25], abs=0.5)
     assert KL["another"][1] == pytest.approx(1.7, abs=0.15)
     assert few["TD"][0, 1] < few["TD"][1, 1]  # cosines with the best direction
+    assert few["same"][:, 1] == pytest.approx([0.9, 0.52], abs=0.04)
     for N in (200, 500):
         many = steps_with_each_g(N, 60, seed=21)
         for kind in ("same", "TD"):

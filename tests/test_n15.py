@@ -1348,16 +1348,20 @@ def test_broken_on_purpose(runs):
     wrong = broken.of("Swimmer-v5", "trpo", lesson.GAMMA).scores
     assert len(wrong) == 5 and round(wrong.min()) == 15 and round(wrong.max()) == 44
 
-    def worth(label, seed):  # of one episode, by what moves the paid point
+    def worth(label, seed, gamma=0.99):  # of one episode: what moves the paid point
         x = lesson.swimmer(label, seed)[0][:, 0]
         steps = round(lesson.PAUSE / 0.04)
         when = (np.arange(len(x) - 1) + 0.5) * steps
-        return (25 * np.diff(x)) @ 0.99**when
+        return (25 * np.diff(x)) @ gamma**when
 
     sound = [worth("", seed) for seed in range(20, 30)]
     sick = [worth(lesson.GAMMA, seed) for seed in range(20, 25)]
     assert min(sound) > 31 and max(sound) < 32.2
     assert min(sick) > 7.9 and max(sick) < 29
+    sound = [worth("", seed, 0.9995) for seed in range(20, 30)]
+    sick = [worth(lesson.GAMMA, seed, 0.9995) for seed in range(20, 25)]
+    assert [min(sound), max(sound)] == pytest.approx([280, 283], abs=1)
+    assert [min(sick), max(sick)] == pytest.approx([19, 45], abs=1)
     medians = []
     for env_id, label in lesson.BROKEN:
         raw = broken.of(env_id, "trpo", label)
